@@ -1,0 +1,5 @@
+"""Wiring only: settings per profile, URLs, WSGI, ASGI, Celery."""
+
+from .celery import app as celery_app
+
+__all__ = ["celery_app"]

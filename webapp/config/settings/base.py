@@ -1,0 +1,238 @@
+"""Settings common to all profiles. Secrets come from the environment only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from celery.schedules import crontab
+
+REPO = Path(__file__).resolve().parents[3]
+WEBAPP = REPO / "webapp"
+VAR = Path(os.environ.get("OPENLANCE_VAR", REPO / "var"))
+
+SECRET_KEY = os.environ.get("OPENLANCE_SECRET_KEY", "")
+DEBUG = False
+BASE_URL = os.environ.get("OPENLANCE_BASE_URL", "http://localhost:8000").rstrip("/")
+DASHBOARDS_URL = os.environ.get("OPENLANCE_DASHBOARDS_URL", "http://localhost:8501").rstrip("/")
+ALLOWED_HOSTS = [h for h in os.environ.get("OPENLANCE_ALLOWED_HOSTS", "localhost,127.0.0.1").split(",") if h]
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.headless",
+    "allauth.idp.oidc",
+    "marketplace.core",
+    "marketplace.activity",
+    "marketplace.accounts",
+    "marketplace.payments",
+    "marketplace.jobs",
+    "marketplace.contracts",
+    "marketplace.messaging",
+    "marketplace.matching",
+    "marketplace.disputes",
+    "marketplace.trust",
+    "marketplace.notifications",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR / "static"
+FRONTEND_DIST = WEBAPP / "frontend" / "dist"
+STATICFILES_DIRS = [("app", FRONTEND_DIST)] if FRONTEND_DIST.is_dir() else []
+WHITENOISE_USE_FINDERS = True
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/sign-in"
+LOGIN_REDIRECT_URL = "/"
+
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_ADAPTER = "marketplace.accounts.adapters.AccountAdapter"
+HEADLESS_CLIENTS = ["browser", "app"]
+HEADLESS_FRONTEND_URLS = {
+    "account_confirm_email": f"{BASE_URL}/verify-email/{{key}}",
+    "account_reset_password": f"{BASE_URL}/password-reset",
+    "account_reset_password_from_key": f"{BASE_URL}/password-reset/{{key}}",
+    "account_signup": f"{BASE_URL}/sign-up",
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+
+_key_file = os.environ.get("OPENLANCE_OIDC_PRIVATE_KEY_FILE", "")
+IDP_OIDC_PRIVATE_KEY = Path(_key_file).read_text() if _key_file else ""
+IDP_OIDC_ADAPTER = "marketplace.accounts.adapters.OIDCAdapter"
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 8 * 3600
+IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
+IDP_OIDC_RP_INITIATED_LOGOUT_ASKS_FOR_OP_LOGOUT = False
+OIDC_DASHBOARDS_SECRET = os.environ.get("OPENLANCE_OIDC_DASHBOARDS_SECRET", "")
+
+REDIS_URL = os.environ.get("OPENLANCE_REDIS_URL", "redis://localhost:6379/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = os.environ.get("OPENLANCE_EMAIL_DIR", str(VAR / "mail"))
+DEFAULT_FROM_EMAIL = "Openlance <no-reply@openlance.example>"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "marketplace.accounts.authentication.SessionTokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "marketplace.core.api.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Openlance API",
+    "DESCRIPTION": "An open freelancing marketplace. Amounts are whole minor units with an ISO 4217 code; instants are UTC.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "deliver-events": {"task": "marketplace.core.tasks.deliver_events", "schedule": 5.0},
+    "auto-approve": {"task": "marketplace.contracts.tasks.auto_approve_due", "schedule": 60.0},
+    "clear-released": {"task": "marketplace.contracts.tasks.clear_due", "schedule": 60.0},
+    "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
+    "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
+    "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
+    "flush-activity": {"task": "marketplace.activity.tasks.flush", "schedule": 5.0},
+    "ledger-check": {"task": "marketplace.payments.tasks.ledger_check", "schedule": crontab(minute="17")},
+}
+
+# The defaults of the domain; every number is a setting.
+BUSINESS_CLOCK_MOVABLE = False
+JOB_OPEN_DAYS = 30
+AUTO_APPROVE_DAYS = 14
+CLEARING_DAYS = 5
+REVIEW_WINDOW_DAYS = 14
+DISPUTE_DECISION_DAYS = 5
+FREELANCER_FEE_BPS = 1000
+BUNDLES = Path(os.environ.get("OPENLANCE_BUNDLES", VAR / "bundles"))
+PAYMENT_PROVIDER_DEFAULT = "sandbox"
+MAX_AMOUNT_MINOR = 10**12
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+MYSQL_OPTIONS = {
+    "charset": "utf8mb4",
+    "isolation_level": "read committed",
+    "init_command": "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO', innodb_lock_wait_timeout = 10",
+}
+
+
+def mysql_database() -> dict:
+    """The operational database of the services, test and production profiles, from the environment."""
+    options = dict(MYSQL_OPTIONS)
+    socket = os.environ.get("OPENLANCE_DB_SOCKET", "")
+    if socket:
+        options["unix_socket"] = socket
+    return {
+        "ENGINE": "django.db.backends.mysql",
+        "NAME": os.environ.get("OPENLANCE_DB_NAME", "openlance"),
+        "USER": os.environ.get("OPENLANCE_DB_USER", "root"),
+        "PASSWORD": os.environ.get("OPENLANCE_DB_PASSWORD", ""),
+        "HOST": "" if socket else os.environ.get("OPENLANCE_DB_HOST", "127.0.0.1"),
+        "PORT": os.environ.get("OPENLANCE_DB_PORT", "3306"),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+        "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"},
+    }
+
+
+def sqlite_database() -> dict:
+    """The operational database of the embedded profile: one file, write-ahead log, immediate transactions."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("OPENLANCE_SQLITE", str(VAR / "db.sqlite3")),
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        },
+    }

@@ -1,0 +1,20 @@
+"""Production: everything secret must be in the environment, or the process does not start."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from .base import *  # noqa: F403
+from .base import IDP_OIDC_PRIVATE_KEY, SECRET_KEY, mysql_database
+
+for _name, _value in {
+    "OPENLANCE_SECRET_KEY": SECRET_KEY,
+    "OPENLANCE_OIDC_PRIVATE_KEY_FILE": IDP_OIDC_PRIVATE_KEY,
+}.items():
+    if not _value:
+        raise ImproperlyConfigured(f"{_name} is not set: production does not start without it.")
+DATABASES = {"default": mysql_database()}
+BUSINESS_CLOCK_MOVABLE = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = True
+SECURE_HSTS_SECONDS = 31536000
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True

@@ -1,0 +1,20 @@
+"""Tests: MariaDB and Redis as the runner started them; with OPENLANCE_TEST_DB=sqlite the parity suite's SQLite."""
+
+import os
+
+from .base import *  # noqa: F403
+from .base import INSTALLED_APPS, mysql_database, sqlite_database
+
+SECRET_KEY = "only-for-tests"
+DEBUG = False
+INSTALLED_APPS = [*INSTALLED_APPS, "marketplace.simulation"]
+DATABASES = {"default": sqlite_database() if os.environ.get("OPENLANCE_TEST_DB") == "sqlite" else mysql_database()}
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+BUSINESS_CLOCK_MOVABLE = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+ALLOWED_HOSTS = ["*"]
+if not os.environ.get("OPENLANCE_REDIS_URL"):
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# Wake-ups run nothing by themselves in tests: tests call core.tasks.drain, which is what the worker does.
+CELERY_BROKER_URL = os.environ.get("OPENLANCE_REDIS_URL", "memory://")

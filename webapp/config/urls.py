@@ -1,0 +1,32 @@
+"""All routes. Each app's API lives under /api/v1; every other path is the web app's page."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from .pages import web_app
+
+api_v1 = [
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("", include("marketplace.core.api.urls")),
+    path("", include("marketplace.activity.api.urls")),
+    path("", include("marketplace.accounts.api.urls")),
+    path("", include("marketplace.payments.api.urls")),
+    path("", include("marketplace.jobs.api.urls")),
+    path("", include("marketplace.contracts.api.urls")),
+    path("", include("marketplace.messaging.api.urls")),
+    path("", include("marketplace.matching.api.urls")),
+    path("", include("marketplace.disputes.api.urls")),
+    path("", include("marketplace.trust.api.urls")),
+    path("", include("marketplace.notifications.api.urls")),
+]
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/v1/", include(api_v1)),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("", include("allauth.idp.urls")),
+    re_path(r"^(?!api/|static/|_allauth/|admin/|identity/|\.well-known/)(?P<page>.*)$", web_app, name="web-app"),
+]

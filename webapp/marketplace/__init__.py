@@ -1,0 +1,1 @@
+"""The product: one Django app per noun. Imports go downwards only (see ARCHITECTURE.md)."""

@@ -1,0 +1,1 @@
+"""Contracts, milestones, submissions, and the one timeline of work and money. Money moves through payments.services only."""

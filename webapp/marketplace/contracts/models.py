@@ -1,0 +1,97 @@
+"""Agreements and their milestones."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from marketplace.core.fields import StampedModel
+
+from .states import CONTRACT, MILESTONE
+
+
+class Contract(StampedModel):
+    """What client and freelancer agreed on. Everything on a contract is locked through this row first, then by pk downwards."""
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.PROTECT, related_name="+")
+    proposal = models.OneToOneField("jobs.Proposal", on_delete=models.PROTECT, related_name="+")
+    client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    freelancer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=12, choices=CONTRACT.choices, default=CONTRACT.initial)
+    pricing = models.CharField(max_length=8)
+    title = models.CharField(max_length=200)
+    currency = models.CharField(max_length=3, help_text="Of the milestones and their holds.")
+    payee_currency = models.CharField(max_length=3)
+    total_minor = models.BigIntegerField()
+    fee_schedule = models.CharField(max_length=32, help_text="payments.FeeSchedule.version the freelancer was quoted.")
+    paused_at = models.DateTimeField(null=True)
+    disputed_at = models.DateTimeField(null=True)
+    offered_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(total_minor__gt=0), name="contract_total_positive")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="contract_stamp"),
+            models.Index(fields=["client", "id"], name="contract_client"),
+            models.Index(fields=["freelancer", "id"], name="contract_freelancer"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Milestone(StampedModel):
+    """A part of the work with its own price, hold and clocks."""
+
+    contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="milestones")
+    position = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=20, choices=MILESTONE.choices, default=MILESTONE.initial)
+    title = models.CharField(max_length=200)
+    acceptance = models.JSONField(default=list, help_text='["what must be true for approval", …]')
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    due_at = models.DateTimeField(null=True)
+    funded_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    submitted_at = models.DateTimeField(null=True)
+    auto_approve_at = models.DateTimeField(null=True, help_text="Silence approves then (14 days after submission).")
+    approved_at = models.DateTimeField(null=True)
+    approved_by_clock = models.BooleanField(default=False)
+    released_at = models.DateTimeField(null=True)
+    clears_at = models.DateTimeField(null=True, help_text="Released money becomes available then (5 days).")
+    cleared_at = models.DateTimeField(null=True)
+    refunded_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["contract", "position"], name="milestone_position_once"),
+            models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="milestone_amount_positive"),
+        ]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="milestone_stamp"),
+            models.Index(fields=["state", "auto_approve_at"], name="milestone_auto_approve"),
+            models.Index(fields=["state", "clears_at"], name="milestone_clearing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (#{self.pk})"
+
+
+class Submission(models.Model):
+    """One version of delivered work against the acceptance list, and the change request it met, if any."""
+
+    milestone = models.ForeignKey(Milestone, on_delete=models.PROTECT, related_name="submissions")
+    version = models.PositiveSmallIntegerField()
+    note = models.TextField(max_length=10000)
+    submitted_at = models.DateTimeField()
+    change_request = models.TextField(blank=True, max_length=10000)
+    change_requested_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["milestone", "version"], name="submission_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.milestone_id} v{self.version}"

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class CoreConfig(AppConfig):
+    name = "marketplace.core"
+    label = "core"
+
+    def ready(self) -> None:
+        from . import triggers
+
+        post_migrate.connect(triggers.lay_after_migrate, dispatch_uid="core.triggers")

@@ -1,0 +1,99 @@
+"""Tables of the core: outbox, idempotency, tombstones of hard deletes, the movable clock."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from .fields import StampedField
+
+
+class Event(models.Model):
+    """One fact, append-only: who did what to which object, what it was before and after, and why."""
+
+    aggregate_type = models.CharField(max_length=64)
+    aggregate_id = models.BigIntegerField()
+    version = models.PositiveIntegerField(help_text="Allotted under the aggregate's lock, from 1, without gaps.")
+    kind = models.CharField(max_length=64)
+    actor_id = models.BigIntegerField(null=True, help_text="accounts_user.id; null is the system (a clock, a webhook).")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reason = models.CharField(max_length=500, blank=True)
+    occurred_at = models.DateTimeField(help_text="Business time.")
+    created_at = StampedField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["aggregate_type", "aggregate_id", "version"], name="event_version_once"),
+        ]
+        indexes = [models.Index(fields=["kind", "id"], name="event_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.aggregate_type}:{self.aggregate_id} v{self.version} {self.kind}"
+
+
+class Delivery(models.Model):
+    """That one handler has to see one event, and how that went."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        CLAIMED = "claimed"
+        DONE = "done"
+        DEAD = "dead"
+
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="deliveries")
+    handler = models.CharField(max_length=100)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(help_text="Business time; a claim's lease ends here too.")
+    last_error = models.CharField(max_length=1000, blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["event", "handler"], name="delivery_once")]
+        indexes = [models.Index(fields=["state", "next_try_at"], name="delivery_due")]
+
+    def __str__(self) -> str:
+        return f"{self.handler} ← {self.event_id} ({self.state})"
+
+
+class IdempotencyRecord(models.Model):
+    """The answer given to one Idempotency-Key, so that the same request twice has one effect and one answer."""
+
+    actor_key = models.CharField(max_length=80, help_text="'user:<id>' or a hash of the anonymous session.")
+    key = models.CharField(max_length=128)
+    request_hash = models.CharField(max_length=64, help_text="sha256 of method, path and body.")
+    response_status = models.PositiveSmallIntegerField(null=True, help_text="Null while the first request is at work.")
+    response_body = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["actor_key", "key"], name="idempotency_key_once")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_age")]
+
+    def __str__(self) -> str:
+        return f"{self.actor_key} {self.key}"
+
+
+class DeletedRow(models.Model):
+    """A hard delete of an extracted table, written in the same transaction, so that the platform learns of it."""
+
+    table_name = models.CharField(max_length=64)
+    row_id = models.BigIntegerField()
+    reason = models.CharField(max_length=200)
+    updated_at = StampedField()
+
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="deleted_row_stamp")]
+
+    def __str__(self) -> str:
+        return f"{self.table_name}:{self.row_id}"
+
+
+class BusinessClock(models.Model):
+    """The one row (id 1) that says how far demo and test time run ahead of the wall clock."""
+
+    offset_seconds = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"+{self.offset_seconds} s"

@@ -1,0 +1,56 @@
+"""What lower apps must ask of higher ones in the same call, without importing them.
+
+A port is a typed registry with a defined answer when nobody registered. Providers register in AppConfig.ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+
+class Port(Generic[T]):
+    """Zero or more providers, called in the order of their names; `first` asks until one answers other than None."""
+
+    def __init__(self, name: str, default: T) -> None:
+        self.name = name
+        self.default = default
+        self._providers: dict[str, Callable[..., T | None]] = {}
+
+    def register(self, name: str, provider: Callable[..., T | None]) -> None:
+        known = self._providers.get(name)
+        if known is not None and known is not provider:
+            raise RuntimeError(f"port {self.name}: two providers named {name!r}")
+        self._providers[name] = provider
+
+    def first(self, **question: Any) -> T:
+        for name in sorted(self._providers):
+            answer = self._providers[name](**question)
+            if answer is not None:
+                return answer
+        return self.default
+
+    def all(self, **question: Any) -> dict[str, T]:
+        answers = {name: self._providers[name](**question) for name in sorted(self._providers)}
+        return {name: a for name, a in answers.items() if a is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class FraudDecision:
+    """What to do with an act, and why. `reasons` are codes that users may read."""
+
+    verdict: Literal["allow", "hold", "block"] = "allow"
+    reasons: tuple[str, ...] = ()
+    source: str = "nobody asked"
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+#: asked at sign-up, job post, proposal, message, payment and payout: (act=, actor_id=, subject_type=, subject_id=)
+fraud_decision: Port[FraudDecision] = Port("fraud_decision", FraudDecision())
+#: what one app adds to a person's data export: (user_id=) → mapping of file name to rows
+personal_data: Port[dict[str, Any]] = Port("personal_data", {})
+#: proposed rank order for a freelancer's jobs; answered by matching
+rating_of: Port[dict[str, Any]] = Port("rating_of", {})

@@ -1,0 +1,73 @@
+"""Triggers that Django's migrations cannot express, laid after every migrate, idempotently.
+
+Apps register statements per database vendor; the core lays the `updated_at` triggers of SQLite for every StampedField.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.db import connections
+
+from .fields import StampedField
+
+#: vendor → {trigger name: CREATE statement without the name's IF NOT EXISTS}
+_registered: dict[str, dict[str, str]] = {"mysql": {}, "sqlite": {}}
+
+
+def register(vendor: str, name: str, body: str) -> None:
+    """`body` is what follows `CREATE TRIGGER <name> `."""
+    _registered[vendor][name] = body
+
+
+def _sqlite_stamps() -> dict[str, str]:
+    found = {}
+    for model in apps.get_models(include_auto_created=True):
+        for field in model._meta.concrete_fields:
+            if isinstance(field, StampedField) and model._meta.managed and not model._meta.proxy:
+                table, column, pk = model._meta.db_table, field.column, model._meta.pk.column  # type: ignore[union-attr]
+                found[f"stamp_{table}_{column}"] = (
+                    f'AFTER UPDATE ON "{table}" FOR EACH ROW WHEN NEW."{column}" IS OLD."{column}" BEGIN '
+                    f'UPDATE "{table}" SET "{column}" = strftime(\'%Y-%m-%d %H:%M:%f000\', \'now\') WHERE "{pk}" = NEW."{pk}"; END'
+                )
+    return found
+
+
+def expected(vendor: str) -> dict[str, str]:
+    """Every trigger that must exist on this kind of database."""
+    return {**_registered.get(vendor, {}), **(_sqlite_stamps() if vendor == "sqlite" else {})}
+
+
+def existing(using: str = "default") -> set[str]:
+    """Names of the triggers that are there."""
+    connection = connections[using]
+    query = {
+        "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return {row[0] for row in cursor.fetchall()}
+
+
+def lay(using: str = "default") -> list[str]:
+    """Create the missing triggers whose tables exist; returns their names."""
+    connection = connections[using]
+    wanted, there = expected(connection.vendor), existing(using)
+    tables = set(connection.introspection.table_names())
+    laid = []
+    with connection.cursor() as cursor:
+        for name, body in sorted(wanted.items()):
+            table = body.split(" ON ", 1)[1].split()[0].strip('`"')
+            if name in there or table not in tables:
+                continue
+            cursor.execute(f"CREATE TRIGGER {name} {body}")
+            laid.append(name)
+    return laid
+
+
+def lay_after_migrate(sender: Any, using: str, **_: Any) -> None:
+    """Handler of post_migrate, connected once by the core's AppConfig."""
+    lay(using)
+

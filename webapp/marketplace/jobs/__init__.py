@@ -1,0 +1,1 @@
+"""Categories, skills, job posts, proposals. Not here: what happens after acceptance (contracts), who fits whom (matching)."""

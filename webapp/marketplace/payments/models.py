@@ -1,0 +1,226 @@
+"""The ledger's tables (accounts, entries, one-row postings, cached balances) and the gateways' operations.
+
+Entries and postings are append-only: triggers refuse updates, deletes and lines beyond the declared count (payments.ledger.triggers).
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from marketplace.core.fields import StampedModel
+
+from .states import PAYMENT, PAYOUT
+
+
+class Account(StampedModel):
+    """One account in one currency. `key` names it for ever: "wallet:12:USD", "hold:77:USD", "clearing:sandbox:USD"."""
+
+    class Kind(models.TextChoices):
+        CLEARING = "clearing"  # debit-normal: what a gateway holds for us
+        WALLET = "wallet"
+        HOLD = "hold"
+        PENDING = "pending"
+        AVAILABLE = "available"
+        PAYOUT_TRANSIT = "payout_transit"
+        FEES = "fees"
+        PROVIDER_FEES = "provider_fees"  # debit-normal: expense
+        TAX = "tax"
+        WITHHOLDING = "withholding"
+        FX_CLEARING = "fx_clearing"  # may stand on either side
+        FX_GAIN_LOSS = "fx_gain_loss"
+        CHARGEBACK_LOSS = "chargeback_loss"
+        RECEIVABLE = "receivable"  # debit-normal: what a user owes us
+
+    key = models.CharField(max_length=96, unique=True)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    currency = models.CharField(max_length=3)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    milestone_id = models.BigIntegerField(null=True, help_text="contracts_milestone.id of a hold.")
+    processor = models.CharField(max_length=16, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="account_stamp"),
+            models.Index(fields=["user", "kind"], name="account_user_kind"),
+            models.Index(fields=["milestone_id"], name="account_milestone"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class AccountBalance(models.Model):
+    """The cached balance of a *user* account (wallet, hold, pending, available, payout in transit), credit minus debit.
+
+    Platform accounts have no row here: they are summed, so that transfers do not queue on one row.
+    """
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True, related_name="balance")
+    available = models.BigIntegerField(default=0)
+    postings = models.BigIntegerField(default=0, help_text="How many postings the balance stands for.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(available__gte=0), name="balance_not_negative")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.available}"
+
+
+class FxRate(StampedModel):
+    """One stored rate: 1 unit of `base` costs `rate` units of `quote` (major units), as `source` gave it."""
+
+    base = models.CharField(max_length=3)
+    quote = models.CharField(max_length=3)
+    rate = models.DecimalField(max_digits=24, decimal_places=12)
+    spread_bps = models.PositiveIntegerField(default=0)
+    source = models.CharField(max_length=32)
+    as_of = models.DateField()
+    fetched_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["base", "quote", "source", "as_of"], name="fx_rate_once"),
+            models.CheckConstraint(condition=models.Q(rate__gt=0), name="fx_rate_positive"),
+        ]
+        indexes = [models.Index(fields=["updated_at", "id"], name="fx_rate_stamp")]
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote} {self.rate} ({self.source} {self.as_of})"
+
+
+class Entry(StampedModel):
+    """One money movement: its kind's template says which postings it has. Append-only."""
+
+    kind = models.CharField(max_length=32)
+    idempotency_key = models.CharField(max_length=128, unique=True)
+    payload_hash = models.CharField(max_length=64, help_text="sha256 of kind, postings, subject and quote.")
+    posting_count = models.PositiveSmallIntegerField()
+    subject_type = models.CharField(max_length=32, blank=True, help_text='"milestone", "payment", "payout", …')
+    subject_id = models.BigIntegerField(null=True)
+    contract_id = models.BigIntegerField(null=True)
+    gross_minor = models.BigIntegerField(null=True, help_text="For kinds with fee and tax: gross = fee + tax + net.")
+    fx_rate = models.ForeignKey(FxRate, on_delete=models.PROTECT, related_name="+", null=True)
+    quote = models.JSONField(default=dict)
+    actor_id = models.BigIntegerField(null=True)
+    rule = models.CharField(max_length=64, blank=True, help_text="The rule that moved it: client_approval, auto_approval_14d, …")
+    reason = models.CharField(max_length=500, blank=True)
+    occurred_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        verbose_name_plural = "entries"
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="entry_stamp"),
+            models.Index(fields=["subject_type", "subject_id"], name="entry_subject"),
+            models.Index(fields=["contract_id"], name="entry_contract"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.idempotency_key}"
+
+
+class Posting(StampedModel):
+    """One leg: `amount` minor units from the debited to the credited account. Append-only."""
+
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="postings")
+    line_no = models.PositiveSmallIntegerField(help_text="From 1 to the entry's posting_count.")
+    leg = models.CharField(max_length=24, help_text="Its part in the template: net, fee, tax, deposit, hold, …")
+    debit_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    credit_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["entry", "line_no"], name="posting_line_once"),
+            models.CheckConstraint(condition=models.Q(amount__gt=0), name="posting_amount_positive"),
+            models.CheckConstraint(condition=~models.Q(debit_account=models.F("credit_account")), name="posting_two_accounts"),
+        ]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="posting_stamp"),
+            models.Index(fields=["debit_account", "id"], name="posting_debit"),
+            models.Index(fields=["credit_account", "id"], name="posting_credit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}/{self.line_no} {self.amount} {self.currency}"
+
+
+class FeeSchedule(StampedModel):
+    """A versioned fee table; a contract keeps the version it was quoted."""
+
+    version = models.CharField(max_length=32, unique=True)
+    freelancer_fee_bps = models.PositiveIntegerField(help_text="Hundredths of a per cent of the gross.")
+    tax_bps = models.PositiveIntegerField(default=0)
+    active_from = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class Payment(StampedModel):
+    """Money coming in through a gateway. The operation row is committed before the gateway is called."""
+
+    provider = models.CharField(max_length=16)
+    state = models.CharField(max_length=20, choices=PAYMENT.choices, default=PAYMENT.initial)
+    payer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    purpose = models.CharField(max_length=32, help_text='"milestone" or "wallet"')
+    purpose_id = models.BigIntegerField(null=True)
+    idempotency_key = models.CharField(max_length=128, unique=True)
+    provider_ref = models.CharField(max_length=128, null=True, unique=True)
+    method = models.JSONField(default=dict, help_text="Token and display data only; never card data.")
+    last_result = models.CharField(max_length=16, blank=True, help_text="done, accepted, rejected, unknown")
+    failure_code = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payment_amount_positive")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="payment_stamp"), models.Index(fields=["state"], name="payment_state")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} payment {self.pk} ({self.state})"
+
+
+class Payout(StampedModel):
+    """Money going out to a freelancer."""
+
+    provider = models.CharField(max_length=16)
+    state = models.CharField(max_length=12, choices=PAYOUT.choices, default=PAYOUT.initial)
+    payee = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    idempotency_key = models.CharField(max_length=128, unique=True)
+    provider_ref = models.CharField(max_length=128, null=True, unique=True)
+    failure_code = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payout_amount_positive")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="payout_stamp")]
+
+    def __str__(self) -> str:
+        return f"payout {self.pk} ({self.state})"
+
+
+class WebhookEvent(models.Model):
+    """A gateway's notification, stored under its unique id before anything is done with it."""
+
+    provider = models.CharField(max_length=16)
+    event_id = models.CharField(max_length=128)
+    kind = models.CharField(max_length=64)
+    body = models.JSONField()
+    received_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "event_id"], name="webhook_once")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.event_id}"

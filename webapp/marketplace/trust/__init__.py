@@ -1,0 +1,1 @@
+"""Reviews and what grows from them. Not here: sanctions' clocks (later rooms), the dispute's stages (disputes)."""
