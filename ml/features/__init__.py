@@ -1,0 +1,1 @@
+"""From documented Polars frames to the arrays that training and serving share."""

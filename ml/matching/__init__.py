@@ -1,0 +1,1 @@
+"""Matching: train, evaluate, export. Serving is in ml.serving."""
