@@ -172,6 +172,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-events": {"task": "marketplace.core.tasks.deliver_events", "schedule": 5.0},
+    "forget-answers": {"task": "marketplace.core.tasks.forget_answers", "schedule": crontab(minute="41")},
     "auto-approve": {"task": "marketplace.contracts.tasks.auto_approve_due", "schedule": 60.0},
     "clear-released": {"task": "marketplace.contracts.tasks.clear_due", "schedule": 60.0},
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},

@@ -65,11 +65,11 @@ class IdempotencyRecord(models.Model):
     request_hash = models.CharField(max_length=64, help_text="sha256 of method, path and body.")
     response_status = models.PositiveSmallIntegerField(null=True, help_text="Null while the first request is at work.")
     response_body = models.JSONField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    claimed_at = models.DateTimeField(help_text="Wall clock: when the request that owns the key began.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["actor_key", "key"], name="idempotency_key_once")]
-        indexes = [models.Index(fields=["created_at"], name="idempotency_age")]
+        indexes = [models.Index(fields=["claimed_at"], name="idempotency_age")]
 
     def __str__(self) -> str:
         return f"{self.actor_key} {self.key}"

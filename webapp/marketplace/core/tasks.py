@@ -8,9 +8,10 @@ import structlog
 from celery import shared_task
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from . import clock, events
-from .models import Delivery
+from .models import Delivery, IdempotencyRecord
 from .transactions import run_in_transaction
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 8
 BATCH = 200
+ANSWERS_KEPT_FOR = timedelta(days=30)
 
 
 def due_delivery_ids(limit: int = BATCH) -> list[int]:
@@ -95,3 +97,10 @@ def drain(max_rounds: int = 50) -> int:
         if not any(ran):
             break
     return done
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=300)
+def forget_answers(batch: int = 5000) -> int:
+    """Delete stored answers older than ANSWERS_KEPT_FOR, at most `batch` at a time; returns how many."""
+    old = list(IdempotencyRecord.objects.filter(claimed_at__lt=timezone.now() - ANSWERS_KEPT_FOR).values_list("pk", flat=True)[:batch])
+    return IdempotencyRecord.objects.filter(pk__in=old).delete()[0]

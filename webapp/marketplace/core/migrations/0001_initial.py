@@ -62,10 +62,10 @@ class Migration(migrations.Migration):
                 ('request_hash', models.CharField(help_text='sha256 of method, path and body.', max_length=64)),
                 ('response_status', models.PositiveSmallIntegerField(help_text='Null while the first request is at work.', null=True)),
                 ('response_body', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('claimed_at', models.DateTimeField(help_text='Wall clock: when the request that owns the key began.')),
             ],
             options={
-                'indexes': [models.Index(fields=['created_at'], name='idempotency_age')],
+                'indexes': [models.Index(fields=['claimed_at'], name='idempotency_age')],
                 'constraints': [models.UniqueConstraint(fields=('actor_key', 'key'), name='idempotency_key_once')],
             },
         ),
