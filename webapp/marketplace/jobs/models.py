@@ -160,6 +160,7 @@ class Proposal(StampedModel):
     bid_credits = models.PositiveSmallIntegerField(default=0)
     submitted_at = models.DateTimeField(help_text="Business time.")
     first_seen_at = models.DateTimeField(null=True)
+    shortlisted_at = models.DateTimeField(null=True, help_text="Business time; the funnel and the matcher's labels need it.")
     offered_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
     outcome_reason = models.CharField(max_length=500, blank=True)

@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
                 ('bid_credits', models.PositiveSmallIntegerField(default=0)),
                 ('submitted_at', models.DateTimeField(help_text='Business time.')),
                 ('first_seen_at', models.DateTimeField(null=True)),
+                ('shortlisted_at', models.DateTimeField(help_text="Business time; the funnel and the matcher's labels need it.", null=True)),
                 ('offered_at', models.DateTimeField(null=True)),
                 ('decided_at', models.DateTimeField(null=True)),
                 ('outcome_reason', models.CharField(blank=True, max_length=500)),
