@@ -1,6 +1,7 @@
 """A MariaDB and a Redis of the project's own: private data folder, socket and port, started and ended by pid.
 
-    python -m infra.local.services start FOLDER     prints the environment as `export NAME=value` lines
+    python -m infra.local.services start FOLDER         prints the environment as `export NAME=value` lines
+    python -m infra.local.services start-redis FOLDER   the same without MariaDB
     python -m infra.local.services stop FOLDER
 
 Nothing outside FOLDER is touched; a server of somebody else is never stopped. Standard library only.
@@ -17,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+_SERVERS = (("redis.pid", "redis-server"), ("mysqld.pid", "mariadbd"))
 START_SECONDS = 60
 STOP_SECONDS = 20
 
@@ -174,10 +176,15 @@ def start_redis(folder: Path) -> dict[str, str]:
     return {"OPENLANCE_REDIS_URL": f"redis://127.0.0.1:{port_file.read_text().strip()}/0"}
 
 
+def running(folder: Path) -> list[str]:
+    """Programs started in `folder` that are alive."""
+    return [program for name, program in _SERVERS if _recorded_pid(folder / name, program) is not None]
+
+
 def stop(folder: Path) -> list[str]:
     """End what was started in `folder`, and nothing else; returns what was ended."""
     ended = []
-    for name, program in (("redis.pid", "redis-server"), ("mysqld.pid", "mariadbd")):
+    for name, program in _SERVERS:
         file = folder / name
         pid = _recorded_pid(file, program)
         if pid is not None:
@@ -188,7 +195,7 @@ def stop(folder: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 2 or arguments[0] not in ("start", "stop"):
+    if len(arguments) != 2 or arguments[0] not in ("start", "start-redis", "stop"):
         print(__doc__)
         return 2
     folder = Path(arguments[1]).resolve()
@@ -196,7 +203,8 @@ def main(arguments: list[str]) -> int:
         if arguments[0] == "stop":
             print("ended: " + (", ".join(stop(folder)) or "nothing was running"))
         else:
-            for name, value in {**start_mariadb(folder, durable=False), **start_redis(folder)}.items():
+            mariadb = start_mariadb(folder) if arguments[0] == "start" else {}
+            for name, value in {**mariadb, **start_redis(folder)}.items():
                 print(f"export {name}={value}")
     except ServiceError as e:
         print(f"error: {e}", file=sys.stderr)

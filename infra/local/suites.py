@@ -1,0 +1,300 @@
+"""`make test` and `make check`: what runs, what could not run and why, and one closing summary.
+
+On a machine where this is root, what the suites need is installed with apt-get; the servers are private to var/test and ended at the end.
+With CI=true a suite that could not run is a failure. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import services
+from .console import paint, step, table
+from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, npm, npm_install, run
+
+HOME = VAR / "test"
+CHROMIUM = "/usr/bin/chromium"
+APT = ("mariadb-server", "redis-server", "chromium", "chromium-driver", "default-libmysqlclient-dev", "pkg-config", "gcc", "python3-dev")
+CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One pytest run. `needs` are names of capabilities; `workers` > 1 spreads it over processes, each with its own database."""
+
+    name: str
+    paths: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    workers: int = 1
+    env: tuple[tuple[str, str], ...] = ()
+    options: tuple[str, ...] = ()
+
+
+SUITES = (
+    Suite("marketplace on MariaDB", ("tests/webapp",), ("mariadb", "redis"), workers=2, options=("--ignore=tests/webapp/simulation",)),
+    Suite("marketplace on SQLite (parity)", ("tests/webapp",), (), env=(("OPENLANCE_TEST_DB", "sqlite"),), options=("-m", "parity")),
+    Suite("sample market", ("tests/webapp/simulation",), ("mariadb", "redis")),
+    Suite("extraction and publishing", ("tests/pipelines",), ("mariadb",), workers=2),
+    Suite("dbt project", ("tests/dbt",)),
+    Suite("models", ("tests/ml",)),
+    Suite("dashboards", ("tests/dashboards",), ("mariadb", "redis", "chromium")),
+    Suite("notebooks", ("tests/notebooks",)),
+    Suite("the house's own commands", ("tests/infra",)),
+    Suite("in the browser", ("tests/e2e",), ("mariadb", "redis", "chromium")),
+)
+
+
+@dataclass
+class Outcome:
+    """How a suite ended. `reason` says why it did not run, or what failed."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    ran: bool = True
+    skips: list[str] = field(default_factory=list)
+
+
+def capabilities() -> dict[str, str]:
+    """name → "" when it is there, else the reason why not."""
+    found = {
+        "mariadb": "" if services.find_mariadbd() else "MariaDB is not installed (apt-get install mariadb-server)",
+        "redis": "" if shutil.which("redis-server") else "Redis is not installed (apt-get install redis-server)",
+        "chromium": "" if Path(CHROMIUM).exists() else "Chromium is not installed (apt-get install chromium)",
+    }
+    if not found["mariadb"] and not _has_module("MySQLdb"):
+        found["mariadb"] = "mysqlclient could not be built (apt-get install default-libmysqlclient-dev pkg-config gcc python3-dev)"
+    return found
+
+
+def _has_module(name: str) -> bool:
+    return subprocess.run([str(PYTHON), "-c", f"import {name}"], capture_output=True, check=False).returncode == 0
+
+
+def install_system_packages() -> str:
+    """As root on Debian: install what is missing; says what was done, or why not."""
+    missing = [p for p in APT if not _installed(p)]
+    if not missing:
+        return "everything is there"
+    if os.getuid() != 0 or shutil.which("apt-get") is None:
+        return "not root: nothing was installed; missing " + ", ".join(missing)
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    log = HOME / "log" / "apt.log"
+    run(["apt-get", "update"], env=env, log=log)
+    run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=env, log=log)
+    return "installed " + ", ".join(missing)
+
+
+def _installed(package: str) -> bool:
+    if shutil.which("dpkg-query") is None:
+        return False
+    done = subprocess.run(["dpkg-query", "-W", "-f=${Status}", package], capture_output=True, text=True, check=False)
+    return "install ok installed" in done.stdout
+
+
+def prepare() -> None:
+    """System packages, Python packages, the MySQL driver where a compiler is there, the web app's packages."""
+    with step("System packages") as remark:
+        remark(install_system_packages())
+    with step("Python environment (var/venv)") as remark:
+        remark(install("base", "dev"))
+        if shutil.which("gcc") and (shutil.which("mariadb_config") or shutil.which("mysql_config")):
+            remark(install("mysql"))
+    with step("Web app's packages") as remark:
+        remark(npm_install())
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        **QUIET,
+        "PYTHONPATH": os.pathsep.join([str(REPO), str(REPO / "webapp")]),
+        "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "OPENLANCE_VAR": str(HOME / "work"),
+        "OPENLANCE_DB_NAME": "openlance",
+    }
+
+
+def run_suite(suite: Suite, env: dict[str, str], have: dict[str, str]) -> Outcome:
+    """Run one suite, its output to the terminal and its counts from the JUnit file."""
+    outcome = Outcome(suite.name)
+    paths = [p for p in suite.paths if (REPO / p).is_dir()]
+    lacking = [have[n] for n in suite.needs if have[n]]
+    if lacking or not paths:
+        outcome.ran, outcome.reason = False, "; ".join(lacking) or "its folder is missing"
+        print(paint(f"– {suite.name}: not run: {outcome.reason}", "33"), flush=True)
+        return outcome
+    print(paint(f"\n━━ {suite.name}", "36"), flush=True)
+    report = HOME / "reports" / f"{suite.name.replace(' ', '-').replace(chr(39), '')}.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    spread = ["-n", str(suite.workers), "--dist", "loadfile"] if suite.workers > 1 else []
+    command = [str(PYTHON), "-m", "pytest", *paths, "-q", f"--junitxml={report}", *spread, *suite.options]
+    begin = time.monotonic()
+    done = subprocess.run(command, env={**env, **dict(suite.env)}, cwd=REPO, check=False, stdin=subprocess.DEVNULL)
+    outcome.seconds = time.monotonic() - begin
+    _read_report(report, outcome)
+    if done.returncode not in (0, 1) or (done.returncode == 1 and not outcome.failed):
+        outcome.failed += 1
+        outcome.reason = f"pytest ended with code {done.returncode}"
+    return outcome
+
+
+def _read_report(report: Path, outcome: Outcome) -> None:
+    if not report.is_file():
+        return
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        name = f"{case.get('classname', '')}::{case.get('name', '')}"
+        skipped = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome.failed += 1
+        elif skipped is not None:
+            outcome.skipped += 1
+            outcome.skips.append(f"{name}: {skipped.get('message', '')}")
+        else:
+            outcome.passed += 1
+
+
+def frontend_suite() -> Outcome:
+    """The web app's unit tests (vitest)."""
+    outcome = Outcome("web app units")
+    print(paint(f"\n━━ {outcome.name}", "36"), flush=True)
+    report = HOME / "reports" / "web.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    begin = time.monotonic()
+    try:
+        npm("run", "test", "--", "--reporter=default", "--reporter=junit", f"--outputFile.junit={report}")
+    except subprocess.CalledProcessError as e:
+        outcome.reason = f"npm ended with code {e.returncode}"
+    outcome.seconds = time.monotonic() - begin
+    _read_report(report, outcome)
+    outcome.failed += int(bool(outcome.reason) and not outcome.failed)
+    return outcome
+
+
+def close(outcomes: list[Outcome]) -> int:
+    """Print the one summary; the exit code: 1 on a failure, and in CI also when something did not run."""
+    print(paint("\n━━ Summary", "36"))
+    rows = [(o.name, o.passed, o.failed, o.skipped, f"{o.seconds:.0f} s", "" if o.ran else f"NOT RUN: {o.reason}") for o in outcomes]
+    print(table(("suite", "passed", "failed", "skipped", "time", ""), rows))
+    for o in outcomes:
+        for reason in o.skips:
+            print(f"skipped: {reason}")
+        if o.ran and o.reason:
+            print(paint(f"{o.name}: {o.reason}", "31"))
+    not_run = [o for o in outcomes if not o.ran]
+    if not (REPO.parent / "shared").is_dir():
+        print("../shared is absent: tests that read it were skipped, as said above.")
+    passed, failed, skipped = (sum(getattr(o, n) for o in outcomes) for n in ("passed", "failed", "skipped"))
+    failed += len(not_run) if CI else 0
+    if not_run:
+        print(f"{len(not_run)} suites did not run{' (a failure with CI=true)' if CI else ''}.")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+def test(names: list[str]) -> int:
+    """Every suite, or those whose name contains one of `names`."""
+    begin = time.monotonic()
+    prepare()
+    have = capabilities()
+    env = _environment()
+    folder = HOME / "stores"
+    outcomes = []
+    try:
+        shutil.rmtree(HOME / "work", ignore_errors=True)
+        with step("Test servers, private to var/test"):
+            if not have["mariadb"]:
+                env |= services.start_mariadb(folder, durable=False)
+            if not have["redis"]:
+                env |= services.start_redis(folder)
+        if not names:
+            outcomes.append(frontend_suite())
+        if any(s.needs and "chromium" in s.needs for s in SUITES) and not names:
+            with step("Web app build"):
+                npm("run", "build", log=VAR / "log" / "web-build.log")
+        for suite in SUITES:
+            if not names or any(n.lower() in suite.name.lower() for n in names):
+                outcomes.append(run_suite(suite, env, have))
+    finally:
+        services.stop(folder)
+    code = close(outcomes)
+    print(f"{time.monotonic() - begin:.0f} s in all")
+    return code
+
+
+def check() -> int:
+    """Every static check; each is run even when one before it failed."""
+    with step("Python environment (var/venv)") as remark:
+        remark(install("base", "dev"))
+    with step("Web app's packages") as remark:
+        remark(npm_install())
+    scratch = HOME / "check"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    env = _environment() | {"DJANGO_SETTINGS_MODULE": "config.settings.embedded", "OPENLANCE_VAR": str(scratch), "OPENLANCE_SQLITE": str(scratch / "check.sqlite3")}
+    env["OPENLANCE_WAREHOUSE"] = str(scratch / "warehouse.duckdb")
+    code = 0
+    for name, work in _checks(env, scratch):
+        try:
+            with step(name):
+                work()
+        except subprocess.CalledProcessError:
+            code = 1
+    print(paint("make check: all right", "32") if code == 0 else paint("make check: something is wrong, see above", "31"))
+    return code
+
+
+def _checks(env: dict[str, str], scratch: Path) -> list[tuple[str, Callable[[], None]]]:
+    bin_ = VENV / "bin"
+
+    def tool(*command: str) -> Callable[[], None]:
+        return lambda: run([str(bin_ / command[0]), *command[1:]], env=env, log=scratch / f"{command[0]}-{command[1].strip('-')}.log")
+
+    def manage(*arguments: str) -> Callable[[], None]:
+        return tool("python", str(REPO / "webapp" / "manage.py"), *arguments)
+
+    def openapi() -> None:
+        fresh = scratch / "openapi.yaml"
+        run([str(PYTHON), str(REPO / "webapp/manage.py"), "spectacular", "--validate", "--fail-on-warn", "--file", str(fresh)], env=env, log=scratch / "openapi.log")
+        if fresh.read_bytes() != (REPO / "webapp" / "openapi.yaml").read_bytes():
+            print("webapp/openapi.yaml is out of date: run `make openapi` and commit it", file=sys.stderr)
+            raise subprocess.CalledProcessError(1, "openapi drift")
+
+    return [
+        ("ruff: lint", tool("ruff", "check", ".")),
+        ("ruff: format", tool("ruff", "format", "--check", ".")),
+        ("import contracts", tool("lint-imports", "--no-cache")),
+        ("types (mypy, django-stubs)", tool("mypy", "-p", "config", "-p", "marketplace", "-p", "pipelines", "-p", "ml", "-p", "dashboards", "-p", "infra")),
+        ("Django's own checks", manage("check", "--fail-level", "WARNING")),
+        ("missing migrations", manage("makemigrations", "--check", "--dry-run")),
+        ("OpenAPI drift", openapi),
+        ("dbt parse", tool("dbt", "parse", "--no-version-check", "--project-dir", "dbt_project", "--profiles-dir", "dbt_project",
+                           "--target-path", str(scratch / "dbt"), "--log-path", str(scratch / "dbt-log"))),
+        ("web app: types of the API", lambda: npm("run", "openapi:check", log=scratch / "web-openapi.log")),
+        ("web app: lint", lambda: npm("run", "lint", log=scratch / "web-lint.log")),
+        ("web app: types", lambda: npm("run", "types", log=scratch / "web-types.log")),
+        ("no registry addresses in the locks", lambda: _no_addresses()),
+    ]  # fmt: skip
+
+
+def _no_addresses() -> None:
+    """Lock files name packages and versions, never where they came from."""
+    bad = [str(f.relative_to(REPO)) for f in (REPO / "requirements").glob("*.txt") if "://" in f.read_text()]
+    if '"resolved"' in (FRONTEND / "package-lock.json").read_text():
+        bad.append("webapp/frontend/package-lock.json")
+    if bad:
+        print("these lock files carry download addresses: " + ", ".join(bad), file=sys.stderr)
+        raise subprocess.CalledProcessError(1, "lock addresses")
