@@ -112,7 +112,9 @@ class Job(StampedModel):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(budget_min_minor__isnull=True) | models.Q(budget_min_minor__gt=0), name="job_budget_min"),
+            models.CheckConstraint(
+                condition=models.Q(budget_min_minor__isnull=True) | models.Q(budget_min_minor__gt=0), name="job_budget_min"
+            ),
             models.CheckConstraint(
                 condition=models.Q(budget_max_minor__isnull=True) | models.Q(budget_max_minor__gte=models.F("budget_min_minor")),
                 name="job_budget_order",
@@ -122,6 +124,7 @@ class Job(StampedModel):
             models.Index(fields=["updated_at", "id"], name="job_stamp"),
             models.Index(fields=["state", "opened_at", "id"], name="job_open"),
             models.Index(fields=["state", "expires_at"], name="job_expiry"),
+            models.Index(fields=["client", "created_at", "id"], name="job_by_client"),
         ]
 
     def __str__(self) -> str:
@@ -140,6 +143,20 @@ class JobSkill(StampedModel):
 
     def __str__(self) -> str:
         return f"{self.job_id}:{self.skill_id}"
+
+
+class Invitation(models.Model):
+    """The client asked this freelancer to propose; an invited-only job is visible through it."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="invitations")
+    freelancer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "freelancer"], name="invitation_once")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}:{self.freelancer_id}"
 
 
 class Proposal(StampedModel):
@@ -169,7 +186,7 @@ class Proposal(StampedModel):
         constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="proposal_amount_positive")]
         indexes = [
             models.Index(fields=["updated_at", "id"], name="proposal_stamp"),
-            models.Index(fields=["job", "state"], name="proposal_job_state"),
+            models.Index(fields=["job", "submitted_at", "id"], name="proposal_by_job"),
             models.Index(fields=["freelancer", "submitted_at", "id"], name="proposal_by_freelancer"),
         ]
 

@@ -1,0 +1,107 @@
+"""Checks of what comes from outside, collected so that one answer names every field that must be corrected.
+
+Belongs here: checks of single values that several apps share. Not here: rules that need the database.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from django.conf import settings
+
+from .errors import InvalidInput
+from .money import exponent
+
+#: control characters other than tab, line feed and carriage return, and lone surrogates: no text of a person holds them
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_GROUPINGS = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"}
+
+
+@lru_cache(maxsize=1)
+def countries() -> frozenset[str]:
+    """ISO 3166-1 alpha-2 codes of CLDR, without groupings and test codes."""
+    return frozenset(c for c in Locale("en").territories if len(c) == 2 and c.isalpha()) - _GROUPINGS
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> frozenset[str]:
+    """IANA names."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+class Checks:
+    """Collects what is wrong with an input. Every check returns a usable value, so that all of them can run; `raise_if_any` ends it."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, list[str]] = {}
+
+    def add(self, field: str, message: str) -> None:
+        self.fields.setdefault(field, []).append(message)
+
+    def raise_if_any(self) -> None:
+        """Raise InvalidInput("invalid") with every field found so far."""
+        if self.fields:
+            raise InvalidInput("invalid", "Please correct the marked fields and send it again.", self.fields)
+
+    def text(self, field: str, value: Any, *, longest: int, shortest: int = 0) -> str:
+        """Trimmed text of `shortest` to `longest` characters without control characters."""
+        if not isinstance(value, str):
+            self.add(field, "Write text.")
+            return ""
+        value = value.strip()
+        if _UNPRINTABLE.search(value):
+            self.add(field, "Remove the control characters.")
+        if len(value) > longest:
+            self.add(field, f"At most {longest} characters; this has {len(value)}.")
+        if len(value) < shortest:
+            self.add(field, "This is required." if not value else f"At least {shortest} characters.")
+        return value
+
+    def whole(self, field: str, value: Any, *, low: int, high: int) -> int:
+        """A whole number in a closed range; floats, text and booleans are refused."""
+        if type(value) is not int:
+            self.add(field, "Use a whole number.")
+            return low
+        if not low <= value <= high:
+            self.add(field, f"Use a whole number from {low} to {high}.")
+        return value
+
+    def amount(self, field: str, value: Any) -> int:
+        """A positive amount in minor units, up to MAX_AMOUNT_MINOR."""
+        return self.whole(field, value, low=1, high=settings.MAX_AMOUNT_MINOR)
+
+    def choice(self, field: str, value: Any, choices: Collection[str]) -> str:
+        if not isinstance(value, str) or value not in choices:
+            self.add(field, f"Use one of: {', '.join(sorted(c for c in choices if c))}.")
+            return ""
+        return value
+
+    def currency(self, field: str, value: Any) -> str:
+        """An ISO 4217 code."""
+        try:
+            exponent(value)
+        except (InvalidInput, TypeError):
+            self.add(field, "Use a three-letter ISO 4217 code such as USD.")
+            return "USD"
+        return str(value)
+
+    def country(self, field: str, value: Any) -> str:
+        """An ISO 3166-1 alpha-2 code, or empty."""
+        if value == "":
+            return ""
+        if not isinstance(value, str) or value not in countries():
+            self.add(field, "Use a two-letter ISO 3166 country code such as KE.")
+            return ""
+        return value
+
+    def time_zone(self, field: str, value: Any) -> str:
+        """An IANA time zone name."""
+        if not isinstance(value, str) or value not in time_zones():
+            self.add(field, "Use an IANA time zone such as Europe/Berlin.")
+            return "UTC"
+        return value
