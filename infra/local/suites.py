@@ -70,7 +70,7 @@ def capabilities() -> dict[str, str]:
     """name → "" when it is there, else the reason why not."""
     found = {
         "mariadb": "" if services.find_mariadbd() else "MariaDB is not installed (apt-get install mariadb-server)",
-        "redis": "" if shutil.which("redis-server") else "Redis is not installed (apt-get install redis-server)",
+        "redis": "" if services.find_redis() else "Redis is not installed (apt-get install redis-server)",
         "chromium": "" if Path(CHROMIUM).exists() else "Chromium is not installed (apt-get install chromium)",
     }
     if not found["mariadb"] and not _has_module("MySQLdb"):
