@@ -1,0 +1,1 @@
+"""The data platform: extract → raw log → dbt → published marts. Imports no Django."""

@@ -1,0 +1,170 @@
+"""Contracts: what the platform expects of each source table, and the comparison with what is there.
+
+python -m pipelines.extract.contracts propose TABLE…   writes contracts/<table>.toml from the database; review before committing
+python -m pipelines.extract.contracts check            compares every contract with the database; exit 1 on a violation
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .types import Type
+
+FOLDER = Path(__file__).with_name("contracts")
+#: Never proposed: credentials, and what would tell who a person is.
+_PRIVATE = {"password", "email", "display_name", "last_login", "is_superuser"}
+
+
+class ContractError(RuntimeError):
+    """The source no longer keeps a table's contract: the table is not read."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A declared column."""
+
+    type: Type
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One source table: its columns in order, its key, the column stamped by the database at each write."""
+
+    table: str
+    key: str
+    stamp: str
+    personal_data: bool
+    columns: dict[str, Column]
+    omitted: tuple[str, ...] = ()
+
+    @property
+    def types(self) -> dict[str, Type]:
+        return {name: column.type for name, column in self.columns.items()}
+
+
+@dataclass
+class Comparison:
+    """How a table differs from its contract: `violations` stop it, `warnings` do not."""
+
+    violations: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def load(path: Path) -> Contract:
+    """Read one contract. Raises ValueError naming the file when it is not a contract."""
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        columns = {name: Column(Type.parse(spec["type"]), spec["nullable"]) for name, spec in content["columns"].items()}
+        contract = Contract(
+            content["table"], content["key"], content["stamp"], content["personal_data"], columns, tuple(content.get("omitted", ()))
+        )
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise ValueError(f"{path}: {wrong}") from wrong
+    missing = {contract.key, contract.stamp} - set(columns)
+    if missing or contract.table != path.stem:
+        raise ValueError(f"{path}: key and stamp must be declared columns and the table must bear the file's name")
+    return contract
+
+
+def load_all(folder: Path = FOLDER) -> list[Contract]:
+    """Every contract, the tombstones' table first: other tables' deletes are read from it."""
+    found = [load(path) for path in sorted(folder.glob("*.toml"))]
+    return sorted(found, key=lambda contract: (contract.table != "core_deletedrow", contract.table))
+
+
+def compare(contract: Contract, actual: dict[str, tuple[Type | str, bool]], *, typed: bool = True) -> Comparison:
+    """Compare with the columns found: name → (logical type, or the database's own words where there is none; nullable).
+
+    `typed` is false for SQLite, where types come from the contract: only presence is compared.
+    """
+    result = Comparison()
+    if not actual:
+        result.violations.append(f"{contract.table}: the table is not in the source")
+        return result
+    strangers = [name for name in actual if name not in contract.columns and name not in contract.omitted]
+    for name, column in contract.columns.items():
+        if name not in actual:
+            hint = f"; new there: {', '.join(strangers)} (renamed?)" if strangers else ""
+            result.violations.append(f"{contract.table}.{name}: removed from the source{hint}; change the contract and what reads it")
+        elif typed:
+            _compare_column(f"{contract.table}.{name}", column, *actual[name], result)
+    result.warnings += [
+        f"{contract.table}.{name}: new in the source, not extracted until the contract declares or omits it" for name in strangers
+    ]
+    return result
+
+
+def _compare_column(name: str, declared: Column, actual: Type | str, nullable: bool, result: Comparison) -> None:
+    wanted = declared.type
+    texts = {"varchar", "text", "json"}
+    if isinstance(actual, str) or (
+        actual.family != wanted.family and not {actual.family, wanted.family} <= texts and not _same_storage(wanted, actual)
+    ):
+        result.violations.append(f"{name}: retyped, the contract says {wanted}, the source {actual}")
+    elif wanted.family == actual.family == "decimal" and (actual.length, actual.scale) != (wanted.length, wanted.scale):
+        result.violations.append(f"{name}: the contract says {wanted}, the source {actual}: exact numbers would change")
+    elif actual.family == "varchar" and (wanted.family != "varchar" or actual.length < wanted.length):
+        result.violations.append(f"{name}: narrowed, the contract says {wanted}, the source {actual}")
+    elif wanted.family == "varchar" and (actual.family != "varchar" or actual.length > wanted.length):
+        result.warnings.append(f"{name}: widened to {actual}, the contract says {wanted}")
+    if nullable and not declared.nullable:
+        result.violations.append(f"{name}: may be NULL now, the contract says it may not")
+
+
+def _same_storage(wanted: Type, actual: Type) -> bool:
+    """TINYINT(1) is boolean only where declared; UUIDs are native on MariaDB and char(32) on MySQL; JSON is text on MariaDB."""
+    pairs = {("boolean", "tinyint"), ("boolean", "utinyint"), ("tinyint", "boolean")}
+    return (wanted.family, actual.family) in pairs or (wanted.family == "uuid" and actual in (Type("varchar", 32), Type("varchar", 36)))
+
+
+def propose(table: str, columns: dict[str, tuple[Type | str, bool]], key: str) -> str:
+    """A contract's text for review: everything that is there, except credentials and names."""
+    omitted = [name for name in columns if name in _PRIVATE]
+    lines = [
+        f'table = "{table}"',
+        f'key = "{key}"',
+        'stamp = "updated_at"',
+        f"personal_data = {'true' if omitted else 'false'}",
+        *(["omitted = [" + ", ".join(f'"{name}"' for name in omitted) + "]"] if omitted else []),
+        "",
+        "[columns]",
+    ]
+    for name, (kind, nullable) in columns.items():
+        if name not in omitted:
+            lines.append(f'{name} = {{ type = "{kind}", nullable = {str(nullable).lower()} }}')
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    from . import sources
+
+    parser = argparse.ArgumentParser(prog="python -m pipelines.extract.contracts", description=__doc__)
+    parser.add_argument("what", choices=["propose", "check"])
+    parser.add_argument("tables", nargs="*")
+    options = parser.parse_args(arguments)
+    out = sys.stdout
+    with sources.connect() as source:
+        if options.what == "propose":
+            for table in options.tables:
+                path = FOLDER / f"{table}.toml"
+                path.write_text(propose(table, source.columns(table), "id"), encoding="utf-8")
+                out.write(f"{path}\n")
+            return 0
+        bad = 0
+        for contract in load_all():
+            found = compare(contract, source.columns(contract.table), typed=source.typed)
+            bad += len(found.violations)
+            out.writelines(
+                f"{kind}: {text}\n" for kind, texts in (("violation", found.violations), ("warning", found.warnings)) for text in texts
+            )
+        return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""One run of the extraction.
+
+    python -m pipelines.extract.run [--full-refresh] [--no-reconcile]
+
+Exit codes: 0 all tables read; 1 some table stopped (its message is printed, the others are committed); 2 nothing was read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from .. import files, paths
+from ..failpoints import failpoint
+from . import sources
+from .changes import Changes, DriftError, work_connection
+from .contracts import Contract, ContractError, compare, load_all
+from .log import RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, utc
+from .watermark import STUCK, high_mark, mark, text
+
+logger = logging.getLogger(__name__)
+TOMBSTONES = "core_deletedrow"
+
+
+@dataclass
+class TableResult:
+    """What a run did to one table. `rows` and `deletes` went into the log; `repaired` of them only reconciliation found."""
+
+    table: str
+    low: str | None = None
+    rows: int = 0
+    deletes: int = 0
+    repaired: int = 0
+    drift: int = 0
+    seconds: float = 0.0
+    stopped: str = ""
+
+
+@dataclass
+class Report:
+    """One run: the tables, and what somebody should look at."""
+
+    run_seq: int
+    high: datetime
+    tables: list[TableResult] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def stopped(self) -> list[TableResult]:
+        return [result for result in self.tables if result.stopped]
+
+
+def extract(
+    *,
+    contracts: list[Contract] | None = None,
+    full_refresh: bool = False,
+    reconcile: bool = True,
+    chunk: int = sources.CHUNK,
+    progress: Callable[[str], None] = lambda table: None,
+) -> Report:
+    """Bring the raw log up to the source's present state and show it in the work file.
+
+    After it, every row that was committed before the run's snapshot is in the log, except in tables the report calls stopped;
+    rows committed later are in a later run's. Raises files.Busy when another extraction is at work.
+    """
+    contracts = load_all() if contracts is None else contracts
+    log = Log(paths.raw())
+    with log.lock(), sources.connect() as source:
+        manifest = log.manifest()
+        log.clean(manifest)
+        found = {contract.table: compare(contract, source.columns(contract.table), typed=source.typed) for contract in contracts}
+        look = source.look()
+        failpoint("extract.after_look")
+        with source.snapshot() as snapshot:
+            high, remembered = high_mark(look, manifest.look)
+            manifest.run_seq += 1
+            manifest.look = remembered
+            report = Report(manifest.run_seq, high, warnings=[text for comparison in found.values() for text in comparison.warnings])
+            if look.t0 - high > STUCK:
+                report.warnings.append(
+                    f"a transaction has been open since about {text(high)} (UTC): the marks wait for it, so each run reads again from there;"
+                    " nothing is lost. Find it in information_schema.innodb_trx"
+                )
+            run = _Run(log, manifest, snapshot, source.typed, look.t0, text(high), full_refresh, reconcile, chunk)
+            for contract in contracts:
+                progress(contract.table)
+                report.tables.append(run.table(contract, found[contract.table].violations))
+        run.finish(report)
+        expose(log, contracts, paths.warehouse())
+    for warning in report.warnings:
+        logger.warning("%s", warning)
+    return report
+
+
+@dataclass
+class _Run:
+    log: Log
+    manifest: Manifest
+    snapshot: sources.Snapshot
+    incremental: bool
+    t0: datetime
+    high: str
+    full_refresh: bool
+    with_reconcile: bool
+    chunk: int
+    staged: dict[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.db = work_connection(self.log.staging)
+        self.db.execute("CREATE TEMP TABLE tombstones (table_name VARCHAR, row_id BIGINT)")
+
+    def table(self, contract: Contract, violations: list[str]) -> TableResult:
+        """Read one table into a staged file; a stopped table leaves its mark and its files as they were."""
+        began = time.monotonic()
+        entry = self.manifest.tables.get(contract.table, Entry())
+        result = TableResult(contract.table, low=entry.low)
+        try:
+            if violations:
+                raise ContractError("; ".join(violations))
+            self._read(contract, entry, result)
+        except (ContractError, DriftError, CorruptError, pa.ArrowException, duckdb.ConversionException) as stop:
+            result.stopped = f"{contract.table}: {stop}" if contract.table not in str(stop) else str(stop)
+            result.drift = int(isinstance(stop, DriftError))
+            logger.error("stopped: %s", result.stopped)
+        result.seconds = time.monotonic() - began
+        return result
+
+    def _read(self, contract: Contract, entry: Entry, result: TableResult) -> None:
+        held = self.log.paths(self.manifest, contract.table)
+        changes = Changes(self.db, contract, held)
+        whole = self.full_refresh or not self.incremental
+        changes.read(self.snapshot.changed(contract, None if whole else entry.low, self.chunk))
+        if whole:
+            changes.bury(changes.unseen())
+        else:
+            dead = changes.living(f"SELECT row_id FROM tombstones WHERE table_name = '{contract.table}'")
+            changes.bury(sorted(set(dead) - self.snapshot.existing(contract, dead)))
+        if self.with_reconcile:
+            result.repaired = changes.reconcile(self.snapshot)
+        result.rows, result.deletes = changes.counts()
+        if contract.table == TOMBSTONES:
+            self.db.execute(
+                "INSERT INTO tombstones SELECT table_name, row_id FROM staged WHERE _op = 'u'"
+                f" UNION ALL SELECT table_name, row_id FROM ({current(held, contract)}) WHERE _op = 'u'"
+            )
+        query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged ORDER BY {contract.key}"
+        written = self.log.stage(self.db, contract.table, query)
+        path = self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
+        if path:
+            self.staged[contract.table] = path
+        kept = self.manifest.tables.setdefault(contract.table, Entry())
+        kept.low = self.high if kept.low is None else max(kept.low, self.high)
+
+    def finish(self, report: Report) -> None:
+        """Write the run's own record and commit everything with one manifest."""
+        self.db.execute("CREATE TEMP TABLE runs (" + ", ".join(f'"{name}" {kind}' for name, kind in RUNS_COLUMNS.items()) + ")")
+        rows = [
+            (
+                report.run_seq,
+                done.table,
+                done.low and mark(done.low),
+                report.high,
+                done.rows,
+                done.deletes,
+                done.repaired,
+                done.drift,
+                round(done.seconds, 3),
+                "stopped" if done.stopped else "read",
+                done.stopped or None,
+                self.t0,
+            )
+            for done in report.tables
+        ]
+        self.db.executemany(f"INSERT INTO runs VALUES ({', '.join('?' * len(RUNS_COLUMNS))})", rows)
+        written = self.log.stage(self.db, RUNS, "SELECT * FROM runs")
+        path = self.log.merge(self.db, self.manifest, RUNS, written[0] if written else None, RUNS_COLUMNS)
+        if path:
+            self.staged[RUNS] = path
+        self.log.commit(self.manifest, self.staged)
+        self.db.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.extract.run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--full-refresh", action="store_true", help="read all rows again, whatever their stamps say")
+    parser.add_argument("--no-reconcile", action="store_true", help="leave out the comparison of every key block with the source")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        report = extract(full_refresh=options.full_refresh, reconcile=not options.no_reconcile)
+    except (files.Busy, FileNotFoundError) as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 2
+    for done in report.tables:
+        sys.stdout.write(
+            f"{done.table:28} {done.rows:>9} rows {done.deletes:>6} deletes {done.repaired:>6} repaired {done.seconds:8.2f} s"
+            f"{'  STOPPED ' + done.stopped if done.stopped else ''}\n"
+        )
+    return 1 if report.stopped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,318 @@
+"""The operational database as the extraction sees it: its columns, its clock and transactions, one consistent snapshot.
+
+MySQL/MariaDB is read by mysqlclient (imported only when used). It must be the primary: a replica shows no open transactions.
+SQLite is read whole: its single writer leaves no late commits, and a demo's tables are small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from .. import paths
+from .contracts import Contract
+from .types import Type, row_text_mysql
+from .watermark import Look, mark
+
+#: Rows a chunk: what is held in memory at once.
+CHUNK = 50_000
+
+
+class Snapshot(Protocol):
+    """All tables as of one moment."""
+
+    def changed(self, contract: Contract, low: str | None, chunk: int = CHUNK) -> Iterator[pa.Table]:
+        """Rows with stamp ≥ `low` (all when None), at most `chunk` rows at a time, each row once."""
+
+    def block(self, contract: Contract, first: int, past: int) -> Iterator[pa.Table]:
+        """Rows with first ≤ key < past."""
+
+    def existing(self, contract: Contract, keys: list[int]) -> set[int]:
+        """Those of `keys` that are there."""
+
+    def checksums(self, contract: Contract, size: int) -> list[tuple[int, int, int]] | None:
+        """(block, rows, sum of the rows' CRC32) for each block of `size` keys; None when every row was read anyway."""
+
+
+class Source(Protocol):
+    """One operational database."""
+
+    typed: bool
+
+    def columns(self, table: str) -> dict[str, tuple[Type | str, bool]]:
+        """Column → (logical type or the database's own word for it, nullable); empty when there is no such table."""
+
+    def look(self) -> Look:
+        """The clock, then the running statements, then the open transactions."""
+
+    def snapshot(self) -> contextlib.AbstractContextManager[Snapshot]:
+        """A consistent read-only view that begins now."""
+
+    def close(self) -> None: ...
+
+
+@contextlib.contextmanager
+def connect() -> Iterator[Source]:
+    """The database of the environment: OPENLANCE_SQLITE, else OPENLANCE_DB_NAME, else the embedded profile's file."""
+    file = os.environ.get("OPENLANCE_SQLITE", "")
+    source: Source
+    if file or not (os.environ.get("OPENLANCE_DB_NAME") or os.environ.get("OPENLANCE_DB_SOCKET")):
+        source = SQLiteSource(Path(file) if file else paths.var() / "db.sqlite3")
+    else:
+        source = MySQLSource()
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _tables(
+    contract: Contract, rows: Iterable[tuple[Any, ...]], read: list[Callable[[Any], bytes | None]] | None = None
+) -> Iterator[pa.Table]:
+    """One Arrow table of exact types out of rows of database text (converted by `read`, column by column, where given)."""
+    columns = list(zip(*rows, strict=True))
+    if columns:
+        if read:
+            columns = [tuple(map(convert, column)) for convert, column in zip(read, columns, strict=True)]
+        arrays = [kind.array(list(column)) for kind, column in zip(contract.types.values(), columns, strict=True)]
+        yield pa.Table.from_arrays(arrays, schema=schema(contract))
+
+
+def schema(contract: Contract) -> pa.Schema:
+    """The contract's columns in Arrow."""
+    return pa.schema([pa.field(name, column.type.arrow) for name, column in contract.columns.items()])
+
+
+# --------------------------------------------------------------------------- MySQL and MariaDB
+
+_MYSQL_PLAIN = {"tinyint", "smallint", "bigint", "double", "date", "json", "uuid"}
+
+
+class MySQLSource:
+    """A primary of MySQL 8 or MariaDB ≥ 10.6."""
+
+    typed = True
+
+    def __init__(self) -> None:
+        self._control = self._connection()
+        self._control.autocommit(True)
+
+    def _connection(self) -> Any:
+        import MySQLdb
+
+        options: dict[str, Any] = {
+            "user": os.environ.get("OPENLANCE_DB_USER", "root"),
+            "passwd": os.environ.get("OPENLANCE_DB_PASSWORD", ""),
+            "db": os.environ.get("OPENLANCE_DB_NAME", "openlance"),
+            "charset": "utf8mb4",
+            "use_unicode": False,
+            "conv": {None: None},
+        }
+        socket = os.environ.get("OPENLANCE_DB_SOCKET", "")
+        if socket:
+            options["unix_socket"] = socket
+        else:
+            options |= {"host": os.environ.get("OPENLANCE_DB_HOST", "127.0.0.1"), "port": int(os.environ.get("OPENLANCE_DB_PORT", "3306"))}
+        connection = MySQLdb.connect(**options)
+        connection.query("SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES', net_write_timeout = 3600")
+        return connection
+
+    def close(self) -> None:
+        self._control.close()
+
+    def columns(self, table: str) -> dict[str, tuple[Type | str, bool]]:
+        rows = _query(
+            self._control,
+            "SELECT column_name, data_type, column_type, character_maximum_length, numeric_precision, numeric_scale, datetime_precision, is_nullable"
+            f" FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {_quoted(table)} ORDER BY ordinal_position",
+        )
+        return {row[0]: (_mysql_type(row), row[7] == "YES") for row in rows}
+
+    def look(self) -> Look:
+        """Clock and ages are taken in the server's own zone, in which InnoDB tells when a transaction began."""
+        control = self._control
+        t0 = _query(control, "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)")[0][0]
+        maria = "mariadb" in _query(control, "SELECT VERSION()")[0][0].lower()
+        age = "time_ms" if maria else "(time + 1) * 1000"
+        statements = _query(
+            control,
+            f"SELECT id, CAST(UTC_TIMESTAMP(6) - INTERVAL GREATEST({age}, 0) * 1000 MICROSECOND AS CHAR) FROM information_schema.processlist"
+            " WHERE command NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') AND user <> 'system user' AND id <> CONNECTION_ID()",
+        )
+        control.query("SET SESSION time_zone = 'SYSTEM'")
+        try:
+            transactions = _query(
+                control,
+                "SELECT trx_id, trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), @@system_time_zone, @@global.lock_wait_timeout,"
+                " CAST(UTC_TIMESTAMP(6) AS CHAR) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> CONNECTION_ID()",
+            )
+        finally:
+            control.query("SET SESSION time_zone = '+00:00'")
+        opened, wait = {}, timedelta(days=1)
+        for name, connection, seconds, zone, lock_wait, now in transactions:
+            # Outside UTC a local clock repeats an hour once a year: an hour of margin keeps the age a lower bound.
+            margin = 1 if zone in ("UTC", "GMT") else 3601
+            opened[name] = (connection, mark(now) - timedelta(seconds=max(int(seconds), 0) + margin))
+            wait = timedelta(seconds=int(lock_wait))
+        return Look(mark(t0), {name: mark(at) for name, at in statements}, opened, wait)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        connection = self._connection()
+        try:
+            connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            yield _MySQLSnapshot(connection)
+        finally:
+            connection.close()
+
+
+class _MySQLSnapshot:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def changed(self, contract: Contract, low: str | None, chunk: int = CHUNK) -> Iterator[pa.Table]:
+        stamp, key = f"`{contract.stamp}`", f"`{contract.key}`"
+        where = "" if low is None else f" WHERE {stamp} >= '{low}'"
+        names = list(contract.columns)
+        at, by = names.index(contract.stamp), names.index(contract.key)
+        while True:
+            rows = self._rows(contract, f"{where} ORDER BY {stamp}, {key} LIMIT {chunk}")
+            yield from _tables(contract, rows)
+            if len(rows) < chunk:
+                return
+            # Spelt out: MySQL does not use an index for (stamp, key) > (x, y).
+            x, y = rows[-1][at].decode(), rows[-1][by].decode()
+            where = f" WHERE {stamp} >= '{x}' AND ({stamp} > '{x}' OR {key} > {y})"
+
+    def block(self, contract: Contract, first: int, past: int) -> Iterator[pa.Table]:
+        yield from _tables(contract, self._rows(contract, f" WHERE `{contract.key}` >= {first} AND `{contract.key}` < {past}"))
+
+    def existing(self, contract: Contract, keys: list[int]) -> set[int]:
+        found: set[int] = set()
+        for start in range(0, len(keys), 5000):
+            some = ",".join(map(str, keys[start : start + 5000]))
+            found |= {
+                int(row[0])
+                for row in _query(self._connection, f"SELECT `{contract.key}` FROM `{contract.table}` WHERE `{contract.key}` IN ({some})")
+            }
+        return found
+
+    def checksums(self, contract: Contract, size: int) -> list[tuple[int, int, int]] | None:
+        rows = _query(
+            self._connection,
+            f"SELECT `{contract.key}` DIV {size}, COUNT(*), SUM(CRC32({row_text_mysql(contract.types)})) FROM `{contract.table}` GROUP BY 1",
+        )
+        return [(int(block), int(count), int(crc)) for block, count, crc in rows]
+
+    def _rows(self, contract: Contract, rest: str) -> list[tuple[bytes | None, ...]]:
+        columns = ", ".join(f"`{name}`" for name in contract.columns)
+        self._connection.query(f"SELECT {columns} FROM `{contract.table}`{rest}")
+        return list(self._connection.use_result().fetch_row(maxrows=0))
+
+
+def _query(connection: Any, sql: str) -> list[tuple[Any, ...]]:
+    connection.query(sql)
+    rows = connection.store_result().fetch_row(maxrows=0)
+    return [tuple(value.decode() if isinstance(value, bytes) else value for value in row) for row in rows]
+
+
+def _quoted(name: str) -> str:
+    if not re.fullmatch(r"\w+", name):
+        raise ValueError(f"not a table name: {name!r}")
+    return f"'{name}'"
+
+
+def _mysql_type(row: tuple[Any, ...]) -> Type | str:
+    _, kind, spelled, length, precision, scale, fraction, _ = row
+    if spelled.startswith("tinyint(1)") and "unsigned" not in spelled:
+        return Type("boolean")
+    if kind in ("int", "mediumint"):
+        kind = "integer"
+    if kind in ("tinyint", "smallint", "integer", "bigint"):
+        return Type(("u" if "unsigned" in spelled else "") + kind)
+    if kind in ("varchar", "char"):
+        return Type("varchar", int(length))
+    if kind == "decimal" and "unsigned" not in spelled:
+        return Type("decimal", int(precision), int(scale))
+    if kind == "datetime" and fraction == "6":
+        return Type("timestamp")
+    if kind in ("longtext", "mediumtext", "text"):
+        return Type("text")
+    return Type(kind) if kind in _MYSQL_PLAIN else spelled
+
+
+# --------------------------------------------------------------------------- SQLite
+
+_SQLITE_TYPES = {"integer": "bigint", "bool": "boolean", "datetime": "timestamp", "date": "date", "real": "double", "text": "text"}
+
+
+class SQLiteSource:
+    """The embedded profile's file. Raises FileNotFoundError when it is not there."""
+
+    typed = False
+
+    def __init__(self, file: Path) -> None:
+        if not file.is_file():
+            raise FileNotFoundError(f"no database at {file}; create it with `manage.py migrate`, or name one in OPENLANCE_SQLITE")
+        self._file = file
+        self._control = self._connection()
+
+    def _connection(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=20)
+
+    def close(self) -> None:
+        self._control.close()
+
+    def columns(self, table: str) -> dict[str, tuple[Type | str, bool]]:
+        rows = self._control.execute(f'SELECT name, lower(type), "notnull", pk FROM pragma_table_info({_quoted(table)})').fetchall()
+        return {
+            name: (Type(_SQLITE_TYPES[kind]) if kind in _SQLITE_TYPES else kind, not (notnull or pk)) for name, kind, notnull, pk in rows
+        }
+
+    def look(self) -> Look:
+        """A snapshot of SQLite holds every commit before it, and no writer is at work inside it."""
+        return Look(mark(self._control.execute("SELECT strftime('%Y-%m-%d %H:%M:%f000', 'now')").fetchone()[0]))
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        connection = self._connection()
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            yield _SQLiteSnapshot(connection)
+        finally:
+            connection.close()
+
+
+class _SQLiteSnapshot:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def changed(self, contract: Contract, low: str | None, chunk: int = CHUNK) -> Iterator[pa.Table]:
+        yield from self._read(contract, "", chunk)
+
+    def block(self, contract: Contract, first: int, past: int) -> Iterator[pa.Table]:
+        yield from self._read(contract, f'WHERE "{contract.key}" >= {first} AND "{contract.key}" < {past}', CHUNK)
+
+    def existing(self, contract: Contract, keys: list[int]) -> set[int]:
+        there = {row[0] for row in self._connection.execute(f'SELECT "{contract.key}" FROM "{contract.table}"')}
+        return there & set(keys)
+
+    def checksums(self, contract: Contract, size: int) -> list[tuple[int, int, int]] | None:
+        return None
+
+    def _read(self, contract: Contract, where: str, chunk: int) -> Iterator[pa.Table]:
+        columns = ", ".join(f'"{name}"' for name in contract.columns)
+        cursor = self._connection.execute(f'SELECT {columns} FROM "{contract.table}" {where} ORDER BY "{contract.key}"')
+        read = [kind.from_sqlite for kind in contract.types.values()]
+        while rows := cursor.fetchmany(chunk):
+            yield from _tables(contract, rows, read)

@@ -1,0 +1,142 @@
+"""The logical types of the contracts, and how one value looks in MySQL, SQLite, Arrow and DuckDB.
+
+Every value travels as the database's own text and is parsed by Arrow into the exact type: nothing passes through a Python float.
+`canonical_*` give the same bytes for the same value in MySQL and in DuckDB; their CRC32 is the row's checksum.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_INTEGERS = {
+    "tinyint": ("TINYINT", pa.int8()),
+    "utinyint": ("UTINYINT", pa.uint8()),
+    "smallint": ("SMALLINT", pa.int16()),
+    "usmallint": ("USMALLINT", pa.uint16()),
+    "integer": ("INTEGER", pa.int32()),
+    "uinteger": ("UINTEGER", pa.uint32()),
+    "bigint": ("BIGINT", pa.int64()),
+    "ubigint": ("UBIGINT", pa.uint64()),
+}
+_OTHERS = {
+    "boolean": ("BOOLEAN", pa.bool_()),
+    "double": ("DOUBLE", pa.float64()),
+    "date": ("DATE", pa.date32()),
+    "timestamp": ("TIMESTAMP", pa.timestamp("us")),
+    "text": ("VARCHAR", pa.string()),
+    "json": ("VARCHAR", pa.string()),
+    "uuid": ("VARCHAR", pa.string()),
+}
+_SIZED = re.compile(r"^(varchar)\((\d+)\)$|^(decimal)\((\d+),\s*(\d+)\)$")
+#: Stands for NULL and between columns; neither byte occurs in text a person types.
+_NULL, _BETWEEN = 2, 31
+#: Doubles are compared after FLOOR(value × 10⁶): exact in both engines, and finer than any score that is kept.
+_DOUBLE_SCALE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Type:
+    """A logical type: its family, and length or precision and scale where it has them."""
+
+    family: str
+    length: int = 0
+    scale: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Type:
+        """Raises ValueError when no such type exists."""
+        if text in _INTEGERS or text in _OTHERS:
+            return cls(text)
+        sized = _SIZED.match(text)
+        if not sized:
+            raise ValueError(f"unknown type {text!r}")
+        if sized[1]:
+            return cls("varchar", int(sized[2]))
+        return cls("decimal", int(sized[4]), int(sized[5]))
+
+    def __str__(self) -> str:
+        if self.family == "varchar":
+            return f"varchar({self.length})"
+        return f"decimal({self.length},{self.scale})" if self.family == "decimal" else self.family
+
+    @property
+    def duckdb(self) -> str:
+        if self.family == "decimal":
+            return f"DECIMAL({self.length},{self.scale})"
+        return "VARCHAR" if self.family == "varchar" else (_INTEGERS | _OTHERS)[self.family][0]
+
+    @property
+    def arrow(self) -> pa.DataType:
+        if self.family == "decimal":
+            return pa.decimal128(self.length, self.scale)
+        return pa.string() if self.family == "varchar" else (_INTEGERS | _OTHERS)[self.family][1]
+
+    def array(self, values: list[bytes | None]) -> pa.Array:
+        """Parse the database's text. Raises ArrowInvalid when a value does not fit: never rounds, never wraps."""
+        raw = pa.array(values, pa.binary())
+        text = raw.cast(pa.string())
+        if self.family == "boolean":
+            return text.cast(pa.int8()).cast(pa.bool_())
+        if self.family == "uuid":
+            return dashed(text)
+        return text if self.arrow == pa.string() else text.cast(self.arrow)
+
+    def canonical_mysql(self, column: str) -> str:
+        if self.family == "timestamp":
+            text = f"DATE_FORMAT({column}, '%Y-%m-%d %H:%i:%s.%f')"
+        elif self.family == "double":
+            text = f"CAST(CAST(FLOOR({column} * {_DOUBLE_SCALE}) AS DECIMAL(38,0)) AS CHAR)"
+        elif self.family == "uuid":
+            text = f"LOWER(REPLACE(CAST({column} AS CHAR), '-', ''))"
+        elif self.arrow == pa.string():
+            text = f"CONVERT({column} USING utf8mb4)"
+        else:
+            text = f"CAST({column} AS CHAR)"
+        return f"IFNULL({text}, CHAR({_NULL}))"
+
+    def canonical_duckdb(self, column: str) -> str:
+        if self.family == "timestamp":
+            text = f"strftime({column}, '%Y-%m-%d %H:%M:%S.%f')"
+        elif self.family == "double":
+            text = f"CAST(CAST(floor({column} * {_DOUBLE_SCALE}) AS DECIMAL(38,0)) AS VARCHAR)"
+        elif self.family == "uuid":
+            text = f"lower(replace({column}, '-', ''))"
+        elif self.family == "boolean":
+            text = f"CAST(CAST({column} AS TINYINT) AS VARCHAR)"
+        else:
+            text = f"CAST({column} AS VARCHAR)"
+        return f"coalesce({text}, chr({_NULL}))"
+
+    def from_sqlite(self, value: Any) -> bytes | None:
+        """SQLite has no exact decimals: 15 significant digits survive, which the declared scale then completes."""
+        if value is None:
+            return None
+        if self.family == "decimal":
+            exact = Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(value)
+            return str(exact.quantize(Decimal(1).scaleb(-self.scale))).encode()
+        if self.family == "double":
+            return repr(float(value)).encode()
+        return value if isinstance(value, bytes) else str(value).encode()
+
+
+def dashed(text: pa.Array) -> pa.Array:
+    """UUIDs as 36 characters in lower case, whether stored native or as 32 hexadecimal digits."""
+    plain = pc.utf8_lower(pc.replace_substring(text, "-", ""))
+    ends = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)]
+    return pc.binary_join_element_wise(*[pc.utf8_slice_codeunits(plain, a, b) for a, b in ends], "-")
+
+
+def row_text_mysql(columns: dict[str, Type]) -> str:
+    """One row as canonical text, in MySQL's words."""
+    return f"CONCAT_WS(CHAR({_BETWEEN}), " + ", ".join(t.canonical_mysql(f"`{c}`") for c, t in columns.items()) + ")"
+
+
+def row_text_duckdb(columns: dict[str, Type]) -> str:
+    """One row as the same canonical text, in DuckDB's words."""
+    return f"concat_ws(chr({_BETWEEN}), " + ", ".join(t.canonical_duckdb(f'"{c}"') for c, t in columns.items()) + ")"
