@@ -35,7 +35,18 @@ def _locks() -> int:
     """requirements/*.txt from pyproject.toml, for every supported Python, without addresses."""
     install("base", "dev")
     uv = str(PYTHON.parent / "uv")
-    common = ["pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url", "--quiet"]
+    common = [
+        "pip",
+        "compile",
+        "pyproject.toml",
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-index-url",
+        "--quiet",
+    ]
     folder = REPO / "requirements"
     run([uv, *common, "-o", "requirements/base.txt"])
     base = set((folder / "base.txt").read_text().splitlines())
@@ -86,7 +97,10 @@ def main(arguments: list[str]) -> int:
         print(paint(f"error: {e}", "31"), file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as e:
-        print(paint(f"error: {shlex.join(map(str, e.cmd)) if isinstance(e.cmd, list) else e.cmd} ended with code {e.returncode}", "31"), file=sys.stderr)
+        print(
+            paint(f"error: {shlex.join(map(str, e.cmd)) if isinstance(e.cmd, list) else e.cmd} ended with code {e.returncode}", "31"),
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         return 130

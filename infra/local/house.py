@@ -7,7 +7,6 @@ Standard library only: the steps that need packages are commands of their own.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -110,9 +109,19 @@ def prepare_market(house: House) -> None:
             shutil.rmtree(house.home / folder, ignore_errors=True)
         shutil.rmtree(house.home / "stamps", ignore_errors=True)
     house.once("migrate", migrations, "Database", lambda: house.manage("migrate", "--no-input", log="migrate"))
-    house.once("taxonomy", digest(REPO / "webapp/marketplace/jobs/taxonomy"), "Skill taxonomy", lambda: house.manage("load_taxonomy", log="taxonomy"))
+    house.once(
+        "taxonomy",
+        digest(REPO / "webapp/marketplace/jobs/taxonomy"),
+        "Skill taxonomy",
+        lambda: house.manage("load_taxonomy", log="taxonomy"),
+    )
     if not house.stamp("market").is_file():
-        house.once("market", market, "Sample market (simulated)", lambda: house.manage("simulate", "--scale", "small", "--seed", SEED, log="simulate"))
+        house.once(
+            "market",
+            market,
+            "Sample market (simulated)",
+            lambda: house.manage("simulate", "--scale", "small", "--seed", SEED, log="simulate"),
+        )
     house.once("signins", house.env["OPENLANCE_DEMO_PASSWORD"], "Ready sign-ins", lambda: house.manage("ensure_signins", log="signins"))
     house.once("search", house.stamp("market").read_text(), "Search index", lambda: house.manage("rebuild_search", log="search"))
 

@@ -65,7 +65,9 @@ def _copy_tree() -> None:
 def _pytest(tests: tuple[str, ...], env: dict[str, str], log: Path) -> int:
     with log.open("wb") as out:
         command = [str(PYTHON), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-        return subprocess.run(command, cwd=COPY, env=env, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode
+        return subprocess.run(
+            command, cwd=COPY, env=env, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False
+        ).returncode
 
 
 def _try(mutant: Mutant, env: dict[str, str]) -> tuple[str, float]:
@@ -132,6 +134,8 @@ def bench(names: list[str]) -> int:
     rows = []
     for file in sorted((VAR / "bench").glob("*.json")):
         document = json.loads(file.read_text())
-        rows += [(document["name"], r["metric"], r["value"], r["unit"], r.get("against", ""), r.get("ratio", "")) for r in document["results"]]
+        rows += [
+            (document["name"], r["metric"], r["value"], r["unit"], r.get("against", ""), r.get("ratio", "")) for r in document["results"]
+        ]
     print(table(("bench", "metric", "value", "unit", "against", "ratio"), rows))
     return code

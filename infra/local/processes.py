@@ -86,7 +86,9 @@ class Supervisor:
         while time.monotonic() < deadline:
             if server.process.poll() is not None:
                 server.reported = True
-                raise Crashed(f"{server.name} ended with code {server.process.returncode} while starting; {server.log} ends:\n{server.last_words()}")
+                raise Crashed(
+                    f"{server.name} ended with code {server.process.returncode} while starting; {server.log} ends:\n{server.last_words()}"
+                )
             if answers(url):
                 return
             time.sleep(0.1)

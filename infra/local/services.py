@@ -66,7 +66,7 @@ def _recorded_pid(file: Path, program: str) -> int | None:
         pid = int(file.read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
         # redis rewrites its command line but stands in its data folder
-        home = f"{command} {os.readlink(f'/proc/{pid}/cwd')}"
+        home = f"{command} {Path(f'/proc/{pid}/cwd').readlink()}"
     except (OSError, ValueError):
         return None
     return pid if _alive(pid) and program in command and str(file.parent) in home else None
@@ -146,7 +146,9 @@ def start_mariadb(folder: Path, *, durable: bool = True) -> dict[str, str]:
             "--innodb-buffer-pool-size=512M", "--max-connections=200", "--default-time-zone=+00:00", "--transaction-isolation=READ-COMMITTED",
             f"--innodb-flush-log-at-trx-commit={1 if durable else 2}", "--skip-log-bin",
         ]  # fmt: skip
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         _wait(process, str(sock), "MariaDB", log)
         port_file.write_text(str(port))
     return {
@@ -168,7 +170,9 @@ def start_redis(folder: Path) -> dict[str, str]:
         port = free_port()
         conf = folder / "redis.conf"
         conf.write_text(f'port {port}\nbind 127.0.0.1\ndir "{folder}"\npidfile "{pid_file}"\nlogfile "{log}"\nsave ""\nappendonly no\n')
-        process = subprocess.Popen([server, str(conf)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            [server, str(conf)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         _wait(process, port, "Redis", log)
         pid_file.write_text(str(process.pid))
         port_file.write_text(str(port))

@@ -246,7 +246,11 @@ def check() -> int:
     scratch = HOME / "check"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    env = _environment() | {"DJANGO_SETTINGS_MODULE": "config.settings.embedded", "OPENLANCE_VAR": str(scratch), "OPENLANCE_SQLITE": str(scratch / "check.sqlite3")}
+    env = _environment() | {
+        "DJANGO_SETTINGS_MODULE": "config.settings.embedded",
+        "OPENLANCE_VAR": str(scratch),
+        "OPENLANCE_SQLITE": str(scratch / "check.sqlite3"),
+    }
     env["OPENLANCE_WAREHOUSE"] = str(scratch / "warehouse.duckdb")
     code = 0
     for name, work in _checks(env, scratch):
@@ -270,7 +274,11 @@ def _checks(env: dict[str, str], scratch: Path) -> list[tuple[str, Callable[[], 
 
     def openapi() -> None:
         fresh = scratch / "openapi.yaml"
-        run([str(PYTHON), str(REPO / "webapp/manage.py"), "spectacular", "--validate", "--fail-on-warn", "--file", str(fresh)], env=env, log=scratch / "openapi.log")
+        run(
+            [str(PYTHON), str(REPO / "webapp/manage.py"), "spectacular", "--validate", "--fail-on-warn", "--file", str(fresh)],
+            env=env,
+            log=scratch / "openapi.log",
+        )
         if fresh.read_bytes() != (REPO / "webapp" / "openapi.yaml").read_bytes():
             print("webapp/openapi.yaml is out of date: run `make openapi` and commit it", file=sys.stderr)
             raise subprocess.CalledProcessError(1, "openapi drift")
