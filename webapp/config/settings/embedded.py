@@ -5,7 +5,7 @@ from .base import INSTALLED_APPS, SECRET_KEY, sqlite_database
 
 if not SECRET_KEY:
     # Commands such as makemigrations run without secrets; the runner always sets a generated key before anything is served.
-    SECRET_KEY = "embedded-profile-without-a-server"
+    SECRET_KEY = "embedded-profile-without-a-server"  # noqa: S105
 INSTALLED_APPS = [*INSTALLED_APPS, "marketplace.simulation"]
 DATABASES = {"default": sqlite_database()}
 BUSINESS_CLOCK_MOVABLE = True

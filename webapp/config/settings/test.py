@@ -5,7 +5,7 @@ import os
 from .base import *  # noqa: F403
 from .base import INSTALLED_APPS, mysql_database, sqlite_database
 
-SECRET_KEY = "only-for-tests"
+SECRET_KEY = "only-for-tests"  # noqa: S105
 DEBUG = False
 INSTALLED_APPS = [*INSTALLED_APPS, "marketplace.simulation"]
 DATABASES = {"default": sqlite_database() if os.environ.get("OPENLANCE_TEST_DB") == "sqlite" else mysql_database()}
@@ -16,5 +16,6 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 ALLOWED_HOSTS = ["*"]
 if not os.environ.get("OPENLANCE_REDIS_URL"):
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+ACTIVITY_BUFFER = "memory"
 # Wake-ups run nothing by themselves in tests: tests call core.tasks.drain, which is what the worker does.
 CELERY_BROKER_URL = os.environ.get("OPENLANCE_REDIS_URL", "memory://")

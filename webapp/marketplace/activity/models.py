@@ -60,14 +60,17 @@ class View(StampedModel):
     viewed_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["updated_at", "id"], name="view_stamp"), models.Index(fields=["item_type", "item_id"], name="view_item")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="view_stamp"),
+            models.Index(fields=["item_type", "item_id"], name="view_item"),
+        ]
 
     def __str__(self) -> str:
         return f"view of {self.item_type}:{self.item_id}"
 
 
 class RequestLatency(StampedModel):
-    """Requests of one route in one minute: count, errors, and milliseconds as a histogram."""
+    """Requests of one route in one minute at one worker, as far as one flush saw them: rows of the same minute add up."""
 
     route = models.CharField(max_length=120)
     method = models.CharField(max_length=7)
@@ -85,3 +88,18 @@ class RequestLatency(StampedModel):
 
     def __str__(self) -> str:
         return f"{self.method} {self.route} {self.minute:%F %H:%M}"
+
+
+class FlushedBatch(models.Model):
+    """That a batch of captured records was written, in the same transaction: a batch delivered twice is written once."""
+
+    name = models.CharField(max_length=64, unique=True)
+    records = models.PositiveIntegerField()
+    flushed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "flushed batches"
+        indexes = [models.Index(fields=["flushed_at"], name="flushed_batch_age")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.records} records"

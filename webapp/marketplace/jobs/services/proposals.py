@@ -125,7 +125,8 @@ def proposal_shortlist(*, actor: User, proposal_id: int) -> Proposal:
     proposal = proposal_locked_for(actor, proposal_id)
     role = role_in_proposal(actor, proposal)
     _seen_now(proposal)
-    move(proposal, PROPOSAL, "shortlist", role=role, actor_id=actor.pk, also=["first_seen_at"])
+    proposal.shortlisted_at = clock.now()
+    move(proposal, PROPOSAL, "shortlist", role=role, actor_id=actor.pk, also=["first_seen_at", "shortlisted_at"])
     return proposal
 
 

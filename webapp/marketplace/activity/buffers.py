@@ -1,0 +1,114 @@
+"""Where captured records wait between a request and the database.
+
+Redis: records are pushed to one list. A flush renames it to a batch of its own, writes the batch, and only then deletes it: whatever a
+crash interrupts is found again by its name. Memory: the same promises within one process, for tests and for minutes without Redis.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Protocol
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import connections
+
+log = structlog.get_logger(__name__)
+
+Record = dict[str, Any]
+
+
+class Buffer(Protocol):
+    """Holds records until `done` is called for the batch they are in."""
+
+    def push(self, record: Record) -> None: ...
+    def batches(self) -> Iterator[tuple[str, list[Record]]]: ...
+    def done(self, name: str) -> None: ...
+    def set_aside(self, name: str) -> None: ...
+    def __len__(self) -> int: ...
+
+
+class MemoryBuffer:
+    """Records of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Record] = []
+        self._batches: dict[str, list[Record]] = {}
+
+    def push(self, record: Record) -> None:
+        with self._lock:
+            self._waiting.append(json.loads(json.dumps(record)))
+
+    def batches(self) -> Iterator[tuple[str, list[Record]]]:
+        with self._lock:
+            if self._waiting:
+                self._batches[uuid.uuid4().hex] = self._waiting
+                self._waiting = []
+            found = list(self._batches.items())
+        yield from found
+
+    def done(self, name: str) -> None:
+        with self._lock:
+            self._batches.pop(name, None)
+
+    def set_aside(self, name: str) -> None:
+        self.done(name)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
+class RedisBuffer:
+    """Records of all processes of one installation. While Redis does not answer, they wait in this process and follow later."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._redis = client
+        self._waiting = f"{prefix}:waiting"
+        self._batch = f"{prefix}:batch:"
+        self._aside = f"{prefix}:aside:"
+        self._kept_back = MemoryBuffer()
+
+    def push(self, record: Record) -> None:
+        try:
+            for name, records in self._kept_back.batches():
+                self._redis.rpush(self._waiting, *[json.dumps(r) for r in records])
+                self._kept_back.done(name)
+            self._redis.rpush(self._waiting, json.dumps(record))
+        except redis.RedisError as e:
+            self._kept_back.push(record)
+            log.warning("activity_kept_back", error=str(e), records=len(self._kept_back))
+
+    def batches(self) -> Iterator[tuple[str, list[Record]]]:
+        fresh = self._batch + uuid.uuid4().hex
+        try:
+            self._redis.rename(self._waiting, fresh)
+        except redis.ResponseError:
+            pass  # nothing waits
+        for key in sorted(self._redis.scan_iter(match=f"{self._batch}*", count=1000)):
+            records = [json.loads(r) for r in self._redis.lrange(key, 0, -1)]  # type: ignore[union-attr]
+            yield key.decode().removeprefix(self._batch), records
+
+    def done(self, name: str) -> None:
+        self._redis.delete(self._batch + name)
+
+    def set_aside(self, name: str) -> None:
+        """Keep a batch that can never be written, out of the way of the others."""
+        self._redis.rename(self._batch + name, self._aside + name)
+
+    def __len__(self) -> int:
+        return int(self._redis.llen(self._waiting))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=1)
+def buffer() -> Buffer:
+    """This process's way to the waiting records, by settings.ACTIVITY_BUFFER ("redis" or "memory")."""
+    if settings.ACTIVITY_BUFFER == "memory":
+        return MemoryBuffer()
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    return RedisBuffer(client, f"openlance:{connections['default'].settings_dict['NAME']}:activity")

@@ -1,0 +1,62 @@
+"""What people were shown and did, captured off the request path: a call costs one push to a buffer, `tasks.flush` writes the rows.
+
+Position model `log2`: the probability that the item at position p is looked at is 1 / log2(p + 1), the discount of DCG (Järvelin and
+Kekäläinen, 2002), so 1.0 at the top. Its name is part of every impression's `ranking`, because training must divide by the same model.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from marketplace.core import clock
+
+from .buffers import buffer
+
+POSITION_MODEL = "log2"
+
+
+def propensity(position: int) -> float:
+    """Probability that this position (from 1) is looked at, by the position model `log2`."""
+    return 1 / math.log2(position + 1)
+
+
+def impressions(
+    *,
+    user_id: int | None,
+    surface: str,
+    ranking: str,
+    items: Iterable[tuple[str, int, int, float | None]],
+    batch: str | None = None,
+) -> str:
+    """One list shown: `items` are (item_type, item_id, position from 1, score). Returns the batch that ties the list together."""
+    batch = batch or str(uuid.uuid4())
+    rows = [[item_type, item_id, position, score] for item_type, item_id, position, score in items]
+    if rows:
+        shown = {"batch": batch, "user_id": user_id, "surface": surface[:32], "ranking": f"{ranking[:56]}+{POSITION_MODEL}"}
+        _push("impressions", items=rows, **shown)
+    return batch
+
+
+def search(*, user_id: int | None, surface: str, query: str, filters: dict[str, Any], hits: int) -> None:
+    """One search and how many hits it had in all; the query's first 200 characters are kept."""
+    _push("search", user_id=user_id, surface=surface[:32], query=query[:200], filters=filters, hits=hits)
+
+
+def view(*, user_id: int | None, item_type: str, item_id: int, batch: str = "") -> None:
+    """One object opened, from the list `batch` if it came from one."""
+    _push("view", user_id=user_id, item_type=item_type[:16], item_id=item_id, batch=batch[:36])
+
+
+def request(*, route: str, method: str, failed: bool, milliseconds: float, minute: str, worker: str) -> None:
+    """One request that was answered; `minute` is the wall clock's, ISO 8601."""
+    ms = round(milliseconds)
+    buffer().push(
+        {"kind": "request", "route": route[:120], "method": method[:7], "failed": failed, "ms": ms, "minute": minute, "worker": worker[:40]}
+    )
+
+
+def _push(kind: str, **values: Any) -> None:
+    buffer().push({"kind": kind, "at": clock.now().isoformat(), **values})
