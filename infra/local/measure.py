@@ -12,6 +12,7 @@ It is applied to a copy of the tree, never to the checkout.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -74,13 +75,15 @@ def _try(mutant: Mutant, env: dict[str, str]) -> tuple[str, float]:
     """("killed" or what is wrong, seconds)."""
     begin = time.monotonic()
     apply = ["git", "apply", "--whitespace=nowarn", str(mutant.patch)]
-    done = subprocess.run(apply, cwd=COPY, capture_output=True, text=True, check=False)
+    # the copy lies inside the checkout: without a ceiling, git would take the patch for the checkout's and skip it silently
+    git = os.environ | {"GIT_CEILING_DIRECTORIES": str(COPY.parent)}
+    done = subprocess.run(apply, cwd=COPY, env=git, capture_output=True, text=True, check=False)
     if done.returncode:
         return f"the patch does not apply: {done.stderr.strip()[:200]}", time.monotonic() - begin
     try:
         code = _pytest(mutant.tests, env, VAR / "mutants" / f"{mutant.name}.log")
     finally:
-        subprocess.run([*apply, "--reverse"], cwd=COPY, check=True, capture_output=True)
+        subprocess.run([*apply, "--reverse"], cwd=COPY, env=git, check=True, capture_output=True)
     said = {0: "SURVIVED: its tests stay green", 1: "killed"}.get(code, f"pytest ended with code {code}: no verdict")
     return said, time.monotonic() - begin
 

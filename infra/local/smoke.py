@@ -24,9 +24,10 @@ from .console import step
 
 WAIT_SECONDS = 60
 PASSWORD = "only-for-this-" + uuid.uuid4().hex[:12]
-CHROMIUM = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-).split()
+CHROMIUM = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 class Wrong(AssertionError):
