@@ -113,6 +113,7 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_MAX_LENGTH = 191
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_ADAPTER = "marketplace.accounts.adapters.AccountAdapter"
@@ -145,13 +146,13 @@ DEFAULT_FROM_EMAIL = "Openlance <no-reply@openlance.example>"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
         "marketplace.accounts.authentication.SessionTokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "marketplace.core.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.core.api.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -164,6 +165,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "HealthEnum": ["ok", "failing"],
+        "LevelEnum": ["entry", "intermediate", "expert"],
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 
@@ -180,12 +185,14 @@ CELERY_BEAT_SCHEDULE = {
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
     "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
+    "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
     "flush-activity": {"task": "marketplace.activity.tasks.flush", "schedule": 5.0},
     "ledger-check": {"task": "marketplace.payments.tasks.ledger_check", "schedule": crontab(minute="17")},
 }
 
 # The defaults of the domain; every number is a setting.
 BUSINESS_CLOCK_MOVABLE = False
+BUSINESS_CLOCK_FOR_EVERYBODY = False
 JOB_OPEN_DAYS = 30
 AUTO_APPROVE_DAYS = 14
 CLEARING_DAYS = 5

@@ -9,3 +9,4 @@ if not SECRET_KEY:
 INSTALLED_APPS = [*INSTALLED_APPS, "marketplace.simulation"]
 DATABASES = {"default": sqlite_database()}
 BUSINESS_CLOCK_MOVABLE = True
+BUSINESS_CLOCK_FOR_EVERYBODY = True

@@ -62,10 +62,7 @@ def record(
         raise transaction.TransactionManagementError("an event is recorded inside the transaction that makes it true")
     label = aggregate_name(aggregate)
     last = (
-        Event.objects.filter(aggregate_type=label, aggregate_id=aggregate.pk)
-        .order_by("-version")
-        .values_list("version", flat=True)
-        .first()
+        Event.objects.filter(aggregate_type=label, aggregate_id=aggregate.pk).order_by("-version").values_list("version", flat=True).first()
     )
     now = clock.now()
     event = Event.objects.create(

@@ -1,5 +1,7 @@
 """Routes of this app, under /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from . import views
+
+urlpatterns = [path("activity/views", views.ViewsView.as_view(), name="activity-views")]

@@ -1,5 +1,11 @@
 """Routes of this app, under /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from . import views
+
+urlpatterns = [
+    path("health", views.HealthView.as_view(), name="health"),
+    path("clock", views.ClockView.as_view(), name="clock"),
+    path("clock/advance", views.ClockAdvanceView.as_view(), name="clock-advance"),
+]

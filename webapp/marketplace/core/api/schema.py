@@ -1,0 +1,55 @@
+"""What drf-spectacular cannot know by itself: the key header of repeatable requests and the one error shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+
+from .idempotency import HEADER, IdempotentMixin
+
+
+class Error(serializers.Serializer):
+    """Every refusal. `code` is stable, `message` says what to do next, `fields` maps input names to what is wrong with them."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    fields = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))  # type: ignore[assignment]
+
+
+class Amount(serializers.Serializer):
+    """An exact amount: whole minor units of an ISO 4217 currency."""
+
+    minor = serializers.IntegerField()
+    currency = serializers.CharField(max_length=3)
+
+
+class AutoSchema(SpectacularAutoSchema):
+    """Adds to every operation the refusals it can give, and the Idempotency-Key where it is read."""
+
+    def get_override_parameters(self) -> list[Any]:
+        given = list(super().get_override_parameters())
+        if isinstance(self.view, IdempotentMixin) and self.method in ("POST", "PUT", "PATCH", "DELETE"):
+            about = "Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer."
+            given.append(OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=self.method == "POST", description=about))
+        return given
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies = super()._get_response_bodies(direction)
+        if direction != "response":
+            return bodies
+        refusals = {"400": "The input is wrong: `fields` says where."}
+        if AllowAny not in self.view.permission_classes:
+            refusals["401"] = "Sign in first."
+            refusals["403"] = "You may see it, but not do this."
+        if "{" in self.path:
+            refusals["404"] = "There is no such object, or you may not see it."
+        if self.method != "GET":
+            refusals["409"] = "Not possible in the present state, or the key belongs to another request."
+        for status, about in refusals.items():
+            if status not in bodies:
+                bodies[status] = {**self._get_response_for_code(Error, status), "description": about}
+        return bodies
