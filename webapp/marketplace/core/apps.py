@@ -9,4 +9,5 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from . import triggers
 
+        triggers.append_only("core_event")
         post_migrate.connect(triggers.lay_after_migrate, dispatch_uid="core.triggers")

@@ -21,6 +21,19 @@ def register(vendor: str, name: str, body: str) -> None:
     _registered[vendor][name] = body
 
 
+def append_only_names(table: str) -> tuple[str, str]:
+    """Names of the two triggers that refuse updates and deletes of a table's rows."""
+    return f"{table}_no_update", f"{table}_no_delete"
+
+
+def append_only(table: str) -> None:
+    """Let the database refuse every UPDATE and DELETE of the table's rows."""
+    for name, verb in zip(append_only_names(table), ("UPDATE", "DELETE"), strict=True):
+        message = f"{table} is append-only: {verb} refused"
+        register("mysql", name, f"BEFORE {verb} ON {table} FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{message}'")
+        register("sqlite", name, f"BEFORE {verb} ON {table} FOR EACH ROW BEGIN SELECT RAISE(ABORT, '{message}'); END")
+
+
 def _sqlite_stamps() -> dict[str, str]:
     found = {}
     for model in apps.get_models(include_auto_created=True):
@@ -70,4 +83,3 @@ def lay(using: str = "default") -> list[str]:
 def lay_after_migrate(sender: Any, using: str, **_: Any) -> None:
     """Handler of post_migrate, connected once by the core's AppConfig."""
     lay(using)
-

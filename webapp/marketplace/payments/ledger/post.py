@@ -1,0 +1,240 @@
+"""The one way to write an entry: check the template, lock the users' balances, decide on the locked rows, insert, move the balances.
+
+The statements are few and written out, because every movement of money queues on them: one read of account ids, one locking read of
+balances in primary-key order, one insert each for the entry and its postings, one update of balances.
+Platform accounts are not locked and have no cached balance, so that transfers do not queue on one row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, connection, transaction
+
+from marketplace.core import clock
+from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput
+from marketplace.core.money import Money
+
+from ..models import Entry
+from . import accounts
+from .accounts import Ref
+from .templates import TEMPLATES
+
+#: (line_no, leg, debit account id, credit account id, amount in minor units, currency)
+Row = tuple[int, str, int, int, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One leg to post: `amount` from the debited to the credited account."""
+
+    leg: str
+    debit: Ref
+    credit: Ref
+    amount: Money
+
+
+def payload_hash(
+    kind: str,
+    subject_type: str,
+    subject_id: int | None,
+    contract_id: int | None,
+    gross_minor: int | None,
+    fx_rate_id: int | None,
+    quote: dict[str, Any],
+    rows: Sequence[Row],
+) -> str:
+    """sha256 (hex) of what an entry moves and why; equal for equal requests, and recomputed from the tables by the check."""
+    payload = [kind, subject_type, subject_id, contract_id, gross_minor, fx_rate_id, quote, rows]
+    return hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def post(
+    kind: str,
+    *,
+    key: str,
+    lines: Sequence[Line],
+    subject: tuple[str, int],
+    actor_id: int | None,
+    rule: str,
+    reason: str = "",
+    contract_id: int | None = None,
+    gross: Money | None = None,
+    fx_rate_id: int | None = None,
+    quote: dict[str, Any] | None = None,
+) -> Entry:
+    """Write the entry in the caller's transaction and return it; the same key with the same payload returns the entry written before.
+
+    Raises IdempotencyConflict when the key was used with another payload, Conflict("insufficient_funds") when a user's account
+    would go below zero, ValueError when the lines do not fit the template, TransactionManagementError outside a transaction.
+    Nothing has been written when it raises.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("an entry is posted inside the transaction that makes it true")
+    lines = [line for line in lines if line.amount.minor != 0]
+    _fit(kind, lines)
+    refs = {ref.key: ref for line in lines for ref in (line.debit, line.credit)}
+    ids = accounts.ids(refs.values())
+    rows: list[Row] = [
+        (n, line.leg, ids[line.debit.key], ids[line.credit.key], line.amount.minor, line.amount.currency)
+        for n, line in enumerate(lines, start=1)
+    ]
+    gross_minor = gross.minor if gross is not None else None
+    quote = quote or {}
+    digest = payload_hash(kind, *subject, contract_id, gross_minor, fx_rate_id, quote, rows)
+
+    deltas = _deltas({ids[ref.key] for ref in refs.values() if ref.cached}, rows)
+    balances = _lock(sorted(deltas))
+    if any(balances[i] + delta < 0 for i, (delta, _) in deltas.items()):
+        known = _known(key, digest)
+        if known is not None:
+            return known
+        raise Conflict("insufficient_funds", "There is not enough money in the account for this.")
+
+    now = clock.now()
+    entry = Entry(
+        kind=kind,
+        idempotency_key=key,
+        payload_hash=digest,
+        posting_count=len(rows),
+        subject_type=subject[0],
+        subject_id=subject[1],
+        contract_id=contract_id,
+        gross_minor=gross_minor,
+        fx_rate_id=fx_rate_id,
+        quote=quote,
+        actor_id=actor_id,
+        rule=rule,
+        reason=reason,
+        occurred_at=now,
+    )
+    try:
+        _insert(entry)
+    except IntegrityError:
+        # the failed statement alone is undone on MariaDB and SQLite; the rival's row is visible at READ COMMITTED
+        known = _known(key, digest)
+        if known is None:
+            raise
+        return known
+    _insert_postings(entry.pk, rows, now)
+    _move_balances(deltas)
+    return entry
+
+
+def _fit(kind: str, lines: Sequence[Line]) -> None:
+    """Raise ValueError unless the lines fit the template of `kind`."""
+    template = TEMPLATES[kind]
+    if not lines:
+        raise InvalidInput("amount_zero", "There is nothing to move: the amount must be greater than zero.")
+    legs = [line.leg for line in lines]
+    missing = {name for name, leg in template.legs.items() if leg.required} - set(legs)
+    if missing or len(set(legs)) != len(legs):
+        raise ValueError(f"{kind}: legs {legs} do not fit the template (missing {sorted(missing)})")
+    for line in lines:
+        leg = template.legs.get(line.leg)
+        if leg is None or (leg.debit, leg.credit) != (line.debit.kind, line.credit.kind):
+            raise ValueError(f"{kind}: no leg {line.leg} from {line.debit.kind} to {line.credit.kind}")
+        if line.amount.minor < 0:
+            raise InvalidInput("amount_negative", "The amount must be greater than zero.")
+        if not line.debit.currency == line.credit.currency == line.amount.currency:
+            raise ValueError(f"{kind}: {line.leg} mixes currencies")
+
+
+def _deltas(cached: set[int], rows: Sequence[Row]) -> dict[int, tuple[int, int]]:
+    """account id → (change of its balance, number of postings), for accounts with a cached balance."""
+    found = dict.fromkeys(cached, (0, 0))
+    for _, _, debit, credit, amount, _ in rows:
+        for account, signed in ((debit, -amount), (credit, amount)):
+            if account in found:
+                delta, count = found[account]
+                found[account] = (delta + signed, count + 1)
+    return found
+
+
+def _lock(account_ids: Sequence[int]) -> dict[int, int]:
+    """Lock the balances in primary-key order (one range read of the primary key) and return their amounts."""
+    if not account_ids:
+        return {}
+    suffix = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    marks = ", ".join(["%s"] * len(account_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT account_id, available FROM payments_accountbalance WHERE account_id IN ({marks}) ORDER BY account_id{suffix}",
+            account_ids,
+        )
+        return dict(cursor.fetchall())
+
+
+def _known(key: str, digest: str) -> Entry | None:
+    entry = Entry.objects.filter(idempotency_key=key).first()
+    if entry is not None and entry.payload_hash != digest:
+        raise IdempotencyConflict
+    return entry
+
+
+_ENTRY_COLUMNS = (
+    "kind, idempotency_key, payload_hash, posting_count, subject_type, subject_id, contract_id, gross_minor, fx_rate_id, "
+    "quote, actor_id, rule, reason, occurred_at"
+)
+
+
+def _insert(entry: Entry) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO payments_entry ({_ENTRY_COLUMNS}) VALUES ({', '.join(['%s'] * 14)})",
+            (
+                entry.kind,
+                entry.idempotency_key,
+                entry.payload_hash,
+                entry.posting_count,
+                entry.subject_type,
+                entry.subject_id,
+                entry.contract_id,
+                entry.gross_minor,
+                entry.fx_rate_id,
+                orjson.dumps(entry.quote).decode(),
+                entry.actor_id,
+                entry.rule,
+                entry.reason[:500],
+                connection.ops.adapt_datetimefield_value(entry.occurred_at),
+            ),
+        )
+        entry.pk = cursor.lastrowid
+    entry._state.adding = False
+    entry._state.db = connection.alias
+
+
+def _insert_postings(entry_id: int, rows: Sequence[Row], now: datetime) -> None:
+    at = connection.ops.adapt_datetimefield_value(now)
+    values: list[Any] = []
+    for row in rows:
+        values += (entry_id, *row, at)
+    marks = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO payments_posting (entry_id, line_no, leg, debit_account_id, credit_account_id, amount, currency, occurred_at) "
+            f"VALUES {marks}",
+            values,
+        )
+
+
+def _move_balances(deltas: dict[int, tuple[int, int]]) -> None:
+    """One update for all accounts; the CHECK on the table refuses an overdraft that the decision above let through."""
+    if not deltas:
+        return
+    case = " ".join(["WHEN %s THEN %s"] * len(deltas))
+    moved = [v for i, (delta, _) in deltas.items() for v in (i, delta)]
+    counted = [v for i, (_, count) in deltas.items() for v in (i, count)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE payments_accountbalance SET available = available + CASE account_id {case} END, "
+            f"postings = postings + CASE account_id {case} END WHERE account_id IN ({', '.join(['%s'] * len(deltas))})",
+            [*moved, *counted, *deltas],
+        )
+        if cursor.rowcount != len(deltas):
+            raise RuntimeError(f"balances of {sorted(deltas)} were not all there to be moved")

@@ -1,0 +1,52 @@
+"""Which postings an entry of each kind may have. The ledger posts nothing without a template, and the check proves every entry by it.
+
+A leg whose amount would be zero is left out; `required` legs may not be. `debit` and `credit` are kinds of accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .accounts import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One possible posting of an entry: from an account of kind `debit` to one of kind `credit`, at most once an entry."""
+
+    debit: str
+    credit: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The legs of a kind. `once`: the subject has at most one entry of the kind. `priced`: gross = fee + tax + net."""
+
+    legs: Mapping[str, Leg]
+    once: bool = True
+    priced: bool = False
+
+
+#: hold → freelancer, fees, tax; in another currency the net goes through the pair's two fx clearing accounts
+_PAY = {
+    "net": Leg(Kind.HOLD, Kind.PENDING),
+    "fx_out": Leg(Kind.HOLD, Kind.FX_CLEARING),
+    "fx_in": Leg(Kind.FX_CLEARING, Kind.PENDING),
+    "fee": Leg(Kind.HOLD, Kind.FEES),
+    "tax": Leg(Kind.HOLD, Kind.TAX),
+}
+
+TEMPLATES: Mapping[str, Template] = {
+    "deposit": Template({"deposit": Leg(Kind.CLEARING, Kind.WALLET, required=True)}),
+    "hold": Template({"hold": Leg(Kind.WALLET, Kind.HOLD, required=True)}),
+    "release": Template(_PAY, once=False, priced=True),
+    "refund": Template({"refund": Leg(Kind.HOLD, Kind.WALLET, required=True)}),
+    "settle": Template({**_PAY, "refund": Leg(Kind.HOLD, Kind.WALLET)}, priced=True),
+    "clear": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}),
+    "payout_request": Template({"payout": Leg(Kind.AVAILABLE, Kind.PAYOUT_TRANSIT, required=True)}),
+    "payout_settle": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),
+    "payout_fail": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.AVAILABLE, required=True)}),
+    "chargeback": Template({"recovered": Leg(Kind.WALLET, Kind.CLEARING), "owed": Leg(Kind.RECEIVABLE, Kind.CLEARING)}),
+}

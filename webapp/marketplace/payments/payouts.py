@@ -1,0 +1,197 @@
+"""Payouts: requested → (held, the first one or by risk) → sent → paid, or failed with the money back on the balance.
+
+The money leaves the available balance in the transaction of the request. `sent` is committed before the gateway is called: a payout that may
+have been sent is only ever sent again under the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from marketplace.core import clock, events, ports
+from marketplace.core.errors import IdempotencyConflict, NotAllowed, Unavailable
+from marketplace.core.money import Money
+from marketplace.core.policies import Actor, require
+from marketplace.core.states import move
+from marketplace.core.transactions import run_in_transaction, unit_of_work
+
+from . import policies
+from .gateways import check_amount, require_no_transaction
+from .ledger import accounts
+from .ledger.post import Line, post
+from .models import Payout
+from .providers import gateway
+from .providers.base import Accepted, Done, Fetched, Rejected, Result, Unknown
+from .states import PAYOUT
+
+
+def payout_locked(payout_id: int) -> Payout:
+    """The payout, locked and read again. Payouts are locked before balances."""
+    return Payout.objects.select_for_update().get(pk=payout_id)
+
+
+@unit_of_work
+def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], idempotency_key: str, provider: str = "sandbox") -> Payout:
+    """Take the amount from the actor's available balance for a payout; it is sent by the next round of `send_due`.
+
+    A first payout is held FIRST_PAYOUT_HOLD_HOURS; one that the fraud port holds waits for staff. The same key and request return the same
+    payout. Raises Conflict("insufficient_funds"), InvalidInput, NotAllowed("payout_blocked"), IdempotencyConflict.
+    """
+    check_amount(amount)
+    kept = gateway(provider).check_method(method, purpose="payout")
+    key = f"{actor.pk}:{idempotency_key}"[:128]
+    payout = Payout(
+        provider=provider,
+        payee_id=actor.pk,
+        amount_minor=amount.minor,
+        currency=amount.currency,
+        method=kept,
+        idempotency_key=key,
+        created_at=clock.now(),
+    )
+    try:
+        with transaction.atomic():
+            payout.save(force_insert=True)
+    except IntegrityError:
+        seen = Payout.objects.filter(idempotency_key=key).first()
+        if seen is None:
+            raise
+        if any(getattr(seen, n) != getattr(payout, n) for n in ("provider", "amount_minor", "currency", "method")):
+            raise IdempotencyConflict from None
+        return seen
+    events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
+    _post(payout, "payout_request", actor.pk, "payee_request")
+    _hold_if_risky(payout)
+    return payout
+
+
+def _hold_if_risky(payout: Payout) -> None:
+    decision = ports.fraud_decision.first(act="payout", actor_id=payout.payee_id, subject_type="payout", subject_id=payout.pk)
+    if decision.verdict == "block":
+        raise NotAllowed("payout_blocked", "This payout was stopped for review. Contact support.")
+    if decision.verdict == "hold":
+        payout.hold_reason = (decision.reasons or ("risk",))[0][:64]
+    elif not Payout.objects.filter(payee_id=payout.payee_id, state="paid").exists():
+        payout.hold_reason = "first_payout"
+        payout.held_until = clock.now() + timedelta(hours=settings.FIRST_PAYOUT_HOLD_HOURS)
+    if payout.hold_reason:
+        also = ["hold_reason", "held_until"]
+        move(payout, PAYOUT, "hold", role="system", actor_id=None, also=also, reason=payout.hold_reason)
+
+
+@unit_of_work
+def payout_allow(*, actor: Actor, payout_id: int, reason: str) -> Payout:
+    """Staff let a held payout go. Raises Conflict when it is not held, NotAllowed for anybody else."""
+    require(policies.sees_all_money(actor), "payout_allow_not_yours", "Only finance staff can do that.")
+    payout = payout_locked(payout_id)
+    move(payout, PAYOUT, "clear", role="staff", actor_id=actor.pk, reason=reason)
+    return payout
+
+
+@unit_of_work
+def payout_refuse(*, actor: Actor, payout_id: int, reason: str) -> Payout:
+    """Staff refuse a held payout: the money goes back to the balance. Raises Conflict once it was sent, NotAllowed for anybody else."""
+    require(policies.sees_all_money(actor), "payout_refuse_not_yours", "Only finance staff can do that.")
+    payout = payout_locked(payout_id)
+    require(payout.state != "sent", "payout_already_sent", "It was sent already; only the bank can answer now.")
+    _fail(payout, "refused", role="staff", actor_id=actor.pk, reason=reason)
+    return payout
+
+
+def payout_send(*, payout_id: int) -> Payout:
+    """Send a requested payout (or a held one whose time has come) and apply the answer. Not to be called inside a transaction."""
+    require_no_transaction()
+
+    def intent() -> bool:
+        payout = payout_locked(payout_id)
+        if payout.state == "held" and payout.held_until is not None and payout.held_until <= clock.now():
+            move(payout, PAYOUT, "clear", role="system", actor_id=None, reason="hold_over")
+        if payout.state != "requested":
+            return False
+        move(payout, PAYOUT, "send", role="system", actor_id=None)
+        return True
+
+    if run_in_transaction(intent):
+        return payout_refresh(payout_id=payout_id)
+    return Payout.objects.get(pk=payout_id)
+
+
+def payout_refresh(*, payout_id: int) -> Payout:
+    """Ask the gateway how a sent payout stands and apply it; without a reference, by sending the same key again."""
+    require_no_transaction()
+    payout = Payout.objects.get(pk=payout_id)
+    if payout.state != "sent":
+        return payout
+    asked = gateway(payout.provider)
+    result: Result
+    try:
+        if payout.provider_ref is None:
+            amount = Money(payout.amount_minor, payout.currency)
+            result = asked.pay_out(key=f"payout:{payout.pk}:{payout.idempotency_key}", amount=amount, method=payout.method)
+        else:
+            result = _as_result(asked.fetch_payout(ref=payout.provider_ref))
+    except Unavailable as e:
+        result = Unknown(e.code)
+    return run_in_transaction(lambda: _apply(payout_id, result))
+
+
+def _as_result(fetched: Fetched | None) -> Result:
+    if fetched is None:
+        return Unknown("the gateway does not know it")
+    if fetched.status == "paid":
+        return Done(fetched.ref)
+    return Rejected(fetched.failure_code, fetched.ref) if fetched.status == "failed" else Accepted(fetched.ref)
+
+
+def _apply(payout_id: int, result: Result) -> Payout:
+    """Bring a sent payout to what the gateway says, and post what that means. Forward only; runs in a transaction."""
+    payout = payout_locked(payout_id)
+    if payout.state != "sent" or isinstance(result, Unknown):
+        return payout
+    payout.provider_ref = result.ref
+    if isinstance(result, Accepted):
+        payout.save(update_fields=["provider_ref"])
+    elif isinstance(result, Rejected):
+        _fail(payout, result.code, role="system", actor_id=None, reason=result.code)
+    else:
+        payout.settled_at = clock.now()
+        _post(payout, "payout_settle", None, "gateway_paid")
+        also = ["provider_ref", "settled_at"]
+        move(payout, PAYOUT, "settle", role="system", actor_id=None, also=also, extra=_about(payout))
+    return payout
+
+
+def _fail(payout: Payout, code: str, *, role: str, actor_id: int | None, reason: str) -> None:
+    payout.failure_code = code
+    _post(payout, "payout_fail", actor_id, "payout_failed", reason)
+    also = ["provider_ref", "failure_code"]
+    move(payout, PAYOUT, "fail", role=role, actor_id=actor_id, also=also, reason=reason, extra=_about(payout))
+
+
+def _about(payout: Payout) -> dict[str, Any]:
+    return {"amount_minor": payout.amount_minor, "currency": payout.currency}
+
+
+def _post(payout: Payout, kind: str, actor_id: int | None, rule: str, reason: str = "") -> None:
+    """The entry of this step of the payout; its key is the step's name and the payout."""
+    payee, currency = payout.payee_id, payout.currency
+    here, transit = accounts.available(payee, currency), accounts.payout_transit(payee, currency)
+    debit, credit = {
+        "payout_request": (here, transit),
+        "payout_settle": (transit, accounts.clearing(payout.provider, currency)),
+        "payout_fail": (transit, here),
+    }[kind]
+    post(
+        kind,
+        key=f"{kind}:{payout.pk}",
+        lines=[Line("payout", debit, credit, Money(payout.amount_minor, currency))],
+        subject=("payout", payout.pk),
+        actor_id=actor_id,
+        rule=rule,
+        reason=reason,
+    )

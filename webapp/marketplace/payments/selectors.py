@@ -1,0 +1,143 @@
+"""What can be asked about money. Everything a person may see goes through `*_for` and `visible_*`; sums in minor units."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import Q, QuerySet, Sum
+
+from marketplace.core.money import Money
+from marketplace.core.policies import Actor, one_of
+
+from . import policies
+from .ledger.accounts import USER_KINDS, Kind
+from .models import Account, AccountBalance, Entry, FeeSchedule, Payment, Payout, Posting
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """A user's money in one currency: `held` is on milestones they fund; `in_transit` is being paid out."""
+
+    currency: str
+    wallet: Money
+    held: Money
+    pending: Money
+    available: Money
+    in_transit: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an entry did to one account of a user: `change` > 0 is money in."""
+
+    account_kind: str
+    user_id: int | None
+    milestone_id: int | None
+    change: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An entry as one user sees it: the changes of their own accounts."""
+
+    entry: Entry
+    effects: list[Effect] = field(default_factory=list)
+
+
+def held(milestone_id: int) -> Money | None:
+    """Funds held for the milestone now; None when it was never funded."""
+    row = (
+        AccountBalance.objects.filter(account__kind=Kind.HOLD, account__milestone_id=milestone_id)
+        .values_list("available", "account__currency")
+        .first()
+    )
+    return None if row is None else Money(*row)
+
+
+def held_locked(milestone_id: int, currency: str) -> Money:
+    """Funds held for the milestone, its balance locked until the caller's transaction ends; zero when it was never funded."""
+    account = Account.objects.filter(key=f"hold:{milestone_id}:{currency}")
+    row = AccountBalance.objects.select_for_update().filter(account__in=account.values("id"))
+    return Money(row.values_list("available", flat=True).first() or 0, currency)
+
+
+def balances_of(user_id: int) -> list[Balances]:
+    """Cached balances of the user's accounts, one item a currency, by currency code."""
+    sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    rows = AccountBalance.objects.filter(account__user_id=user_id, account__kind__in=USER_KINDS)
+    for kind, currency, total in rows.values_list("account__kind", "account__currency").annotate(total=Sum("available")).order_by():
+        sums[currency][kind] = int(total)
+    return [
+        Balances(c, *(Money(kinds[k], c) for k in (Kind.WALLET, Kind.HOLD, Kind.PENDING, Kind.AVAILABLE, Kind.PAYOUT_TRANSIT)))
+        for c, kinds in sorted(sums.items())
+    ]
+
+
+def balance_replayed(account_id: int, *, up_to_entry_id: int | None = None) -> int:
+    """Credit minus debit over the account's postings, now or as it stood when the given entry had been posted."""
+    postings = Posting.objects.filter(Q(debit_account_id=account_id) | Q(credit_account_id=account_id))
+    if up_to_entry_id is not None:
+        postings = postings.filter(entry_id__lte=up_to_entry_id)
+    sums = postings.aggregate(
+        credit=Sum("amount", filter=Q(credit_account_id=account_id)), debit=Sum("amount", filter=Q(debit_account_id=account_id))
+    )
+    return int(sums["credit"] or 0) - int(sums["debit"] or 0)
+
+
+def entries_of(contract_id: int) -> QuerySet[Entry]:
+    """Entries of a contract's milestones in the order they were posted. Who may see the contract is the caller's question."""
+    return Entry.objects.filter(contract_id=contract_id).order_by("id")
+
+
+def entry_effects(entry_ids: Iterable[int]) -> dict[int, list[Effect]]:
+    """entry id → what it did to users' accounts (platform accounts are left out), in the order of its lines."""
+    changes: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    found: dict[int, Account] = {}
+    postings = Posting.objects.filter(entry_id__in=list(entry_ids)).select_related("debit_account", "credit_account")
+    for posting in postings.order_by("entry_id", "line_no"):
+        for account, signed in ((posting.debit_account, -posting.amount), (posting.credit_account, posting.amount)):
+            if account.kind in USER_KINDS:
+                found[account.pk] = account
+                changes[posting.entry_id][account.pk] += signed
+    return {
+        entry: [
+            Effect(found[a].kind, found[a].user_id, found[a].milestone_id, Money(change, found[a].currency))
+            for a, change in by_account.items()
+        ]
+        for entry, by_account in changes.items()
+    }
+
+
+def entries_touching(user_id: int) -> QuerySet[Entry]:
+    """Entries that moved one of the user's own accounts."""
+    mine = Account.objects.filter(user_id=user_id, kind__in=USER_KINDS).values("id")
+    touched = Posting.objects.filter(Q(debit_account__in=mine) | Q(credit_account__in=mine)).values("entry_id")
+    return Entry.objects.filter(id__in=touched)
+
+
+def as_transactions(user_id: int, entries: list[Entry]) -> list[Transaction]:
+    """The entries as the user sees them, with only their own accounts. Two queries for any number of entries."""
+    effects = entry_effects([e.pk for e in entries])
+    return [Transaction(e, [x for x in effects.get(e.pk, []) if x.user_id == user_id]) for e in entries]
+
+
+def payments_visible_to(actor: Actor) -> QuerySet[Payment]:
+    """Payments the actor may see: their own; all for staff who handle money."""
+    return Payment.objects.all() if policies.sees_all_money(actor) else Payment.objects.filter(payer_id=actor.pk)
+
+
+def payment_for(actor: Actor, payment_id: int) -> Payment:
+    """Raises NotFound for an absent or somebody else's payment alike."""
+    return one_of(payments_visible_to(actor), payment_id, "payment")
+
+
+def payouts_of(actor: Actor) -> QuerySet[Payout]:
+    """The actor's own payouts."""
+    return Payout.objects.filter(payee_id=actor.pk)
+
+
+def fee_schedules() -> QuerySet[FeeSchedule]:
+    """All published versions, newest first."""
+    return FeeSchedule.objects.order_by("-active_from", "-id")

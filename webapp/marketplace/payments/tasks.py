@@ -1,0 +1,64 @@
+"""Beat's work: news that did not come by themselves, payouts that are due, and the proof of the ledger. All idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from celery import shared_task
+from django.db.models import Q
+
+from marketplace.core import clock
+
+from . import services
+from .models import Payment, Payout, WebhookEvent
+
+log = structlog.get_logger(__name__)
+
+#: an intent younger than this is still being worked on by the request that made it
+GRACE = timedelta(seconds=30)
+BATCH = 200
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=120)
+def handle_webhook(webhook_id: int) -> None:
+    """Handle one stored notification; when this fails or is lost, the poller comes back to it."""
+    services.webhook_handle(webhook_id=webhook_id)
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def poll_unsettled() -> int:
+    """Ask the gateways about everything that is open and handle what webhooks left behind; returns how many were asked about.
+
+    One that fails does not stop the others.
+    """
+    now = clock.now()
+    unhandled = WebhookEvent.objects.filter(handled_at=None, received_at__lte=now - GRACE).order_by("id")
+    payments = Payment.objects.filter(state__in=("created", "pending"), created_at__lte=now - GRACE).order_by("id")
+    sent = Payout.objects.filter(state="sent").order_by("id")
+    due = Payout.objects.filter(Q(state="requested") | Q(state="held", held_until__lte=now)).order_by("id")
+    work: list[tuple[Callable[[int], object], list[int]]] = [
+        (lambda i: services.webhook_handle(webhook_id=i), list(unhandled.values_list("id", flat=True)[:BATCH])),
+        (lambda i: services.payment_refresh(payment_id=i), list(payments.values_list("id", flat=True)[:BATCH])),
+        (lambda i: services.payout_refresh(payout_id=i), list(sent.values_list("id", flat=True)[:BATCH])),
+        (lambda i: services.payout_send(payout_id=i), list(due.values_list("id", flat=True)[:BATCH])),
+    ]
+    asked = 0
+    for ask, ids in work:
+        for i in ids:
+            asked += 1
+            try:
+                ask(i)
+            except Exception:  # logged with its trace; the rest of the round must not wait for one broken object
+                log.exception("poll_failed", id=i)
+    return asked
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=1800)
+def ledger_check() -> None:
+    """Run every invariant over the whole ledger and log what fails; an installation without money is not an alarm."""
+    report = services.ledger_check(allow_empty=True)
+    for violation in report.violations:
+        log.error("ledger_violation", invariant=violation.invariant, rule=violation.rule, row=violation.row, detail=violation.detail)
+    log.info("ledger_checked", entries=report.entries, postings=report.postings, violations=len(report.violations))
