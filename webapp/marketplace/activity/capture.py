@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketplace.core import clock
@@ -16,6 +16,9 @@ from marketplace.core import clock
 from .buffers import buffer
 
 POSITION_MODEL = "log2"
+
+#: kind → writes records of that kind and returns the number of rows; apps above register theirs in AppConfig.ready
+writers: dict[str, Callable[[list[dict[str, Any]]], int]] = {}
 
 
 def propensity(position: int) -> float:
@@ -48,6 +51,13 @@ def search(*, user_id: int | None, surface: str, query: str, filters: dict[str, 
 def view(*, user_id: int | None, item_type: str, item_id: int, batch: str = "") -> None:
     """One object opened, from the list `batch` if it came from one."""
     _push("view", user_id=user_id, item_type=item_type[:16], item_id=item_id, batch=batch[:36])
+
+
+def record(kind: str, **values: Any) -> None:
+    """A record of a kind that an app above has registered a writer for; `at` is added, values are plain JSON."""
+    if kind not in writers:
+        raise LookupError(f"no writer for {kind!r}: register one in activity.capture.writers")
+    _push(kind, **values)
 
 
 def request(*, route: str, method: str, failed: bool, milliseconds: float, minute: str, worker: str) -> None:

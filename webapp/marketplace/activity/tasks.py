@@ -14,7 +14,7 @@ from django.utils import timezone
 from marketplace.core.transactions import run_in_transaction
 
 from .buffers import Record, buffer
-from .capture import propensity
+from .capture import propensity, writers
 from .models import FlushedBatch, Impression, RequestLatency, Search, View
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,8 @@ def _write(name: str, records: list[Record]) -> int:
     Search.objects.bulk_create(searches, batch_size=ROWS_A_STATEMENT)
     View.objects.bulk_create(views, batch_size=ROWS_A_STATEMENT)
     RequestLatency.objects.bulk_create(latencies, batch_size=ROWS_A_STATEMENT)
-    return len(impressions) + len(searches) + len(views) + len(latencies)
+    others = sum(write(by_kind[kind]) for kind, write in sorted(writers.items()) if by_kind[kind])
+    return len(impressions) + len(searches) + len(views) + len(latencies) + others
 
 
 def _at(record: Record) -> datetime:
