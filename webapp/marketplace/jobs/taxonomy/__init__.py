@@ -1,0 +1,11 @@
+"""The taxonomy of fields of work and skills: its files, how text is matched to it, and how it reaches the database.
+
+Other modules use what is named here; `data/` is described in `data/README.md`.
+"""
+
+from .folding import clean, fold
+from .loading import LoadReport, load
+from .matching import Match, normalise
+from .source import Taxonomy, TaxonomyError, source
+
+__all__ = ["LoadReport", "Match", "Taxonomy", "TaxonomyError", "clean", "fold", "load", "normalise", "source"]

@@ -1,0 +1,84 @@
+"""Bringing the tables up to the files. Nothing else writes categories, skills, aliases and relations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+from marketplace.core.transactions import unit_of_work
+
+from ..models import Category, Skill, SkillAlias, SkillRelation
+from .source import Taxonomy, source
+
+
+@dataclass(frozen=True, slots=True)
+class TableReport:
+    """What happened to one table. `left` rows are in the table but not (any more) in the files: posts may point at them."""
+
+    created: int
+    updated: int
+    removed: int
+    unchanged: int
+    left: int
+
+
+LoadReport = Mapping[str, TableReport]
+
+
+@unit_of_work
+def load(taxonomy: Taxonomy | None = None) -> LoadReport:
+    """Make the four tables say what the files say; a second run changes nothing. Keys are slugs, so ids stay.
+
+    Aliases and relations that left the files are removed; categories and skills never are. Raises TaxonomyError for faulty files.
+    """
+    taxonomy = taxonomy or source()
+    report = {"category": _upsert(Category, "slug", [{"slug": c.slug, "name": c.name} for c in taxonomy.categories.values()])}
+    category_ids = dict(Category.objects.values_list("slug", "pk"))
+    skills = [
+        {"slug": s.slug, "name": s.name, "category_id": category_ids[s.category], "onet_name": s.onet} for s in taxonomy.skills.values()
+    ]
+    report["skill"] = _upsert(Skill, "slug", skills)
+    ids = dict(Skill.objects.values_list("slug", "pk"))
+    aliases = [{"alias": key, "skill_id": ids[slug]} for key, slug in taxonomy.by_key.items()]
+    report["alias"] = _upsert(SkillAlias, "alias", aliases, remove=True)
+    relations = [
+        {"source_id": ids[s.slug], "target_id": ids[r.target], "kind": r.kind, "weight": r.weight}
+        for s in taxonomy.skills.values()
+        for r in s.relations
+    ]
+    report["relation"] = _upsert(SkillRelation, ("source_id", "target_id", "kind"), relations, remove=True)
+    return report
+
+
+def _upsert(model: type[models.Model], key: str | tuple[str, ...], wanted: list[dict[str, Any]], *, remove: bool = False) -> TableReport:
+    names = (key,) if isinstance(key, str) else key
+    key_of: Callable[[Any], tuple[Any, ...]] = lambda row: tuple(row[n] if isinstance(row, dict) else getattr(row, n) for n in names)  # noqa: E731
+    have = {key_of(row): row for row in model._default_manager.all()}
+    create, update = [], []
+    for values in wanted:
+        row = have.pop(key_of(values), None)
+        if row is None:
+            create.append(model(**values))
+        elif changed := {n: v for n, v in values.items() if getattr(row, n) != v}:
+            for name, value in changed.items():
+                setattr(row, name, value)
+            update.append(row)
+    if remove and have:
+        model._default_manager.filter(pk__in=[row.pk for row in have.values()]).delete()
+    model._default_manager.bulk_create(create, batch_size=500)
+    if update:
+        model._default_manager.bulk_update(update, _columns(wanted, names), batch_size=500)
+    return TableReport(
+        created=len(create),
+        updated=len(update),
+        removed=len(have) if remove else 0,
+        unchanged=len(wanted) - len(create) - len(update),
+        left=0 if remove else len(have),
+    )
+
+
+def _columns(wanted: list[dict[str, Any]], names: Iterable[str]) -> list[str]:
+    return [name.removesuffix("_id") for name in wanted[0] if name not in set(names)]
