@@ -136,7 +136,8 @@ def prepare_platform(house: House) -> None:
 def train(house: House, *arguments: str, log: str | None = None) -> None:
     """Train and gate, then serve the champion."""
     house.module("ml.matching.train", *arguments, log=log)
-    house.module("ml.matching.export", "--load", log=f"{log}-export" if log else None)
+    house.module("ml.matching.export", log=f"{log}-export" if log else None)
+    house.manage("load_bundle", "matching", log=f"{log}-load" if log else None)
 
 
 def build_web(house: House) -> None:
@@ -162,9 +163,11 @@ def server_commands(house: House) -> dict[str, tuple[list[str], str | None]]:
     streamlit = [str(bin_ / "streamlit"), "run", str(REPO / "dashboards" / "app.py"), "--server.port", port["dashboards"], "--server.address", "127.0.0.1",
                  "--server.headless", "true", "--secrets.files", str(house.home / "streamlit_secrets.toml")]  # fmt: skip
     dagster = [str(bin_ / "dagster-webserver"), "-m", "pipelines.orchestration", "-h", "127.0.0.1", "-p", port["dagster"]]
-    store = f"sqlite:///{house.home / 'mlflow.db'}"
-    mlflow = [str(bin_ / "mlflow"), "server", "--backend-store-uri", store, "--artifacts-destination", str(house.home / "mlartifacts"),
-              "--host", "127.0.0.1", "--port", port["mlflow"], "--workers", "1"]  # fmt: skip
+    store = f"sqlite:///{house.home / 'mlflow' / 'mlflow.db'}"
+    mlflow = [
+        str(bin_ / "mlflow"), "server", "--backend-store-uri", store, "--default-artifact-root", str(house.home / "mlflow" / "artifacts"),
+        "--host", "127.0.0.1", "--port", port["mlflow"], "--workers", "1",
+    ]  # fmt: skip
     return {
         "web": (web, house.url("web", "/api/v1/health")),
         "worker": (celery, None),
@@ -189,7 +192,8 @@ def write_dashboard_secrets(house: House) -> None:
     }
     text = "[auth]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in lines.items())
     file.write_text(text + 'expose_tokens = ["access"]\n[auth.client_kwargs]\nscope = "openid profile email roles"\n')
-    (house.home / "dagster").mkdir(exist_ok=True)
+    for folder in ("dagster", "mlflow"):
+        (house.home / folder).mkdir(exist_ok=True)
 
 
 def start_servers(house: House, supervisor: Supervisor) -> None:

@@ -20,6 +20,8 @@ def oracle_scores(pairs: pl.DataFrame) -> NDArray[np.float64] | None:
     if not path.is_file():
         return None
     truth = pl.read_parquet(path, columns=["batch", "user_id", "job_id", "p_bid", "p_hire"]).unique(["batch", "user_id", "job_id"])
-    found = pairs.join(truth, left_on=["batch", "freelancer_id", "job_id"], right_on=["batch", "user_id", "job_id"], how="left", maintain_order="left")
+    found = pairs.join(
+        truth, left_on=["batch", "freelancer_id", "job_id"], right_on=["batch", "user_id", "job_id"], how="left", maintain_order="left"
+    )
     gain = found["p_bid"].fill_null(0.0) * (1.0 + 3.0 * found["p_hire"].fill_null(0.0))
     return gain.to_numpy().astype(np.float64)

@@ -13,12 +13,12 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 DIMENSIONS = 32
-TOKEN = r"(?u)[\w.#+]*[\w#+]"  # keeps c#, c++, node.js, .net
+WORD = r"(?u)[\w.#+]*[\w#+]"  # keeps c#, c++, node.js, .net
 
 
 def _vectorizer(vocabulary: dict[str, int] | None = None) -> TfidfVectorizer:
     return TfidfVectorizer(
-        lowercase=True, token_pattern=TOKEN, sublinear_tf=True, max_features=20_000, stop_words="english", vocabulary=vocabulary
+        lowercase=True, token_pattern=WORD, sublinear_tf=True, max_features=20_000, stop_words="english", vocabulary=vocabulary
     )
 
 

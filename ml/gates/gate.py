@@ -40,19 +40,28 @@ def decide(evidence: Evidence) -> Decision:
     checks: list[tuple[bool, str]] = []
     best_name, best = max(evidence.baselines.items(), key=lambda kv: kv[1])
     floor = best + NDCG_OVER_BEST_BASELINE
-    checks.append((evidence.ndcg >= floor, f"NDCG@10 {evidence.ndcg:.4f} against the floor {floor:.4f} (best baseline {best_name} + {NDCG_OVER_BEST_BASELINE})"))
+    checks.append(
+        (
+            evidence.ndcg >= floor,
+            f"NDCG@10 {evidence.ndcg:.4f} against the floor {floor:.4f} (best baseline {best_name} + {NDCG_OVER_BEST_BASELINE})",
+        )
+    )
     if evidence.champion is None:
         checks.append((True, "no champion yet: the floors alone decide"))
     else:
         least = evidence.champion + CHAMPION_MARGIN
-        checks.append((evidence.ndcg >= least, f"NDCG@10 {evidence.ndcg:.4f} against the champion's {evidence.champion:.4f} on the same split"))
+        checks.append(
+            (evidence.ndcg >= least, f"NDCG@10 {evidence.ndcg:.4f} against the champion's {evidence.champion:.4f} on the same split")
+        )
     for name, (ours, baseline, lists) in sorted(evidence.segments.items()):
         if lists < SEGMENT_MIN_LISTS:
             checks.append((True, f"segment {name}: {lists} lists are too few to judge (needs {SEGMENT_MIN_LISTS})"))
         else:
             ok = ours >= baseline + SEGMENT_MARGIN
             checks.append((ok, f"segment {name}: {ours:.4f} against {baseline:.4f} of {best_name} ({lists} lists)"))
-    checks.append((evidence.coverage >= COVERAGE_FLOOR, f"coverage {evidence.coverage:.1%} of open jobs stand in some freelancer's first 100"))
+    checks.append(
+        (evidence.coverage >= COVERAGE_FLOOR, f"coverage {evidence.coverage:.1%} of open jobs stand in some freelancer's first 100")
+    )
     checks.append((evidence.p99_ms <= P99_MS_CEILING, f"p99 latency {evidence.p99_ms:.1f} ms against {P99_MS_CEILING:.0f} ms"))
     checks.append((evidence.has_signature, "the model carries a signature" if evidence.has_signature else "the model carries no signature"))
     return Decision(all(ok for ok, _ in checks), tuple(f"{'pass' if ok else 'FAIL'}: {text}" for ok, text in checks))

@@ -30,7 +30,9 @@ def gains(label: NDArray[np.int64], propensity: NDArray[np.float64]) -> NDArray[
     return weighted
 
 
-def per_list(score: NDArray[np.float64], gain: NDArray[np.float64], group: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def per_list(
+    score: NDArray[np.float64], gain: NDArray[np.float64], group: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """NDCG@10 and reciprocal rank of the first gain for each list that has any gain. Ties keep the row order."""
     ndcg, rr = [], []
     order = np.lexsort((-score, group))

@@ -129,8 +129,8 @@ def latency_ms(recommender: Recommender, *, calls: int = 200, seed: int = 0) -> 
 
 def main() -> int:
     """Export the champion on the newest published marts."""
-    from ml.matching.registry import champion, served_version
     from ml.datasets.published import bundles_root, current_sides
+    from ml.matching.registry import champion, served_version
 
     found = champion()
     if found is None:
@@ -149,7 +149,9 @@ def main() -> int:
     folder = bundles_root() / NAME / recommender.version
     if not folder.exists():
         folder = write_bundle(bundles_root(), recommender, meta={"registry_version": found.version, "run_id": found.run_id})
-    print(f"{len(recommender.freelancers.ids)} freelancers, {len(recommender.jobs.ids)} open jobs, coverage {exposure.coverage:.1%}, {exposure.reserved} reserved places")
+    print(
+        f"{len(recommender.freelancers.ids)} freelancers, {len(recommender.jobs.ids)} open jobs, coverage {exposure.coverage:.1%}, {exposure.reserved} reserved places"
+    )
     print(folder.name)
     return 0
 

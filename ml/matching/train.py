@@ -84,7 +84,9 @@ def baselines(on: Part) -> dict[str, NDArray[np.float64]]:
 def segments_of(on: Part, freelancers: pl.DataFrame) -> dict[str, NDArray[np.str_]]:
     """Newcomers, the largest countries, price bands: names per row."""
     done = on.pairs["contracts_done"].to_numpy()
-    country = on.pairs.join(freelancers.select("freelancer_id", "country"), on="freelancer_id", how="left", maintain_order="left")["country"]
+    country = on.pairs.join(freelancers.select("freelancer_id", "country"), on="freelancer_id", how="left", maintain_order="left")[
+        "country"
+    ]
     largest = set(country.value_counts(sort=True)["country"].head(4).to_list())
     size = on.column("fixed_size")
     band = np.where(on.column("price_unknown") > 0, "unknown", np.where(size == 0, "hourly", np.where(size < 0, "small", "large")))
@@ -95,7 +97,9 @@ def segments_of(on: Part, freelancers: pl.DataFrame) -> dict[str, NDArray[np.str
     }
 
 
-def compare_segments(model: AdditiveModel, best: NDArray[np.float64], on: Part, freelancers: pl.DataFrame) -> dict[str, tuple[float, float, int]]:
+def compare_segments(
+    model: AdditiveModel, best: NDArray[np.float64], on: Part, freelancers: pl.DataFrame
+) -> dict[str, tuple[float, float, int]]:
     gain, found = gains(on.label, on.propensity), {}
     for kind, names in segments_of(on, freelancers).items():
         ours = segment_quality(model.score(on.x), gain, on.group, names)
@@ -136,7 +140,9 @@ def main(argv: list[str] | None = None) -> int:
     begin = time.perf_counter()
     with console.status("reading published marts"):
         frames, sides = training_frames(), current_sides()
-    console.print(f"{len(frames.pairs):,} impressions of {frames.publish_id}, {len(sides.jobs):,} open jobs, {len(sides.freelancers):,} freelancers")
+    console.print(
+        f"{len(frames.pairs):,} impressions of {frames.publish_id}, {len(sides.jobs):,} open jobs, {len(sides.freelancers):,} freelancers"
+    )
     with console.status("training"):
         trained = train(frames.pairs, frames.freelancers, frames.jobs, seed=options.seed)
     test = trained.test
@@ -148,8 +154,13 @@ def main(argv: list[str] | None = None) -> int:
     best = max(("popularity", "skill overlap"), key=lambda n: results[n].ndcg10)
     with console.status("checking coverage and latency"):
         recommender, exposure = assemble(
-            version="candidate", publish_id=sides.publish_id, model=trained.model, space=trained.space,
-            freelancers=sides.freelancers, jobs=sides.jobs, day=sides.day,
+            version="candidate",
+            publish_id=sides.publish_id,
+            model=trained.model,
+            space=trained.space,
+            freelancers=sides.freelancers,
+            jobs=sides.jobs,
+            day=sides.day,
         )
         median, p99 = latency_ms(recommender, seed=options.seed)
     decision = decide(
@@ -171,21 +182,28 @@ def main(argv: list[str] | None = None) -> int:
         "settings": asdict(trained.settings),
         "quality": {n: asdict(q) for n, q in results.items()},
         "gate": {"promote": decision.promote, "reasons": decision.reasons},
-        "coverage": exposure.coverage, "reserved": exposure.reserved, "latency_ms": {"median": median, "p99": p99},
+        "coverage": exposure.coverage,
+        "reserved": exposure.reserved,
+        "latency_ms": {"median": median, "p99": p99},
     }
     if not options.dry_run:
         _register(trained, report, decision, recommender_inputs=(sides, exposure.coverage))
     home = registry.var() / "reports"
     home.mkdir(parents=True, exist_ok=True)
     (home / "matching.json").write_text(json.dumps(report, indent=1))
-    console.print(f"recommend(): median {median:.1f} ms, p99 {p99:.1f} ms; coverage {exposure.coverage:.1%}; {time.perf_counter() - begin:.1f} s in all")
+    console.print(
+        f"recommend(): median {median:.1f} ms, p99 {p99:.1f} ms; coverage {exposure.coverage:.1%}; {time.perf_counter() - begin:.1f} s in all"
+    )
     return 0
 
 
 def _register(trained: Trained, report: dict, decision: Decision, *, recommender_inputs: tuple) -> None:  # type: ignore[type-arg]
     """Log the run, move the alias, and when promoted write the bundle."""
     sides, coverage = recommender_inputs
-    metrics = {f"ndcg10_{n.replace(' ', '_').replace(chr(39), '').replace('(', '').replace(')', '')}": q["ndcg10"] for n, q in report["quality"].items()}
+    metrics = {
+        f"ndcg10_{n.replace(' ', '_').replace(chr(39), '').replace('(', '').replace(')', '')}": q["ndcg10"]
+        for n, q in report["quality"].items()
+    }
     version, run_id = registry.register(
         model=trained.model,
         space=trained.space,
@@ -201,8 +219,13 @@ def _register(trained: Trained, report: dict, decision: Decision, *, recommender
         return
     name = registry.served_version(version, sides.publish_id)
     recommender, _ = assemble(
-        version=name, publish_id=sides.publish_id, model=trained.model, space=trained.space,
-        freelancers=sides.freelancers, jobs=sides.jobs, day=sides.day,
+        version=name,
+        publish_id=sides.publish_id,
+        model=trained.model,
+        space=trained.space,
+        freelancers=sides.freelancers,
+        jobs=sides.jobs,
+        day=sides.day,
     )
     write_bundle(bundles_root(), recommender, meta={"registry_version": version, "run_id": run_id})
     report["bundle"] = name

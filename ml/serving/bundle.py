@@ -1,8 +1,8 @@
 """Bundles on disk: written once, verified by hash, made current by replacing one small pointer file.
 
-    <root>/<name>/<version>/manifest.json   {"name", "version", "created_at", "meta", "files": {name: sha256}}
-    <root>/<name>/<version>/*.npy, *.json
-    <root>/<name>/CURRENT.json              {"version", "manifest_sha256"}
+<root>/<name>/<version>/manifest.json   {"name", "version", "created_at", "meta", "files": {name: sha256}}
+<root>/<name>/<version>/*.npy, *.json
+<root>/<name>/CURRENT.json              {"version", "manifest_sha256"}
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def switch(root: Path, name: str, version: str) -> dict[str, Any]:
         json.dump({"version": version, "manifest_sha256": _sha256(folder / MANIFEST)}, f)
         f.flush()
         os.fsync(f.fileno())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, pointer)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(pointer)
     _fsync(pointer.parent)
     return manifest
 

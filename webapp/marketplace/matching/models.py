@@ -21,7 +21,10 @@ class ServedScore(StampedModel):
     served_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["updated_at", "id"], name="served_score_stamp"), models.Index(fields=["user_id", "served_at"], name="served_score_user")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="served_score_stamp"),
+            models.Index(fields=["user_id", "served_at"], name="served_score_user"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model_version}: user {self.user_id}, job {self.job_id}: {self.score:.3f}"

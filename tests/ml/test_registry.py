@@ -1,0 +1,50 @@
+"""The registry on a real MLflow store: versions, aliases, the decision in the run, a champion that can be loaded again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml.gates.gate import Decision
+from ml.matching import registry
+from ml.matching.train import Trained, train
+
+
+@pytest.fixture(scope="module")
+def trained(market: Any) -> Trained:
+    return train(market.pairs, market.freelancers, market.jobs, seed=3)
+
+
+def register(trained: Trained, ndcg: float) -> tuple[str, str]:
+    return registry.register(
+        model=trained.model,
+        space=trained.space,
+        params={"c_bid": 1.0},
+        metrics={"ndcg10_matcher": ndcg},
+        tags={"dataset_digest": "d", "publish_id": "p1", "feature_set": "pairs-1"},
+        report={"quality": {}},
+    )
+
+
+def test_aliases_follow_the_gate_and_the_champion_scores_as_it_was_trained(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert registry.champion() is None
+    first, run = register(trained, 0.5)
+    registry.log_decision(run, first, Decision(True, ("pass: everything",)))
+    second, later = register(trained, 0.4)
+    registry.log_decision(later, second, Decision(False, ("FAIL: worse than the champion",)))
+    champion = registry.champion()
+    assert champion is not None
+    assert (champion.version, champion.run_id) == (first, run)
+    assert np.array_equal(champion.model.score(trained.test.x), trained.model.score(trained.test.x))
+    client = registry.connect()
+    assert client.get_model_version_by_alias("matching", "challenger").version == second
+    assert client.get_run(later).data.tags["gate"] == "refused"
+    assert client.get_run(run).data.tags["dataset_digest"] == "d"
+    assert not list(tmp_path.rglob("*.pkl")), "a model must not be a pickle"
