@@ -36,6 +36,7 @@ class Contract(StampedModel):
             models.Index(fields=["updated_at", "id"], name="contract_stamp"),
             models.Index(fields=["client", "id"], name="contract_client"),
             models.Index(fields=["freelancer", "id"], name="contract_freelancer"),
+            models.Index(fields=["ended_at"], name="contract_ended"),
         ]
 
     def __str__(self) -> str:
@@ -54,6 +55,7 @@ class Milestone(StampedModel):
     currency = models.CharField(max_length=3)
     due_at = models.DateTimeField(null=True)
     funded_at = models.DateTimeField(null=True)
+    payment_id = models.BigIntegerField(null=True, unique=True, help_text="payments_payment.id that funded it; null when the wallet did.")
     started_at = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField(null=True)
     auto_approve_at = models.DateTimeField(null=True, help_text="Silence approves then (14 days after submission).")
@@ -63,6 +65,9 @@ class Milestone(StampedModel):
     clears_at = models.DateTimeField(null=True, help_text="Released money becomes available then (5 days).")
     cleared_at = models.DateTimeField(null=True)
     refunded_at = models.DateTimeField(null=True)
+    disputed_at = models.DateTimeField(null=True, help_text="Of the live dispute.")
+    disputed_from = models.CharField(max_length=20, blank=True, help_text="The state to return to when the dispute is withdrawn.")
+    decide_by = models.DateTimeField(null=True, help_text="When staff's decision of the live dispute is due.")
     resolved_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -73,7 +78,7 @@ class Milestone(StampedModel):
         indexes = [
             models.Index(fields=["updated_at", "id"], name="milestone_stamp"),
             models.Index(fields=["state", "auto_approve_at"], name="milestone_auto_approve"),
-            models.Index(fields=["state", "clears_at"], name="milestone_clearing"),
+            models.Index(fields=["cleared_at", "clears_at"], name="milestone_clearing"),
         ]
 
     def __str__(self) -> str:
@@ -88,6 +93,7 @@ class Submission(models.Model):
     note = models.TextField(max_length=10000)
     submitted_at = models.DateTimeField()
     change_request = models.TextField(blank=True, max_length=10000)
+    unmet = models.JSONField(default=list, help_text="Positions in the acceptance list (from 0) that the change request names as not met.")
     change_requested_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -9,21 +9,25 @@ CONTRACT = Machine(
     "offered",
     {
         ("offered", "accept"): ("active", {"freelancer"}),
-        ("offered", "cancel"): ("cancelled", {"client", "freelancer", "system"}),
-        ("active", "complete"): ("completed", {"client", "system"}),
-        ("active", "cancel"): ("cancelled", {"client", "freelancer", "staff", "system"}),
+        ("offered", "decline"): ("cancelled", {"freelancer"}),
+        ("offered", "cancel"): ("cancelled", {"client", "system"}),
+        ("active", "complete"): ("completed", {"system"}),
+        ("active", "cancel"): ("cancelled", {"system"}),
     },
 )
+CONTRACT_ENDED = frozenset({"completed", "cancelled"})
 
-#: a milestone whose money is held
+#: a milestone whose money is held and not disputed
 FUNDED_STATES = ("funded", "in_progress", "submitted", "changes_requested")
+#: nothing will happen to the work or the hold of such a milestone any more
+MILESTONE_ENDED = frozenset({"released", "refunded", "resolved", "cancelled"})
 
 MILESTONE = Machine(
     "milestone",
     "planned",
     {
         ("planned", "fund"): ("funded", {"client", "system"}),
-        ("planned", "cancel"): ("cancelled", {"client", "system"}),
+        ("planned", "cancel"): ("cancelled", {"client", "freelancer", "system"}),
         ("funded", "start"): ("in_progress", {"freelancer"}),
         **{(s, "submit"): ("submitted", {"freelancer"}) for s in ("funded", "in_progress", "changes_requested")},
         ("submitted", "request_changes"): ("changes_requested", {"client"}),
@@ -31,6 +35,8 @@ MILESTONE = Machine(
         ("approved", "release"): ("released", {"client", "system"}),
         **{(s, "refund"): ("refunded", {"freelancer", "staff", "system"}) for s in FUNDED_STATES},
         **{(s, "dispute"): ("disputed", {"client", "freelancer"}) for s in FUNDED_STATES},
+        # A withdrawn dispute puts the milestone back exactly where it was: one action for each state it can come from.
+        **{("disputed", f"return_to_{s}"): (s, {"client", "freelancer"}) for s in FUNDED_STATES},
         ("disputed", "resolve"): ("resolved", {"staff", "system"}),
     },
 )

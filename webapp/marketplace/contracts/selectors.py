@@ -1,0 +1,88 @@
+"""Reading contracts: the doors through which everybody reaches them, and the locks in their one order.
+
+Lock order of the house for work and money: contract → (job, proposal) → ledger accounts. A milestone has no lock of its own: it
+changes only under its contract's.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from marketplace.core.policies import Actor, one_of
+
+from .models import Contract, Milestone, Submission
+
+
+def visible_to(actor: Actor) -> QuerySet[Contract]:
+    """The contracts of which the actor is a side; staff see all."""
+    everything = Contract.objects.select_related("client", "freelancer")
+    if actor.is_staff:
+        return everything
+    if actor.pk is None:
+        return everything.none()
+    return everything.filter(Q(client_id=actor.pk) | Q(freelancer_id=actor.pk))
+
+
+def of_user(actor: Actor) -> QuerySet[Contract]:
+    """The actor's own contracts, on either side, also for staff."""
+    if actor.pk is None:
+        return Contract.objects.none()
+    mine = Q(client_id=actor.pk) | Q(freelancer_id=actor.pk)
+    return Contract.objects.filter(mine).select_related("client", "freelancer").prefetch_related("milestones")
+
+
+def contract_for(actor: Actor, contract_id: int) -> Contract:
+    """The contract with its sides. Raises NotFound when it is absent or not the actor's."""
+    return one_of(visible_to(actor), contract_id, "contract")
+
+
+def milestone_for(actor: Actor, milestone_id: int) -> Milestone:
+    """The milestone with its contract. Raises NotFound when it is absent or not the actor's."""
+    within = Milestone.objects.select_related("contract__client", "contract__freelancer").filter(contract__in=visible_to(actor))
+    return one_of(within, milestone_id, "milestone")
+
+
+def milestones_of(contract: Contract) -> list[Milestone]:
+    """In order, with their submissions, newest first."""
+    newest_first = Prefetch("submissions", queryset=Submission.objects.order_by("-version"))
+    return list(contract.milestones.order_by("position").prefetch_related(newest_first))
+
+
+def contract_locked(contract_id: int) -> Contract:
+    """The contract, re-read under its row lock. Every change of a contract or its milestones begins here."""
+    return Contract.objects.select_for_update().get(pk=contract_id)
+
+
+def milestone_locked(milestone_id: int) -> tuple[Contract, Milestone]:
+    """A milestone re-read after its contract was locked, so that its state cannot change until the transaction ends."""
+    contract_id = Milestone.objects.values_list("contract_id", flat=True).get(pk=milestone_id)
+    contract = contract_locked(contract_id)
+    milestone = Milestone.objects.get(pk=milestone_id)
+    milestone.contract = contract
+    return contract, milestone
+
+
+def auto_approval_due_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Milestones whose silence has lasted long enough; the service decides again under lock."""
+    due = Milestone.objects.filter(state="submitted", auto_approve_at__lte=now, contract__paused_at__isnull=True)
+    return list(due.order_by("auto_approve_at", "id").values_list("id", flat=True)[:limit])
+
+
+def clearing_due_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Milestones whose released money has waited long enough."""
+    due = Milestone.objects.filter(cleared_at__isnull=True, clears_at__lte=now)
+    return list(due.order_by("clears_at", "id").values_list("id", flat=True)[:limit])
+
+
+def ended_between(after: datetime, until: datetime) -> QuerySet[Contract]:
+    """Contracts that were started and ended within (after, until]."""
+    return Contract.objects.filter(started_at__isnull=False, ended_at__gt=after, ended_at__lte=until)
+
+
+def snapshot(contract_ids: list[int]) -> dict[int, dict[str, Any]]:
+    """The facts that reputation weighs: total and currency of each contract."""
+    rows = Contract.objects.filter(pk__in=contract_ids).values("id", "total_minor", "currency", "ended_at")
+    return {r["id"]: r for r in rows}

@@ -1,0 +1,40 @@
+"""Everything that changes a contract: offers, funding, the work itself, its end, and what disputes ask for.
+
+Each service locks the contract first, re-reads, and decides on what it then sees. Held money moves only here, through
+payments.services, in the same transaction as the milestone's state.
+"""
+
+from .disputed import milestone_freeze, milestone_resolve, milestone_thaw
+from .funding import WALLET, milestone_fund, milestone_take_payment
+from .offers import contract_cancel, contract_pause, contract_resume, offer_accept, offer_decline, offer_make
+from .work import (
+    milestone_approve,
+    milestone_auto_approve,
+    milestone_clear,
+    milestone_refund,
+    milestone_request_changes,
+    milestone_start,
+    milestone_submit,
+)
+
+__all__ = [
+    "WALLET",
+    "contract_cancel",
+    "contract_pause",
+    "contract_resume",
+    "milestone_approve",
+    "milestone_auto_approve",
+    "milestone_clear",
+    "milestone_freeze",
+    "milestone_fund",
+    "milestone_refund",
+    "milestone_request_changes",
+    "milestone_resolve",
+    "milestone_start",
+    "milestone_submit",
+    "milestone_take_payment",
+    "milestone_thaw",
+    "offer_accept",
+    "offer_decline",
+    "offer_make",
+]

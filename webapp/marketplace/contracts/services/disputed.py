@@ -1,0 +1,121 @@
+"""What a dispute does to a milestone. The dispute itself lives in its own app, which calls these inside its transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from marketplace.accounts.models import User
+from marketplace.core import clock
+from marketplace.core.errors import InvalidInput
+from marketplace.core.money import Money
+from marketplace.core.states import move
+from marketplace.core.transactions import unit_of_work
+from marketplace.payments import selectors as money
+from marketplace.payments import services as payments
+
+from .. import policies
+from ..models import Contract, Milestone
+from ..selectors import milestone_for, milestone_locked
+from ..states import MILESTONE
+from .ending import end_if_done
+
+
+@unit_of_work
+def milestone_freeze(*, actor: User, milestone_id: int, decide_by: datetime, reason: str) -> tuple[Milestone, Money]:
+    """Stop the milestone for a dispute: no clock acts on it until it is thawed or resolved. Returns it with what it holds."""
+    milestone_for(actor, milestone_id)
+    contract, milestone = milestone_locked(milestone_id)
+    now = clock.now()
+    milestone.disputed_from = milestone.state
+    milestone.disputed_at = now
+    milestone.decide_by = decide_by
+    held = money.held_locked(milestone.pk, milestone.currency)
+    move(
+        milestone,
+        MILESTONE,
+        "dispute",
+        role=policies.role_in(contract, actor),
+        actor_id=actor.pk,
+        reason=reason[:500],
+        also=["disputed_from", "disputed_at", "decide_by"],
+        extra={"decide_by": decide_by.isoformat(), "amount_minor": held.minor, "currency": held.currency},
+    )
+    if contract.disputed_at is None:
+        contract.disputed_at = now
+        contract.save(update_fields=["disputed_at"])
+    return milestone, held
+
+
+@unit_of_work
+def milestone_thaw(*, actor: User, milestone_id: int) -> Milestone:
+    """Put the milestone back where it was before the dispute; a running auto-approval is put off by as long as it stood still."""
+    milestone_for(actor, milestone_id)
+    contract, milestone = milestone_locked(milestone_id)
+    if milestone.auto_approve_at is not None and milestone.disputed_at is not None:
+        milestone.auto_approve_at += clock.now() - milestone.disputed_at
+    action = f"return_to_{milestone.disputed_from}"
+    milestone.disputed_from, milestone.disputed_at, milestone.decide_by = "", None, None
+    move(
+        milestone,
+        MILESTONE,
+        action,
+        role=policies.role_in(contract, actor),
+        actor_id=actor.pk,
+        also=["disputed_from", "disputed_at", "decide_by", "auto_approve_at"],
+    )
+    _lift_flag(contract)
+    return milestone
+
+
+@unit_of_work
+def milestone_resolve(*, actor: User, milestone_id: int, to_freelancer: Money, to_client: Money, reason: str) -> Milestone:
+    """Settle a disputed milestone: its held money is split exactly, and moves in this transaction.
+
+    Raises InvalidInput("split_invalid") unless both parts are >= 0 and sum to what is held.
+    """
+    milestone_for(actor, milestone_id)
+    contract, milestone = milestone_locked(milestone_id)
+    held = money.held_locked(milestone.pk, milestone.currency)
+    if to_freelancer.minor < 0 or to_client.minor < 0 or to_freelancer + to_client != held:
+        message = f"The two parts must not be negative and must sum to the {held.minor} minor units ({held.currency}) that are held."
+        fields = {"to_freelancer_minor": [message], "to_client_minor": [message]}
+        raise InvalidInput("split_invalid", message, fields)
+    now = clock.now()
+    milestone.resolved_at = now
+    milestone.disputed_at, milestone.decide_by, milestone.auto_approve_at = None, None, None
+    if to_freelancer:
+        milestone.clears_at = now + timedelta(days=settings.CLEARING_DAYS)
+    move(
+        milestone,
+        MILESTONE,
+        "resolve",
+        role=policies.role_in(contract, actor),
+        actor_id=actor.pk,
+        reason=reason[:500],
+        also=["resolved_at", "disputed_at", "decide_by", "auto_approve_at", "clears_at"],
+        extra={"to_freelancer_minor": to_freelancer.minor, "to_client_minor": to_client.minor, "currency": held.currency},
+    )
+    payments.settle(
+        contract_id=contract.pk,
+        milestone_id=milestone.pk,
+        payer_id=contract.client_id,
+        payee_id=contract.freelancer_id,
+        payee_currency=contract.payee_currency,
+        to_payee=to_freelancer,
+        to_payer=to_client,
+        fee_schedule=contract.fee_schedule,
+        actor_id=actor.pk,
+        rule="dispute_decision",
+        reason=reason[:500],
+    )
+    _lift_flag(contract)
+    end_if_done(contract, actor_id=actor.pk)
+    return milestone
+
+
+def _lift_flag(contract: Contract) -> None:
+    if not contract.milestones.filter(state="disputed").exists():
+        contract.disputed_at = None
+        contract.save(update_fields=["disputed_at"])

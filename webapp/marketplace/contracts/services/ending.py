@@ -1,0 +1,23 @@
+"""When a contract is over."""
+
+from __future__ import annotations
+
+from marketplace.core import clock
+from marketplace.core.states import move
+
+from ..models import Contract
+from ..states import CONTRACT, MILESTONE_ENDED
+
+
+def end_if_done(contract: Contract, *, actor_id: int | None, reason: str = "") -> bool:
+    """End a locked, active contract none of whose milestones can change any more; says whether it ended here.
+
+    Completed when any milestone was paid for (released, or settled in a dispute), cancelled when nothing was.
+    """
+    states = set(contract.milestones.values_list("state", flat=True))
+    if contract.state != "active" or not states <= MILESTONE_ENDED:
+        return False
+    contract.ended_at = clock.now()
+    action = "complete" if states & {"released", "resolved"} else "cancel"
+    move(contract, CONTRACT, action, role="system", actor_id=actor_id, reason=reason, also=["ended_at"])
+    return True

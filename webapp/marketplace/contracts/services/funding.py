@@ -1,0 +1,140 @@
+"""Money into a milestone's hold: by a payment through a gateway, or from what already lies in the client's wallet."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from marketplace.accounts.models import User
+from marketplace.core import clock, events
+from marketplace.core.errors import Conflict
+from marketplace.core.models import Event
+from marketplace.core.money import Money
+from marketplace.core.states import move
+from marketplace.core.transactions import unit_of_work
+from marketplace.payments import selectors as money
+from marketplace.payments import services as payments
+
+from .. import policies
+from ..models import Contract, Milestone
+from ..selectors import milestone_for, milestone_locked
+from ..states import MILESTONE
+
+if TYPE_CHECKING:
+    from marketplace.payments.models import Payment
+
+#: the "provider" that needs no gateway: the client's own wallet
+WALLET = "wallet"
+
+
+def milestone_fund(
+    *, actor: User, milestone_id: int, provider: str, method: dict[str, Any], idempotency_key: str
+) -> tuple[Payment | None, Milestone]:
+    """The client pays for a milestone: payment (None from the wallet) and milestone as they stand afterwards.
+
+    The same key again continues the same payment, whatever a crash left undone, and never charges twice. When a payment succeeds but
+    the milestone can no longer be funded, the money stays in the client's wallet and `milestone.funding_refused` says why.
+    A payment that the gateway still works on funds the milestone when its success arrives. Not to be called inside a transaction.
+    Raises NotFound, NotAllowed, Conflict, and what payments.services.payment_start raises.
+    """
+    milestone = milestone_for(actor, milestone_id)
+    policies.require_role(milestone.contract, actor, "client", "milestone_fund")
+    if provider == WALLET:
+        return None, _fund_from_wallet(actor=actor, milestone_id=milestone_id)
+    key = f"milestone:{milestone_id}:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}"
+    again = money.payments_visible_to(actor).filter(idempotency_key=key).exists()
+    if not again and (why := _why_not(milestone.contract, milestone)):
+        raise Conflict("milestone_fund_impossible", why)
+    amount = Money(milestone.amount_minor, milestone.currency)
+    payment = payments.payment_start(
+        actor_id=actor.pk,
+        amount=amount,
+        purpose="milestone",
+        purpose_id=milestone_id,
+        method=method,
+        idempotency_key=key,
+        provider=provider,
+    )
+    if payment.state == "succeeded":
+        milestone_take_payment(milestone_id=milestone_id, payment_id=payment.pk)
+    return payment, milestone_for(actor, milestone_id)
+
+
+def _why_not(contract: Contract, milestone: Milestone) -> str:
+    """Why the milestone cannot be funded now; empty when it can."""
+    if contract.state != "active":
+        return f"The contract is {contract.state}; only milestones of an active contract are funded."
+    if milestone.state != "planned":
+        return f"The milestone is {milestone.state.replace('_', ' ')} already."
+    return ""
+
+
+@unit_of_work
+def milestone_take_payment(*, milestone_id: int, payment_id: int) -> Milestone:
+    """Put a succeeded payment of the client into the milestone's hold and make it funded, in one transaction.
+
+    Safe to run any number of times for one payment. When the milestone cannot take the money (any more), the money stays in the
+    wallet and one event `milestone.funding_refused` tells both sides why.
+    """
+    contract, milestone = milestone_locked(milestone_id)
+    if milestone.payment_id == payment_id:
+        return milestone
+    why = _why_not(contract, milestone)
+    if not why:
+        try:
+            with transaction.atomic():  # a refused hold must leave nothing of itself behind, but the refusal is recorded
+                _hold(contract, milestone, payment_id=payment_id, rule="client_funding")
+        except Conflict as e:
+            if e.code != "insufficient_funds":
+                raise
+            milestone.refresh_from_db()
+            why = "The client's wallet no longer holds the amount."
+    if why and not _refused_before(milestone, payment_id):
+        events.record(
+            aggregate=milestone,
+            kind="milestone.funding_refused",
+            actor_id=None,
+            after={"payment_id": payment_id, "amount_minor": milestone.amount_minor, "currency": milestone.currency},
+            reason=f"{why} The money is in the client's wallet."[:500],
+        )
+    return milestone
+
+
+def _refused_before(milestone: Milestone, payment_id: int) -> bool:
+    label = events.aggregate_name(milestone)
+    told = Event.objects.filter(aggregate_type=label, aggregate_id=milestone.pk, kind="milestone.funding_refused")
+    return any(e.after.get("payment_id") == payment_id for e in told)
+
+
+@unit_of_work
+def _fund_from_wallet(*, actor: User, milestone_id: int) -> Milestone:
+    contract, milestone = milestone_locked(milestone_id)
+    if why := _why_not(contract, milestone):
+        raise Conflict("milestone_fund_impossible", why)
+    _hold(contract, milestone, payment_id=None, rule="client_funding_wallet")
+    return milestone
+
+
+def _hold(contract: Contract, milestone: Milestone, *, payment_id: int | None, rule: str) -> None:
+    amount = Money(milestone.amount_minor, milestone.currency)
+    payments.hold(
+        contract_id=contract.pk,
+        milestone_id=milestone.pk,
+        payer_id=contract.client_id,
+        amount=amount,
+        actor_id=contract.client_id,
+        rule=rule,
+    )
+    milestone.funded_at = clock.now()
+    milestone.payment_id = payment_id
+    move(
+        milestone,
+        MILESTONE,
+        "fund",
+        role="client",
+        actor_id=contract.client_id,
+        also=["funded_at", "payment_id"],
+        extra={"amount_minor": amount.minor, "currency": amount.currency},
+    )

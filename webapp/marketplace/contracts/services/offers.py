@@ -1,0 +1,160 @@
+"""From a proposal to an agreement, and out of it while no money is held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from marketplace.accounts.models import User
+from marketplace.core import clock, events
+from marketplace.core.errors import Conflict, InvalidInput
+from marketplace.core.states import move
+from marketplace.core.transactions import unit_of_work
+from marketplace.jobs import services as jobs
+
+from .. import policies, terms
+from ..models import Contract, Milestone
+from ..selectors import contract_for, contract_locked
+from ..states import CONTRACT, FUNDED_STATES, MILESTONE
+from .ending import end_if_done
+
+
+@unit_of_work
+def offer_make(*, actor: User, proposal_id: int, milestones: Sequence[object] | None = None) -> Contract:
+    """The client offers a contract on a proposal: the given milestones, else the proposal's own, else one for the whole price.
+
+    For a fixed price they sum to exactly the proposed amount. For an hourly job the client names the milestones (blocks of work at
+    the proposed rate); their sum is the contract's total.
+    Raises NotFound, NotAllowed, Conflict from the proposal's state, InvalidInput naming each milestone field at fault.
+    """
+    proposal = jobs.proposal_offer(actor=actor, proposal_id=proposal_id)
+    job = proposal.job
+    hourly = job.pricing == "hourly"
+    whole = {"title": job.title, "amount_minor": proposal.amount_minor, "due_in_days": proposal.delivery_days, "acceptance": []}
+    if milestones is None and hourly:
+        raise InvalidInput("milestones_invalid", "Name the milestones of an hourly contract.", {"milestones": ["Required."]})
+    agreed = terms.read(
+        (proposal.milestones or [whole]) if milestones is None else milestones,
+        currency=proposal.currency,
+        total_minor=None if hourly else proposal.amount_minor,
+    )
+    now = clock.now()
+    contract = Contract.objects.create(
+        job=job,
+        proposal=proposal,
+        client_id=job.client_id,
+        freelancer_id=proposal.freelancer_id,
+        pricing=job.pricing,
+        title=job.title,
+        currency=proposal.currency,
+        payee_currency=proposal.quote["payee_net"]["currency"],
+        total_minor=sum(t.amount_minor for t in agreed),
+        fee_schedule=proposal.quote["fee_schedule"],
+        offered_at=now,
+    )
+    for position, term in enumerate(agreed, start=1):
+        Milestone.objects.create(
+            contract=contract,
+            position=position,
+            title=term.title,
+            acceptance=list(term.acceptance),
+            amount_minor=term.amount_minor,
+            currency=contract.currency,
+            due_at=now + timedelta(days=term.due_in_days) if term.due_in_days else None,
+        )
+    events.record(
+        aggregate=contract,
+        kind="contract.offer",
+        actor_id=actor.pk,
+        after={"state": contract.state, "total_minor": contract.total_minor, "currency": contract.currency, "milestones": len(agreed)},
+    )
+    return contract
+
+
+@unit_of_work
+def offer_accept(*, actor: User, contract_id: int) -> Contract:
+    """The freelancer accepts: the contract is active, the proposal accepted, the job filled. Due dates count from now."""
+    policies.role_in(contract_for(actor, contract_id), actor)
+    contract = contract_locked(contract_id)
+    contract.started_at = now = clock.now()
+    move(contract, CONTRACT, "accept", role=policies.role_in(contract, actor), actor_id=actor.pk, also=["started_at"])
+    for milestone in contract.milestones.filter(due_at__isnull=False):
+        milestone.due_at += now - contract.offered_at
+        milestone.save(update_fields=["due_at"])
+    jobs.proposal_accept(actor=actor, proposal_id=contract.proposal_id)
+    return contract
+
+
+@unit_of_work
+def offer_decline(*, actor: User, contract_id: int, reason: str = "") -> Contract:
+    """The freelancer declines the offer: contract and planned milestones are cancelled, the proposal is declined."""
+    policies.role_in(contract_for(actor, contract_id), actor)
+    contract = contract_locked(contract_id)
+    _cancel_offer(contract, actor, "decline", reason)
+    return contract
+
+
+@unit_of_work
+def contract_cancel(*, actor: User, contract_id: int, reason: str = "") -> Contract:
+    """End a contract early. The client takes back an offer; either side ends an active contract while no money is held.
+
+    Planned milestones are cancelled. The contract is completed when some milestone was paid for, else cancelled.
+    Raises Conflict("funds_held") while a milestone holds money: it is released, given back or disputed first.
+    """
+    policies.role_in(contract_for(actor, contract_id), actor)
+    contract = contract_locked(contract_id)
+    if contract.state == "offered":
+        _cancel_offer(contract, actor, "cancel", reason)
+        return contract
+    role = policies.role_in(contract, actor)
+    if contract.state != "active":
+        raise Conflict("contract_cancel_impossible", f"This contract is {contract.state}: there is nothing to cancel.")
+    if contract.milestones.filter(state__in=(*FUNDED_STATES, "disputed")).exists():
+        raise Conflict("funds_held", "A milestone still holds money: have it approved, given back or settled before you end the contract.")
+    _cancel_planned(contract, actor, role, reason)
+    end_if_done(contract, actor_id=actor.pk, reason=reason)
+    return contract
+
+
+def _cancel_offer(contract: Contract, actor: User, action: str, reason: str) -> None:
+    role = policies.role_in(contract, actor)
+    contract.ended_at = clock.now()
+    move(contract, CONTRACT, action, role=role, actor_id=actor.pk, reason=reason, also=["ended_at"])
+    _cancel_planned(contract, actor, role, reason)
+    jobs.proposal_offer_decline(actor=actor, proposal_id=contract.proposal_id, reason=reason)
+
+
+def _cancel_planned(contract: Contract, actor: User, role: str, reason: str) -> None:
+    for milestone in contract.milestones.filter(state="planned").order_by("position"):
+        move(milestone, MILESTONE, "cancel", role=role, actor_id=actor.pk, reason=reason)
+
+
+@unit_of_work
+def contract_pause(*, actor: User, contract_id: int, reason: str) -> Contract:
+    """Staff stop the contract's clocks: no silence approves while it is paused. Raises Conflict when it is not active or already paused."""
+    policies.require_role(contract_for(actor, contract_id), actor, "staff", "contract_pause")
+    contract = contract_locked(contract_id)
+    if contract.state != "active" or contract.paused_at:
+        raise Conflict("contract_pause_impossible", "Only an active contract that is not paused can be paused.")
+    contract.paused_at = clock.now()
+    contract.save(update_fields=["paused_at"])
+    events.record(aggregate=contract, kind="contract.pause", actor_id=actor.pk, after={"paused": True}, reason=reason)
+    return contract
+
+
+@unit_of_work
+def contract_resume(*, actor: User, contract_id: int, reason: str = "") -> Contract:
+    """Staff start the clocks again; each running auto-approval is put off by as long as it stood still."""
+    policies.require_role(contract_for(actor, contract_id), actor, "staff", "contract_resume")
+    contract = contract_locked(contract_id)
+    if contract.paused_at is None:
+        raise Conflict("contract_resume_impossible", "This contract is not paused.")
+    now = clock.now()
+    for milestone in contract.milestones.filter(state="submitted", auto_approve_at__isnull=False):
+        stood_still_since = max(contract.paused_at, milestone.submitted_at)
+        milestone.auto_approve_at += now - stood_still_since
+        milestone.save(update_fields=["auto_approve_at"])
+    contract.paused_at = None
+    contract.save(update_fields=["paused_at"])
+    events.record(aggregate=contract, kind="contract.resume", actor_id=actor.pk, after={"paused": False}, reason=reason)
+    return contract

@@ -1,0 +1,199 @@
+"""The work of a milestone: start, submit, ask for changes, approve, and the clocks that act on silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+
+from marketplace.accounts.models import User
+from marketplace.core import clock, events
+from marketplace.core.errors import InvalidInput
+from marketplace.core.money import Money
+from marketplace.core.states import move
+from marketplace.core.transactions import unit_of_work
+from marketplace.payments import selectors as money
+from marketplace.payments import services as payments
+
+from .. import policies
+from ..models import Contract, Milestone, Submission
+from ..selectors import milestone_for, milestone_locked
+from ..states import MILESTONE
+from .ending import end_if_done
+
+MAX_TEXT = 10_000
+
+
+def _text(value: str, field: str) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not 1 <= len(text) <= MAX_TEXT:
+        message = f"Write 1 to {MAX_TEXT} characters."
+        raise InvalidInput("text_invalid", message, {field: [message]})
+    return text
+
+
+@unit_of_work
+def milestone_start(*, actor: User, milestone_id: int) -> Milestone:
+    """The freelancer begins a funded milestone."""
+    milestone_for(actor, milestone_id)
+    contract, milestone = milestone_locked(milestone_id)
+    milestone.started_at = clock.now()
+    move(milestone, MILESTONE, "start", role=policies.role_in(contract, actor), actor_id=actor.pk, also=["started_at"])
+    return milestone
+
+
+@unit_of_work
+def milestone_submit(*, actor: User, milestone_id: int, note: str) -> Milestone:
+    """The freelancer confirms that the work is done: a new version, and the clock of silence starts (AUTO_APPROVE_DAYS)."""
+    milestone_for(actor, milestone_id)
+    note = _text(note, "note")
+    contract, milestone = milestone_locked(milestone_id)
+    now = clock.now()
+    version = milestone.submissions.count() + 1
+    milestone.submitted_at = now
+    milestone.auto_approve_at = now + timedelta(days=settings.AUTO_APPROVE_DAYS)
+    move(
+        milestone,
+        MILESTONE,
+        "submit",
+        role=policies.role_in(contract, actor),
+        actor_id=actor.pk,
+        also=["submitted_at", "auto_approve_at"],
+        extra={"version": version, "auto_approve_at": milestone.auto_approve_at.isoformat()},
+    )
+    Submission.objects.create(milestone=milestone, version=version, note=note, submitted_at=now)
+    return milestone
+
+
+@unit_of_work
+def milestone_request_changes(*, actor: User, milestone_id: int, text: str, unmet: Sequence[int] = ()) -> Milestone:
+    """The client answers the newest version: `text`, and which items of the acceptance list (from 0) are `unmet`. Stops the clock."""
+    milestone_for(actor, milestone_id)
+    text = _text(text, "text")
+    contract, milestone = milestone_locked(milestone_id)
+    if any(type(i) is not int or not 0 <= i < len(milestone.acceptance) for i in unmet):
+        message = f"Name items of the acceptance list by position, from 0; it has {len(milestone.acceptance)}."
+        raise InvalidInput("unmet_invalid", message, {"unmet": [message]})
+    milestone.auto_approve_at = None
+    version = milestone.submissions.count()
+    move(
+        milestone,
+        MILESTONE,
+        "request_changes",
+        role=policies.role_in(contract, actor),
+        actor_id=actor.pk,
+        also=["auto_approve_at"],
+        extra={"version": version},
+    )
+    milestone.submissions.filter(version=version).update(change_request=text, unmet=sorted(set(unmet)), change_requested_at=clock.now())
+    return milestone
+
+
+@unit_of_work
+def milestone_approve(*, actor: User, milestone_id: int) -> Milestone:
+    """The client approves: the held money is released in the same transaction and becomes available after CLEARING_DAYS."""
+    milestone_for(actor, milestone_id)
+    contract, milestone = milestone_locked(milestone_id)
+    _approve_and_release(contract, milestone, role=policies.role_in(contract, actor), actor_id=actor.pk, rule="client_approval")
+    return milestone
+
+
+@unit_of_work
+def milestone_auto_approve(*, milestone_id: int) -> bool:
+    """Silence approves once the clock has run out; says whether it did here.
+
+    Decides under lock: never when the client answered, a dispute took the milestone, the contract is paused, or it was done before.
+    """
+    contract, milestone = milestone_locked(milestone_id)
+    due = milestone.auto_approve_at is not None and milestone.auto_approve_at <= clock.now()
+    if milestone.state != "submitted" or not due or contract.paused_at is not None:
+        return False
+    milestone.approved_by_clock = True
+    rule = f"auto_approval_{settings.AUTO_APPROVE_DAYS}d"
+    _approve_and_release(contract, milestone, role="system", actor_id=None, rule=rule)
+    return True
+
+
+def _approve_and_release(contract: Contract, milestone: Milestone, *, role: str, actor_id: int | None, rule: str) -> None:
+    now = clock.now()
+    milestone.approved_at = now
+    milestone.auto_approve_at = None
+    move(
+        milestone,
+        MILESTONE,
+        "approve",
+        role=role,
+        actor_id=actor_id,
+        also=["approved_at", "approved_by_clock", "auto_approve_at"],
+        extra={"by_clock": milestone.approved_by_clock},
+    )
+    gross = Money(milestone.amount_minor, milestone.currency)
+    payments.release(
+        contract_id=contract.pk,
+        milestone_id=milestone.pk,
+        payee_id=contract.freelancer_id,
+        gross=gross,
+        payee_currency=contract.payee_currency,
+        fee_schedule=contract.fee_schedule,
+        actor_id=actor_id,
+        rule=rule,
+    )
+    milestone.released_at = now
+    milestone.clears_at = now + timedelta(days=settings.CLEARING_DAYS)
+    move(
+        milestone,
+        MILESTONE,
+        "release",
+        role=role,
+        actor_id=actor_id,
+        also=["released_at", "clears_at"],
+        extra={"amount_minor": gross.minor, "currency": gross.currency, "clears_at": milestone.clears_at.isoformat()},
+    )
+    end_if_done(contract, actor_id=actor_id)
+
+
+@unit_of_work
+def milestone_clear(*, milestone_id: int) -> bool:
+    """Make released money available once it has waited CLEARING_DAYS; says whether it did here. Once only."""
+    contract, milestone = milestone_locked(milestone_id)
+    now = clock.now()
+    if milestone.cleared_at is not None or milestone.clears_at is None or milestone.clears_at > now:
+        return False
+    payments.clear(contract_id=contract.pk, milestone_id=milestone.pk, payee_id=contract.freelancer_id)
+    milestone.cleared_at = now
+    milestone.save(update_fields=["cleared_at"])
+    events.record(aggregate=milestone, kind="milestone.clear", actor_id=None, after={"cleared_at": now.isoformat()})
+    return True
+
+
+@unit_of_work
+def milestone_refund(*, actor: User, milestone_id: int, reason: str = "") -> Milestone:
+    """The freelancer gives the held money back: the hold returns to the client's wallet and the milestone ends."""
+    milestone_for(actor, milestone_id)
+    contract, milestone = milestone_locked(milestone_id)
+    policies.require_role(contract, actor, "freelancer", "milestone_refund")
+    milestone.refunded_at = clock.now()
+    milestone.auto_approve_at = None
+    held = money.held_locked(milestone.pk, milestone.currency)
+    move(
+        milestone,
+        MILESTONE,
+        "refund",
+        role="freelancer",
+        actor_id=actor.pk,
+        reason=reason,
+        also=["refunded_at", "auto_approve_at"],
+        extra={"amount_minor": held.minor, "currency": held.currency},
+    )
+    payments.refund(
+        contract_id=contract.pk,
+        milestone_id=milestone.pk,
+        payer_id=contract.client_id,
+        amount=held,
+        actor_id=actor.pk,
+        rule="freelancer_gives_back",
+        reason=reason,
+    )
+    end_if_done(contract, actor_id=actor.pk, reason=reason)
+    return milestone
