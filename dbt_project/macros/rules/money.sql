@@ -1,0 +1,25 @@
+{#
+  Money is whole minor units in a currency. Conversion to USD: minor units × factor, where the factor (int_usd_rates) already holds
+  the exponents of both currencies, in exact decimals, rounded once, half to even. Without a factor the result is null and whoever
+  sums also counts it: an unknown rate is never taken as 1:1.
+#}
+{% macro round_half_even(value) -%}
+    cast(case
+        when ({{ value }}) - floor({{ value }}) > 0.5 then floor({{ value }}) + 1
+        when ({{ value }}) - floor({{ value }}) < 0.5 then floor({{ value }})
+        when cast(floor({{ value }}) as bigint) % 2 = 0 then floor({{ value }})
+        else floor({{ value }}) + 1
+    end as bigint)
+{%- endmacro %}
+
+{% macro to_usd_minor(minor, factor) -%}
+    {{ round_half_even('cast(' ~ minor ~ ' as decimal(19, 0)) * cast(' ~ factor ~ ' as ' ~ factor_type() ~ ')') }}
+{%- endmacro %}
+
+{# Joins `alias` (int_usd_rates) so that `alias.factor` is the factor of that currency on that day, null when there is none. #}
+{% macro join_usd_rate(alias, currency, day) -%}
+    left join {{ ref('int_usd_rates') }} as {{ alias }}
+        on {{ alias }}.currency = {{ currency }}
+        and {{ alias }}.valid_from <= {{ day }}
+        and {{ day }} < {{ alias }}.valid_to
+{%- endmacro %}

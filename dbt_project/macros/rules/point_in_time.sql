@@ -1,0 +1,66 @@
+{#
+  Features with two clocks. A feature event adds `measures` to an entity: it happened at event_at and the platform knew it from known_at.
+  A correction or deletion is a further event with the difference, so that a sum over events is what was known, not what is true today.
+#}
+
+{#
+  Feature events out of row versions. `counted` is the condition under which a version counts; `measures` maps a name to the amount a
+  counting version stands for. Emits (entity_id, event_at, known_at, measures…), only where something changed.
+#}
+{% macro changes(versions, entity, event_at, counted, measures) -%}
+    with standing as (
+        select
+            id, run_seq, is_backfill, known_at as logged_at,
+            max({{ entity }}) over (partition by id) as entity_id,
+            case when {{ counted }} and not is_deleted then {{ event_at }} end as counted_at,
+            {%- for name, amount in measures.items() %}
+            case when {{ counted }} and not is_deleted then {{ amount }} else 0 end as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ versions }}
+    ),
+    steps as (
+        select
+            entity_id, is_backfill, logged_at,
+            coalesce(counted_at, lag(counted_at) over (partition by id order by run_seq, logged_at), logged_at) as event_at,
+            {%- for name in measures %}
+            {{ name }} - coalesce(lag({{ name }}) over (partition by id order by run_seq, logged_at), 0) as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from standing
+    )
+    select
+        entity_id,
+        event_at,
+        case when is_backfill or logged_at < event_at then event_at else logged_at end as known_at,
+        {%- for name in measures %}
+        cast({{ name }} as bigint) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from steps
+    where {% for name in measures %}{{ name }} <> 0{{ ' or ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+{#
+  Sums of `measures` over the events of each (entity, instant) with event_at <= instant and known_at <= instant; 0 where there is none.
+  `instants` is a relation with columns entity_id and instant, distinct. One sort instead of a join on an inequality.
+#}
+{% macro as_of(events, instants, measures) -%}
+    select entity_id, instant{% for name in measures %}, {{ name }}{% endfor %}
+    from (
+        select
+            entity_id, instant, is_instant,
+            {%- for name in measures %}
+            sum({{ name }}) over (
+                partition by entity_id order by instant, is_instant rows between unbounded preceding and current row
+            ) as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from (
+            select
+                entity_id, greatest(event_at, known_at) as instant, 0 as is_instant
+                {%- for name in measures %}, {{ name }}{% endfor %}
+            from {{ events }}
+            union all
+            select entity_id, instant, 1 as is_instant{% for name in measures %}, 0 as {{ name }}{% endfor %}
+            from {{ instants }}
+        ) as stream
+    ) as summed
+    where is_instant = 1
+{%- endmacro %}

@@ -1,0 +1,21 @@
+{#- shortlisted_at is when the bid got at least that far: an offer or a hire without a shortlist before counts. -#}
+select
+    proposals.proposal_id,
+    proposals.job_id,
+    proposals.freelancer_id,
+    proposals.state,
+    proposals.currency,
+    proposals.amount_minor,
+    {{ to_usd_minor('proposals.amount_minor', 'rates.factor') }} as amount_usd_minor,
+    proposals.delivery_days,
+    proposals.submitted_at,
+    proposals.first_seen_at,
+    least(proposals.shortlisted_at, proposals.offered_at, contracts.offered_at, contracts.started_at) as shortlisted_at,
+    least(proposals.offered_at, contracts.offered_at) as offered_at,
+    contracts.started_at as hired_at,
+    case when contracts.state = 'completed' then contracts.ended_at end as completed_at,
+    proposals.decided_at,
+    contracts.contract_id
+from {{ ref('stg_marketplace__proposals') }} as proposals
+left join {{ ref('stg_marketplace__contracts') }} as contracts on contracts.proposal_id = proposals.proposal_id
+{{ join_usd_rate('rates', 'proposals.currency', 'cast(proposals.submitted_at as date)') }}

@@ -1,0 +1,20 @@
+with stages as (
+    {% for stage in ['shown', 'opened', 'bid', 'shortlisted', 'hired', 'completed'] -%}
+    select {{ loop.index }} as position, '{{ stage }}' as stage{{ ' union all ' if not loop.last }}
+    {%- endfor %}
+),
+
+reached as (
+    select stages.position, stages.stage, count(journeys.furthest) as pairs
+    from stages
+    left join {{ ref('fct_pair_journey') }} as journeys on journeys.furthest >= stages.position
+    group by stages.position, stages.stage
+)
+
+select
+    cast(position as integer) as position,
+    stage,
+    cast(pairs as bigint) as count,
+    {{ ratio('pairs', 'first_value(pairs) over (order by position)') }} as share,
+    {{ ratio('pairs', 'lag(pairs) over (order by position)') }} as share_of_previous
+from reached

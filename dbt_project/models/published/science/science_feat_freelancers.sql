@@ -1,0 +1,20 @@
+with history as (
+    select entity_id, sum(contracts_done) as contracts_done, sum(reviews) as reviews, sum(rating_sum) as rating_sum
+    from {{ ref('feat_freelancer_events') }}
+    group by entity_id
+)
+
+select
+    freelancers.freelancer_id,
+    freelancers.skills,
+    freelancers.category_id,
+    freelancers.country,
+    freelancers.zone_hours,
+    freelancers.experience_level as level,
+    freelancers.hourly_rate_usd_minor as rate_usd_minor,
+    {{ reputation('coalesce(history.reviews, 0)', 'history.rating_sum') }} as reputation,
+    cast(coalesce(history.contracts_done, 0) as bigint) as contracts_done,
+    freelancers.availability,
+    freelancers.profile_text as text
+from {{ ref('dim_freelancer') }} as freelancers
+left join history on history.entity_id = freelancers.freelancer_id

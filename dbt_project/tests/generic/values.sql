@@ -1,0 +1,26 @@
+{# None of the columns is null. One scan for all of them; a failure names the column. #}
+{% test never_null(model, columns) %}
+{% for column in columns %}
+select '{{ column }}' as column_name, count(*) as null_rows from {{ model }} where {{ column }} is null having count(*) > 0
+{{ 'union all' if not loop.last }}
+{% endfor %}
+{% endtest %}
+
+{# Each column holds only the listed words (or null). accepted: {column: [word, …]} #}
+{% test accepted_words(model, accepted) %}
+{% for column, words in accepted.items() %}
+select '{{ column }}' as column_name, {{ column }} as word, count(*) as word_rows
+from {{ model }}
+where {{ column }} not in ({% for word in words %}'{{ word }}'{{ ', ' if not loop.last }}{% endfor %})
+group by {{ column }}
+{{ 'union all' if not loop.last }}
+{% endfor %}
+{% endtest %}
+
+{# Each named condition is true (or null) in every row. A failure names the rule. rules: {name: condition} #}
+{% test holds(model, rules) %}
+{% for name, condition in rules.items() %}
+select '{{ name }}' as broken_rule, count(*) as broken_rows from {{ model }} where not ({{ condition }}) having count(*) > 0
+{{ 'union all' if not loop.last }}
+{% endfor %}
+{% endtest %}
