@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,9 +74,7 @@ def connect() -> Iterator[Source]:
         source.close()
 
 
-def _tables(
-    contract: Contract, rows: Iterable[tuple[Any, ...]], read: list[Callable[[Any], bytes | None]] | None = None
-) -> Iterator[pa.Table]:
+def _tables(contract: Contract, rows: Iterable[tuple[Any, ...]], read: Sequence[Callable[[Any], bytes | None]] = ()) -> Iterator[pa.Table]:
     """One Arrow table of exact types out of rows of database text (converted by `read`, column by column, where given)."""
     columns = list(zip(*rows, strict=True))
     if columns:
@@ -106,7 +104,7 @@ class MySQLSource:
         self._control.autocommit(True)
 
     def _connection(self) -> Any:
-        import MySQLdb
+        import MySQLdb  # type: ignore[import-untyped]
 
         options: dict[str, Any] = {
             "user": os.environ.get("OPENLANCE_DB_USER", "root"),
@@ -213,7 +211,7 @@ class _MySQLSnapshot:
         )
         return [(int(block), int(count), int(crc)) for block, count, crc in rows]
 
-    def _rows(self, contract: Contract, rest: str) -> list[tuple[bytes | None, ...]]:
+    def _rows(self, contract: Contract, rest: str) -> list[tuple[Any, ...]]:
         columns = ", ".join(f"`{name}`" for name in contract.columns)
         self._connection.query(f"SELECT {columns} FROM `{contract.table}`{rest}")
         return list(self._connection.use_result().fetch_row(maxrows=0))
