@@ -11,8 +11,9 @@ from django.db.models import Count, Q, QuerySet
 
 from marketplace.accounts.selectors import skill_ids_of
 from marketplace.core.policies import Actor, one_of
+from marketplace.core.ports import Term
 
-from .models import Job, JobSkill, Proposal, Skill
+from .models import Category, Job, JobSkill, Proposal, Skill
 from .policies import jobs_visible_to, proposals_visible_to
 
 #: how a client's list of proposals is ranked, published: more of the job's skills first, then the earlier bid
@@ -33,6 +34,12 @@ def open_jobs(job_ids: Sequence[int], actor: Actor) -> dict[int, Job]:
     """Those of the posts that are open and that the actor may see, by id, with category and client; one query."""
     rows = jobs_visible_to(actor).filter(pk__in=job_ids, state="open").select_related("category", "client")
     return {job.pk: job for job in rows}
+
+
+def newest_open_jobs(actor: Actor, limit: int) -> list[Job]:
+    """The newest open posts that the actor may see, with category and client; one query."""
+    rows = jobs_visible_to(actor).filter(state="open").select_related("category", "client")
+    return list(rows.order_by("-opened_at", "-id")[:limit])
 
 
 def skills_of_jobs(job_ids: Iterable[int]) -> dict[int, list[Skill]]:
@@ -104,3 +111,10 @@ def skills_matching(text: str, limit: int = 20) -> list[Skill]:
     hits = rows.filter(Q(name__icontains=text) | Q(aliases__alias__startswith=text.lower())).distinct()[: limit * 5]
     folded = text.lower()
     return sorted(hits, key=lambda s: (s.name.lower() != folded, not s.name.lower().startswith(folded), s.name.lower()))[:limit]
+
+
+def terms(*, kind: str, slugs: Sequence[str] | None = None, ids: Sequence[int] | None = None) -> tuple[Term, ...]:
+    """Those of the categories or skills that exist: the answer to ports.taxonomy."""
+    model: type[Category] | type[Skill] = Category if kind == "category" else Skill
+    wanted = Q(slug__in=[s for s in slugs if "\x00" not in s]) if slugs is not None else Q(pk__in=ids or [])
+    return tuple(Term(*row) for row in model.objects.filter(wanted).values_list("pk", "slug", "name"))
