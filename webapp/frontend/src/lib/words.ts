@@ -1,0 +1,66 @@
+/** The words of the domain as people read them. Every state has one word and one tone; unknown states show as they are. */
+export type Tone = "going" | "waiting" | "done" | "bad";
+
+const STATES: Record<string, [string, Tone]> = {
+  draft: ["Draft", "waiting"],
+  in_review: ["In review", "waiting"],
+  open: ["Open", "going"],
+  filled: ["Filled", "done"],
+  closed: ["Closed", "done"],
+  expired: ["Expired", "done"],
+  removed: ["Removed", "bad"],
+  seen: ["Opened by the client", "going"],
+  shortlisted: ["Shortlisted", "going"],
+  offered: ["Offered", "waiting"],
+  accepted: ["Accepted", "going"],
+  declined: ["Declined", "bad"],
+  withdrawn: ["Withdrawn", "done"],
+  archived: ["Archived", "done"],
+  active: ["Active", "going"],
+  completed: ["Completed", "done"],
+  cancelled: ["Cancelled", "done"],
+  planned: ["Planned", "waiting"],
+  funded: ["Funded", "going"],
+  in_progress: ["In progress", "going"],
+  submitted: ["Submitted", "waiting"],
+  changes_requested: ["Changes requested", "waiting"],
+  approved: ["Approved", "going"],
+  released: ["Released", "done"],
+  refunded: ["Refunded", "done"],
+  disputed: ["Disputed", "bad"],
+  resolved: ["Resolved", "done"],
+  requested: ["Requested", "waiting"],
+  held: ["Held for a check", "waiting"],
+  sent: ["Sent", "going"],
+  paid: ["Paid", "done"],
+  failed: ["Failed", "bad"],
+  opened: ["Open", "waiting"],
+  settled: ["Settled", "done"],
+};
+
+export function stateWord(state: string): string {
+  return STATES[state]?.[0] ?? capitalise(state);
+}
+
+export function stateTone(state: string): Tone {
+  return STATES[state]?.[1] ?? "done";
+}
+
+/** "entry_level" → "Entry level" */
+export function capitalise(name: string): string {
+  const spaced = name.replace(/[_-]+/g, " ");
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+export const LEVELS = [
+  { value: "entry", text: "Entry" },
+  { value: "intermediate", text: "Intermediate" },
+  { value: "expert", text: "Expert" },
+] as const;
+
+export const PRICINGS = [
+  { value: "fixed", text: "Fixed price" },
+  { value: "hourly", text: "By the hour" },
+] as const;
+
+export const CURRENCIES = ["USD", "EUR", "GBP", "KES", "INR", "JPY", "NGN", "PHP", "PLN", "BRL", "CAD", "AUD", "CHF", "KWD"];
