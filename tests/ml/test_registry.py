@@ -44,7 +44,7 @@ def test_aliases_follow_the_gate_and_the_champion_scores_as_it_was_trained(
     assert (champion.version, champion.run_id) == (first, run)
     assert np.array_equal(champion.model.score(trained.test.x), trained.model.score(trained.test.x))
     client = registry.connect()
-    assert client.get_model_version_by_alias("matching", "challenger").version == second
+    assert client.get_model_version_by_alias("matching", "challenger").version == int(second)
     assert client.get_run(later).data.tags["gate"] == "refused"
     assert client.get_run(run).data.tags["dataset_digest"] == "d"
     assert not list(tmp_path.rglob("*.pkl")), "a model must not be a pickle"

@@ -204,6 +204,8 @@ FX_SPREAD_BPS = 100
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24
 BUNDLES = Path(os.environ.get("OPENLANCE_BUNDLES", VAR / "bundles"))
+# a list of recommendations that takes the model longer is answered by the documented rules
+MATCHING_DEADLINE_SECONDS = 0.1
 PAYMENT_PROVIDER_DEFAULT = "sandbox"
 MAX_AMOUNT_MINOR = 10**12
 

@@ -1,5 +1,7 @@
 """Routes of this app, under /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from .views import RecommendedJobsView
+
+urlpatterns: list[URLPattern] = [path("me/recommended-jobs", RecommendedJobsView.as_view(), name="recommended-jobs")]
