@@ -141,3 +141,25 @@ def payouts_of(actor: Actor) -> QuerySet[Payout]:
 def fee_schedules() -> QuerySet[FeeSchedule]:
     """All published versions, newest first."""
     return FeeSchedule.objects.order_by("-active_from", "-id")
+
+
+def worth(amount: Money, currency: str) -> Money | None:
+    """What an amount is worth in another currency for comparing and sorting only, without spread; None when no rates lead there.
+
+    Rates are remembered for ten minutes in this process.
+    """
+    if amount.currency == currency:
+        return amount
+    rate = _remembered_rate(amount.currency, currency, clock.now().date(), int(time.monotonic() // 600))
+    if rate is None:
+        return None
+    scaled = Decimal(amount.minor).scaleb(exponent(currency) - exponent(amount.currency)) * rate
+    return Money(int(scaled.to_integral_value()), currency)
+
+
+@lru_cache(maxsize=4096)
+def _remembered_rate(base: str, quote: str, day: date, window: int) -> Decimal | None:
+    try:
+        return fx.rate(base, quote, on=day).rate
+    except InvalidInput:
+        return None

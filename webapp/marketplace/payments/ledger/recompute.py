@@ -43,10 +43,9 @@ def _entries() -> Iterator[tuple[Entry, list[Row]]]:
             return
         rows: dict[int, list[Row]] = defaultdict(list)
         postings = Posting.objects.filter(entry_id__gt=last, entry_id__lte=entries[-1].pk).order_by("entry_id", "line_no")
-        for entry_id, *row in postings.values_list(
-            "entry_id", "line_no", "leg", "debit_account_id", "credit_account_id", "amount", "currency"
-        ):
-            rows[entry_id].append(tuple(row))
+        columns = ("entry_id", "line_no", "leg", "debit_account_id", "credit_account_id", "amount", "currency")
+        for entry_id, line_no, leg, debit, credit, amount, currency in postings.values_list(*columns):
+            rows[entry_id].append((line_no, leg, debit, credit, amount, currency))
         for entry in entries:
             yield entry, rows[entry.pk]
         last = entries[-1].pk
@@ -63,7 +62,7 @@ def _priced(entry: Entry, rows: list[Row], schedules: dict[str, FeeSchedule], ra
     paid_net = amounts.get("net") or amounts.get("fx_out") or (0, "")
     currency = str(quote.get("currency"))
     split = fees.split(Money(entry.gross_minor, currency), schedule)
-    found = tuple(amounts.get(leg, (0, ""))[0] for leg in ("fee", "tax")) + (paid_net[0],)
+    found = (amounts.get("fee", (0, ""))[0], amounts.get("tax", (0, ""))[0], paid_net[0])
     expected = (split.fee.minor, split.tax.minor, split.net.minor)
     if found != expected:
         yield 8, "split_by_schedule", entry.pk, f"fee, tax, net are {found}, the schedule gives {expected}"

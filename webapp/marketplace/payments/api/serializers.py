@@ -1,0 +1,111 @@
+"""How money looks in JSON: whole minor units and a code; no rules here."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from marketplace.core.api.fields import CurrencyField, MinorUnits
+from marketplace.core.api.schema import Amount
+
+from ..models import FeeSchedule, Payment, Payout
+
+
+class BalancesSerializer(serializers.Serializer):
+    """The user's money in one currency."""
+
+    currency = serializers.CharField()
+    wallet = Amount(help_text="Paid in and not committed.")
+    held = Amount(help_text="Funds held on milestones that this user funds.")
+    pending = Amount(help_text="Released to this user, in the clearing period.")
+    available = Amount(help_text="May be paid out.")
+    in_transit = Amount(help_text="Being paid out.")
+
+
+class BalancesAnswerSerializer(serializers.Serializer):
+    results = BalancesSerializer(many=True)
+
+
+class EffectSerializer(serializers.Serializer):
+    """What an entry did to one of the user's accounts."""
+
+    account = serializers.CharField(source="account_kind")
+    milestone_id = serializers.IntegerField(allow_null=True)
+    change = Amount()
+
+
+class TransactionSerializer(serializers.Serializer):
+    """An entry of the ledger as this user sees it."""
+
+    entry_id = serializers.IntegerField(source="entry.pk")
+    kind = serializers.CharField(source="entry.kind")
+    at = serializers.DateTimeField(source="entry.occurred_at")
+    contract_id = serializers.IntegerField(source="entry.contract_id", allow_null=True)
+    subject_type = serializers.CharField(source="entry.subject_type")
+    subject_id = serializers.IntegerField(source="entry.subject_id", allow_null=True)
+    rule = serializers.CharField(source="entry.rule", help_text="The rule that moved it.")
+    reason = serializers.CharField(source="entry.reason")
+    changes = EffectSerializer(source="effects", many=True)
+
+
+class PaymentSerializer(serializers.ModelSerializer):
+    """Money coming in."""
+
+    class Meta:
+        model = Payment
+        fields = [
+            "id",
+            "state",
+            "provider",
+            "amount_minor",
+            "currency",
+            "purpose",
+            "purpose_id",
+            "failure_code",
+            "created_at",
+            "settled_at",
+        ]
+        read_only_fields = fields
+
+
+class PayoutSerializer(serializers.ModelSerializer):
+    """Money going out to the user."""
+
+    class Meta:
+        model = Payout
+        fields = [
+            "id",
+            "state",
+            "provider",
+            "amount_minor",
+            "currency",
+            "failure_code",
+            "hold_reason",
+            "held_until",
+            "created_at",
+            "settled_at",
+        ]
+        read_only_fields = fields
+
+
+class PayoutRequestSerializer(serializers.Serializer):
+    amount_minor = MinorUnits()
+    currency = CurrencyField()
+    method = serializers.DictField(required=False, help_text='Where to: the sandbox takes {"token": "bank_ok"}, the default.')
+
+
+class FeeScheduleSerializer(serializers.ModelSerializer):
+    """A published price; a contract keeps the version that it was quoted."""
+
+    class Meta:
+        model = FeeSchedule
+        fields = ["version", "freelancer_fee_bps", "tax_bps", "active_from"]
+        read_only_fields = fields
+
+
+class FeeSchedulesSerializer(serializers.Serializer):
+    current = serializers.CharField(help_text="The version that new quotes use.")
+    schedules = FeeScheduleSerializer(many=True)
+
+
+class ReceivedSerializer(serializers.Serializer):
+    received = serializers.BooleanField()

@@ -1,0 +1,138 @@
+"""The user's money, payouts, the published fees, and the gateways' notifications."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from marketplace.core.api.idempotency import IdempotentMixin, key_of
+from marketplace.core.api.pagination import KeysetPagination
+from marketplace.core.money import Money
+
+from .. import fees, selectors, services, tasks
+from .serializers import (
+    BalancesAnswerSerializer,
+    FeeSchedulesSerializer,
+    PaymentSerializer,
+    PayoutRequestSerializer,
+    PayoutSerializer,
+    ReceivedSerializer,
+    TransactionSerializer,
+)
+
+
+class BalancesView(APIView):
+    """The signed-in user's balances, one item a currency."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="balances_read", tags=["payments"], responses=BalancesAnswerSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(BalancesAnswerSerializer({"results": selectors.balances_of(request.user.pk)}).data)
+
+
+@extend_schema(operation_id="transactions_list", tags=["payments"])
+class TransactionsView(ListAPIView):
+    """Every movement of the signed-in user's own accounts, newest first."""
+
+    permission_classes = [IsAuthenticated]
+    pagination_class = KeysetPagination
+    serializer_class = TransactionSerializer
+    keyset = ("-id",)
+
+    def get_queryset(self) -> Any:
+        return selectors.entries_touching(self.request.user.pk)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        entries = self.paginate_queryset(self.get_queryset())
+        seen = selectors.as_transactions(request.user.pk, entries)
+        return self.get_paginated_response(self.get_serializer(seen, many=True).data)
+
+
+class PaymentView(APIView):
+    """One of the user's payments."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="payment_read", tags=["payments"], responses=PaymentSerializer)
+    def get(self, request: Request, payment_id: int) -> Response:
+        return Response(PaymentSerializer(selectors.payment_for(request.user, payment_id)).data)
+
+
+class PayoutsView(IdempotentMixin, ListAPIView):
+    """The user's payouts, newest first; POST asks for a new one out of the available balance."""
+
+    permission_classes = [IsAuthenticated]
+    pagination_class = KeysetPagination
+    serializer_class = PayoutSerializer
+    keyset = ("-id",)
+
+    def get_queryset(self) -> Any:
+        return selectors.payouts_of(self.request.user)
+
+    @extend_schema(operation_id="payouts_list", tags=["payments"])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="payout_request",
+        tags=["payments"],
+        request=PayoutRequestSerializer,
+        responses={201: PayoutSerializer},
+        examples=[OpenApiExample("120.50 USD", value={"amount_minor": 12050, "currency": "USD"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        given = PayoutRequestSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        data = given.validated_data
+        payout = services.payout_request(
+            actor=request.user,
+            amount=Money(data["amount_minor"], data["currency"]),
+            method=data.get("method", {"token": "bank_ok"}),
+            idempotency_key=str(key_of(request, required=True)),
+        )
+        return Response(PayoutSerializer(payout).data, status=201)
+
+
+class FeeScheduleView(APIView):
+    """What the platform takes, every version, for everybody to read."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="fee_schedule_read", tags=["payments"], responses=FeeSchedulesSerializer)
+    def get(self, request: Request) -> Response:
+        answer = {"current": fees.schedule().version, "schedules": selectors.fee_schedules()}
+        return Response(FeeSchedulesSerializer(answer).data)
+
+
+class _RawParser(BaseParser):
+    """Leaves the body alone: a signature is over the bytes as they came."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
+        return bytes(stream.read())
+
+
+class WebhookView(APIView):
+    """A gateway's notification: verified, stored once under its id, answered, and handled afterwards."""
+
+    authentication_classes: list[Any] = []
+    permission_classes = [AllowAny]
+    parser_classes = [_RawParser]
+
+    @extend_schema(operation_id="webhook_receive", tags=["payments"], request={"application/json": dict}, responses=ReceivedSerializer)
+    def post(self, request: Request, provider: str, path_token: str) -> Response:
+        stored = services.webhook_receive(provider=provider, path_token=path_token, raw_body=request.body, headers=request.headers)
+        if stored.handled_at is None:
+            webhook_id = stored.pk
+            transaction.on_commit(lambda: tasks.handle_webhook.delay(webhook_id), robust=True)
+        return Response({"received": True})
