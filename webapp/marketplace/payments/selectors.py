@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
 
 from django.db.models import Q, QuerySet, Sum
 
-from marketplace.core.money import Money
+from marketplace.core import clock
+from marketplace.core.errors import InvalidInput
+from marketplace.core.money import Money, exponent
 from marketplace.core.policies import Actor, one_of
 
-from . import policies
+from . import fx, policies
 from .ledger.accounts import USER_KINDS, Kind
 from .models import Account, AccountBalance, Entry, FeeSchedule, Payment, Payout, Posting
 
