@@ -5,10 +5,19 @@ The cast: alice is a client, bob a freelancer, charlie must see nothing, sam is 
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+REPO = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -72,3 +81,73 @@ def charlie(db: None) -> Any:
 def sam(db: None) -> Any:
     """Staff."""
     return _user("sam@example.org", "Sam", is_staff=True)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder with real data that nobody here wrote; it lies beside the project and is not part of it."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("../shared is absent: the real data it holds is not part of the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_house() -> Path:
+    """A run-time folder with everything a demo makes on SQLite: market, raw log, warehouse, published marts, champion, bundle.
+
+    Made by the real commands, once for the code it depends on, and shared by the suites that only read it.
+    """
+    return build_sample_house()
+
+
+def build_sample_house() -> Path:
+    home = Path(os.environ.get("OPENLANCE_TEST_HOUSE", REPO / "var" / "test" / "house"))
+    sources = [REPO / "webapp" / "marketplace", REPO / "pipelines", REPO / "dbt_project", REPO / "ml"]
+    wanted, stamp = _digest(sources), home / "made-from"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with (home.parent / f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return home
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        env = sample_house_env(home)
+        manage = [sys.executable, "webapp/manage.py"]
+        for command in (
+            [*manage, "migrate", "--no-input"],
+            [*manage, "load_taxonomy"],
+            [*manage, "simulate", "--scale", "small", "--seed", "7"],
+            [*manage, "ensure_signins"],
+            [sys.executable, "-m", "pipelines.run"],
+            [sys.executable, "-m", "ml.matching.train"],
+            [sys.executable, "-m", "ml.matching.export"],
+            [*manage, "load_bundle", "matching"],
+        ):
+            done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
+            (home / "made.log").open("a").write(f"$ {' '.join(command[1:])}\n{done.stdout}{done.stderr}\n")
+            assert done.returncode == 0, f"{' '.join(command[1:])} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        stamp.write_text(wanted)
+    return home
+
+
+def sample_house_env(home: Path) -> dict[str, str]:
+    """The environment of a process that works in the sample house."""
+    return {
+        **os.environ,
+        "OPENLANCE_VAR": str(home),
+        "OPENLANCE_SQLITE": str(home / "db.sqlite3"),
+        "OPENLANCE_WAREHOUSE": str(home / "work" / "warehouse.duckdb"),
+        "OPENLANCE_DEMO_PASSWORD": "only-for-tests-1234",
+        "DJANGO_SETTINGS_MODULE": "config.settings.embedded",
+        "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'webapp'}",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def _digest(folders: list[Path]) -> str:
+    total = hashlib.sha256()
+    for file in sorted(p for f in folders for p in f.rglob("*") if p.suffix in (".py", ".sql", ".yml", ".yaml", ".csv", ".tsv", ".toml")):
+        if "target" not in file.parts:
+            total.update(str(file).encode() + file.read_bytes())
+    return total.hexdigest()
