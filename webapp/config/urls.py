@@ -1,10 +1,14 @@
 """All routes. Each app's API lives under /api/v1; every other path is the web app's page."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from .pages import web_app
+
+# The admin has no sign-in of its own: rate limits, codes and second factors of the one sign-in hold there too.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 api_v1 = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
@@ -26,7 +30,7 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include(api_v1)),
     path("_allauth/", include("allauth.headless.urls")),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("config.account_pages")),
     path("", include("allauth.idp.urls")),
     re_path(r"^(?!api/|static/|_allauth/|admin/|identity/|\.well-known/)(?P<page>.*)$", web_app, name="web-app"),
 ]

@@ -168,6 +168,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "HealthEnum": ["ok", "failing"],
         "LevelEnum": ["entry", "intermediate", "expert"],
+        "JobStateEnum": "marketplace.jobs.states.JOB.choices",
+        "ProposalStateEnum": "marketplace.jobs.states.PROPOSAL.choices",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
@@ -203,6 +205,7 @@ FEE_TAX_BPS = 0
 FX_SPREAD_BPS = 100
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24
+SEARCH_DIR = VAR / "search"
 BUNDLES = Path(os.environ.get("OPENLANCE_BUNDLES", VAR / "bundles"))
 # a list of recommendations that takes the model longer is answered by the documented rules
 MATCHING_DEADLINE_SECONDS = 0.1

@@ -1,6 +1,7 @@
 """Tests: MariaDB and Redis as the runner started them; with OPENLANCE_TEST_DB=sqlite the parity suite's SQLite."""
 
 import os
+import tempfile
 
 from .base import *  # noqa: F403
 from .base import INSTALLED_APPS, mysql_database, sqlite_database
@@ -17,5 +18,8 @@ ALLOWED_HOSTS = ["*"]
 if not os.environ.get("OPENLANCE_REDIS_URL"):
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 ACTIVITY_BUFFER = "memory"
+# A folder of this process's own, taken away when it ends.
+_search = tempfile.TemporaryDirectory(prefix="openlance-search-")
+SEARCH_DIR = _search.name
 # Wake-ups run nothing by themselves in tests: tests call core.tasks.drain, which is what the worker does.
 CELERY_BROKER_URL = os.environ.get("OPENLANCE_REDIS_URL", "memory://")

@@ -95,7 +95,9 @@ class FreelancerProfile(StampedModel):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(hourly_rate_minor__isnull=True) | models.Q(hourly_rate_minor__gt=0), name="rate_positive"),
+            models.CheckConstraint(
+                condition=models.Q(hourly_rate_minor__isnull=True) | models.Q(hourly_rate_minor__gt=0), name="rate_positive"
+            ),
         ]
         indexes = [models.Index(fields=["updated_at", "id"], name="freelancer_stamp")]
 
@@ -116,7 +118,10 @@ class FreelancerSkill(StampedModel):
             models.UniqueConstraint(fields=["freelancer", "skill_id"], name="freelancer_skill_once"),
             models.CheckConstraint(condition=models.Q(level__gte=1, level__lte=5), name="skill_level_1_5"),
         ]
-        indexes = [models.Index(fields=["updated_at", "id"], name="freelancer_skill_stamp"), models.Index(fields=["skill_id"], name="freelancer_skill_skill")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="freelancer_skill_stamp"),
+            models.Index(fields=["skill_id"], name="freelancer_skill_skill"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.freelancer_id}:{self.skill_id}"

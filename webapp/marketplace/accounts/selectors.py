@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from marketplace.core.policies import Actor, one_of
+
 from .models import ClientProfile, FreelancerProfile, FreelancerSkill, User
 
 
@@ -31,3 +33,16 @@ def users_by_id(user_ids: Iterable[int]) -> dict[int, User]:
     """Users with both profiles loaded, by id; one query."""
     rows = User.objects.filter(pk__in=set(user_ids)).select_related("client_profile", "freelancer_profile")
     return {u.pk: u for u in rows}
+
+
+def user_with_profiles(user_id: int) -> User:
+    """The user with both profiles and the claimed skills loaded."""
+    return (
+        User.objects.select_related("client_profile", "freelancer_profile").prefetch_related("freelancer_profile__skills").get(pk=user_id)
+    )
+
+
+def freelancer_for(actor: Actor, user_id: int) -> User:
+    """An active freelancer with profile and skills, for anybody signed in. Raises NotFound."""
+    people = User.objects.filter(is_active=True, freelancer_profile__isnull=False) if actor.is_authenticated else User.objects.none()
+    return one_of(people.select_related("freelancer_profile").prefetch_related("freelancer_profile__skills"), user_id, "freelancer")

@@ -48,6 +48,17 @@ class FraudDecision:
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A category or a skill of the taxonomy."""
+
+    id: int
+    slug: str
+    name: str
+
+
+#: the taxonomy, answered by jobs: (kind="category"|"skill", slugs=[…] or ids=[…]) → the Terms that exist
+taxonomy: Port[tuple[Term, ...]] = Port("taxonomy", ())
 #: asked at sign-up, job post, proposal, message, payment and payout: (act=, actor_id=, subject_type=, subject_id=)
 fraud_decision: Port[FraudDecision] = Port("fraud_decision", FraudDecision())
 #: what one app adds to a person's data export: (user_id=) → mapping of file name to rows

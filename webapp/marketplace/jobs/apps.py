@@ -4,3 +4,11 @@ from django.apps import AppConfig
 class JobsConfig(AppConfig):
     name = "marketplace.jobs"
     label = "jobs"
+
+    def ready(self) -> None:
+        from marketplace.core import ports
+
+        from . import events, selectors
+
+        events.connect()
+        ports.taxonomy.register("jobs", selectors.terms)

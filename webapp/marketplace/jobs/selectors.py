@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -14,7 +15,8 @@ from marketplace.core.policies import Actor, one_of
 from marketplace.core.ports import Term
 
 from .models import Category, Job, JobSkill, Proposal, Skill
-from .policies import jobs_visible_to, proposals_visible_to
+from .policies import jobs_visible_to, proposals_visible_to, role_in_job, role_in_proposal
+from .states import JOB, LIVE_PROPOSAL_STATES, PROPOSAL
 
 #: how a client's list of proposals is ranked, published: more of the job's skills first, then the earlier bid
 PROPOSAL_RANKING = "proposals-1: share of the job's skills claimed, then earlier bid"
@@ -118,3 +120,79 @@ def terms(*, kind: str, slugs: Sequence[str] | None = None, ids: Sequence[int] |
     model: type[Category] | type[Skill] = Category if kind == "category" else Skill
     wanted = Q(slug__in=[s for s in slugs if "\x00" not in s]) if slugs is not None else Q(pk__in=ids or [])
     return tuple(Term(*row) for row in model.objects.filter(wanted).values_list("pk", "slug", "name"))
+
+
+SUMMARY_LENGTH = 300
+#: moves that the web app offers; the others happen by themselves or on the contract
+_JOB_ACTIONS = frozenset({"publish", "close", "renew", "clear", "remove"})
+_PROPOSAL_ACTIONS = frozenset({"shortlist", "decline", "withdraw", "offer"})
+
+
+def job_card(job: Job, skills: Sequence[Skill]) -> dict[str, Any]:
+    """A post as lists show it; `job` has category and client loaded."""
+    summary = job.description if len(job.description) <= SUMMARY_LENGTH else job.description[: SUMMARY_LENGTH - 1].rstrip() + "…"
+    plain = ("id", "state", "title", "pricing", "currency", "budget_min_minor", "budget_max_minor", "duration_days", "experience_level")
+    return {
+        **{name: getattr(job, name) for name in plain},
+        "location_country": job.location_country,
+        "proposal_count": job.proposal_count,
+        "opened_at": job.opened_at,
+        "expires_at": job.expires_at,
+        "summary": summary,
+        "category": {"slug": job.category.slug, "name": job.category.name},
+        "skills": [{"slug": s.slug, "name": s.name} for s in skills],
+        "client": _person(job.client),
+    }
+
+
+def job_cards(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Cards of posts that have category and client loaded, in the same order; one query."""
+    skills = skills_of_jobs(job.pk for job in jobs)
+    return [job_card(job, skills.get(job.pk, [])) for job in jobs]
+
+
+def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
+    """The whole post as the actor sees it, with what they may do."""
+    plain = ("description", "visibility", "preferred_start", "screening_questions", "attributes", "source", "created_at", "ended_at")
+    mine = Proposal.objects.filter(job=job, freelancer=actor.pk).order_by("-pk") if actor.is_authenticated else Proposal.objects.none()
+    latest = mine.values_list("pk", "live_key").first()
+    role = role_in_job(actor, job)
+    actions = [a for a in JOB.actions_from(job.state, role) if a in _JOB_ACTIONS]
+    if role == "freelancer" and job.state == "open" and actor.is_authenticated and not (latest and latest[1]):
+        actions.append("propose")
+    own = {"my_proposal": latest[0] if latest else None, "actions": actions}
+    return {**job_cards([job])[0], **{name: getattr(job, name) for name in plain}, **own}
+
+
+def proposals_told(actor: Actor, proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
+    """Proposals as the actor sees them, each with its receipt; jobs and freelancers are loaded. A constant number of queries."""
+    place = places(proposals)
+    return [_proposal_told(actor, p, place[p.pk]) for p in proposals]
+
+
+def _proposal_told(actor: Actor, p: Proposal, place: Place) -> dict[str, Any]:
+    plain = ("id", "state", "cover_letter", "amount_minor", "currency", "delivery_days", "milestones", "answers", "quote")
+    times = ("submitted_at", "shortlisted_at", "offered_at")
+    actions = [a for a in PROPOSAL.actions_from(p.state, role_in_proposal(actor, p)) if a in _PROPOSAL_ACTIONS]
+    if p.state == "offered":
+        actions = []  # an offer is answered on its contract
+    return {
+        **{name: getattr(p, name) for name in (*plain, *times)},
+        "job": {"id": p.job_id, "title": p.job.title, "state": p.job.state, "pricing": p.job.pricing, "client": _person(p.job.client)},
+        "freelancer": _person(p.freelancer),
+        "receipt": {
+            "opened": p.first_seen_at is not None,
+            "opened_at": p.first_seen_at,
+            "position": place.position,
+            "among": place.among,
+            "ranking": PROPOSAL_RANKING,
+            "outcome": None if p.state in LIVE_PROPOSAL_STATES else p.state,
+            "outcome_at": p.decided_at,
+            "outcome_reason": p.outcome_reason,
+        },
+        "actions": actions,
+    }
+
+
+def _person(user: Any) -> dict[str, Any]:
+    return {"id": user.pk, "display_name": user.display_name, "country": user.country}

@@ -1,0 +1,255 @@
+"""Shapes of posts, search hits and proposals. Types only: the rules are the services'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
+from marketplace.core.api.schema import Amount
+from marketplace.jobs.models import Job
+from marketplace.jobs.states import JOB, PROPOSAL
+
+
+class CategorySerializer(serializers.Serializer):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class SkillSerializer(serializers.Serializer):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class SkillInCategory(SkillSerializer):
+    category = serializers.CharField(source="category.slug")
+
+
+class ClientCard(serializers.Serializer):
+    """The client as freelancers see them before a contract."""
+
+    id = serializers.IntegerField()
+    display_name = serializers.CharField()
+    country = serializers.CharField()
+
+
+class JobCard(serializers.Serializer):
+    """A post in a list."""
+
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=JOB.choices)
+    title = serializers.CharField()
+    summary = serializers.CharField(help_text="The description's beginning.")
+    category = CategorySerializer()
+    skills = SkillSerializer(many=True)
+    pricing = serializers.ChoiceField(choices=Job.Pricing.choices)
+    currency = serializers.CharField()
+    budget_min_minor = serializers.IntegerField(allow_null=True)
+    budget_max_minor = serializers.IntegerField(allow_null=True)
+    duration_days = serializers.IntegerField(allow_null=True)
+    experience_level = serializers.ChoiceField(choices=Job.Level.choices, allow_blank=True)
+    location_country = serializers.CharField()
+    proposal_count = serializers.IntegerField()
+    opened_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    client = ClientCard()
+
+
+class JobDetail(JobCard):
+    """A whole post; `actions` are what the viewer may do with it now."""
+
+    description = serializers.CharField()
+    visibility = serializers.ChoiceField(choices=Job.Visibility.choices)
+    preferred_start = serializers.DateField(allow_null=True)
+    screening_questions = serializers.ListField(child=serializers.CharField())
+    attributes = serializers.DictField()
+    source = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    my_proposal = serializers.IntegerField(allow_null=True, help_text="The viewer's latest proposal on it.")
+    actions = serializers.ListField(child=serializers.CharField())
+
+
+class MyJobs(serializers.Serializer):
+    """A page of one's own posts."""
+
+    results = JobCard(many=True)
+    next = serializers.CharField(allow_null=True, help_text="Path and query of the next page.")
+    counts = serializers.DictField(child=serializers.IntegerField(), help_text="How many posts there are in each state.")
+
+
+class JobWrite(serializers.Serializer):
+    """A new post. Amounts are minor units of `currency`; leave them out when the price is open."""
+
+    title = serializers.CharField(max_length=200)
+    description = serializers.CharField(max_length=20000)
+    category = serializers.CharField(max_length=64, help_text="Slug.")
+    skills = serializers.ListField(child=serializers.CharField(max_length=80), required=False, help_text="Slugs.")
+    pricing = serializers.ChoiceField(choices=Job.Pricing.choices)
+    currency = CurrencyField(required=False)
+    budget_min_minor = MinorUnits(allow_null=True, required=False)
+    budget_max_minor = MinorUnits(allow_null=True, required=False)
+    duration_days = WholeNumber(min_value=1, max_value=3650, allow_null=True, required=False)
+    experience_level = serializers.ChoiceField(choices=Job.Level.choices, allow_blank=True, required=False)
+    location_country = serializers.CharField(max_length=2, allow_blank=True, required=False)
+    visibility = serializers.ChoiceField(choices=Job.Visibility.choices, required=False)
+    preferred_start = serializers.DateField(allow_null=True, required=False)
+    screening_questions = serializers.ListField(child=serializers.CharField(max_length=500), required=False)
+
+
+class Reason(serializers.Serializer):
+    """Why somebody ended something; the other side reads it."""
+
+    reason = serializers.CharField(max_length=500, allow_blank=True, required=False, default="")
+
+
+class Invite(serializers.Serializer):
+    freelancer = WholeNumber(min_value=1, max_value=2**63 - 1, help_text="User id.")
+
+
+class Invited(serializers.Serializer):
+    job = serializers.IntegerField(source="job_id")
+    freelancer = serializers.IntegerField(source="freelancer_id")
+    created_at = serializers.DateTimeField()
+
+
+class HitReason(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=["words", "skill", "filter", "recency"])
+    text = serializers.CharField()
+
+
+class JobHit(JobCard):
+    """A post in a search, with the reasons why it is there."""
+
+    position = serializers.IntegerField()
+    score = serializers.FloatField()
+    reasons = HitReason(many=True)
+
+
+class JobSearchResult(serializers.Serializer):
+    results = JobHit(many=True)
+    next = serializers.CharField(allow_null=True, help_text="Path and query of the next page; null at the end.")
+    total = serializers.IntegerField(help_text="How many open posts match in all.")
+    loosened = serializers.BooleanField(help_text="No post has all the words: these have some of them.")
+    ranking = serializers.CharField()
+    batch = serializers.UUIDField(help_text="This list; send it with the view of a post opened from it.")
+
+
+class JobSearch(serializers.Serializer):
+    """The query string of a search."""
+
+    query = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+    category = serializers.CharField(max_length=64, required=False, allow_blank=True, default="")
+    skills = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="", help_text="Slugs, by comma.")
+    skills_mode = serializers.ChoiceField(choices=["all", "any"], required=False, default="any")
+    pricing = serializers.ChoiceField(choices=Job.Pricing.choices, required=False, allow_blank=True, default="")
+    level = serializers.ChoiceField(choices=Job.Level.choices, required=False, allow_blank=True, default="")
+    budget_min = serializers.IntegerField(min_value=0, max_value=10**12, required=False, help_text="Minor units of `currency`.")
+    budget_max = serializers.IntegerField(min_value=0, max_value=10**12, required=False, help_text="Minor units of `currency`.")
+    currency = CurrencyField(required=False, default="USD")
+    posted_within_days = serializers.IntegerField(min_value=1, max_value=366, required=False)
+    sort = serializers.ChoiceField(choices=["relevance", "newest", "budget"], required=False, default="relevance")
+    cursor = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+    limit = serializers.IntegerField(min_value=1, max_value=100, required=False, default=20)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        low, high = attrs.get("budget_min"), attrs.get("budget_max")
+        if low is not None and high is not None and high < low:
+            raise serializers.ValidationError({"budget_max": ["Must not be below budget_min."]})
+        return attrs
+
+
+class QuoteAsk(serializers.Serializer):
+    amount_minor = MinorUnits()
+    currency = CurrencyField()
+
+
+class QuoteSerializer(serializers.Serializer):
+    """gross = fee + tax + net exactly; `payee_net` is the net in the freelancer's currency."""
+
+    gross = Amount()
+    fee = Amount()
+    tax = Amount()
+    net = Amount()
+    payee_net = Amount()
+    fee_schedule = serializers.CharField()
+    fx_rate_id = serializers.IntegerField(allow_null=True)
+    fx_rate = serializers.CharField(allow_null=True)
+    spread_bps = serializers.IntegerField()
+    clears_in_days = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
+
+
+class MilestoneTerms(serializers.Serializer):
+    title = serializers.CharField(max_length=200)
+    amount_minor = MinorUnits()
+    due_in_days = WholeNumber(min_value=1, max_value=3650, allow_null=True, required=False, default=None)
+    acceptance = serializers.ListField(child=serializers.CharField(max_length=300), required=False, default=list)
+
+
+class ProposalTerms(serializers.Serializer):
+    """The terms of a bid, all optional: what is not sent stays."""
+
+    cover_letter = serializers.CharField(max_length=10000, required=False, help_text="Cannot change once sent.")
+    amount_minor = MinorUnits(required=False)
+    currency = CurrencyField(required=False)
+    delivery_days = WholeNumber(min_value=1, max_value=3650, allow_null=True, required=False)
+    milestones = MilestoneTerms(many=True, required=False)
+    answers = serializers.ListField(child=serializers.CharField(max_length=2000), required=False)
+
+
+class ProposalWrite(ProposalTerms):
+    """A bid. For a fixed price the milestones sum to the amount; without milestones the whole work is one."""
+
+    cover_letter = serializers.CharField(max_length=10000)
+    amount_minor = MinorUnits()
+    currency = CurrencyField()
+
+
+class FreelancerCard(serializers.Serializer):
+    id = serializers.IntegerField()
+    display_name = serializers.CharField()
+    country = serializers.CharField()
+
+
+class JobLine(serializers.Serializer):
+    """The post that a proposal belongs to."""
+
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    state = serializers.ChoiceField(choices=JOB.choices)
+    pricing = serializers.ChoiceField(choices=Job.Pricing.choices)
+    client = ClientCard()
+
+
+class Receipt(serializers.Serializer):
+    """What became of a bid: opened or not and when, its place under the published ranking, the outcome with its reason."""
+
+    opened = serializers.BooleanField()
+    opened_at = serializers.DateTimeField(allow_null=True)
+    position = serializers.IntegerField(allow_null=True, help_text="From 1 among the live bids; null once decided.")
+    among = serializers.IntegerField()
+    ranking = serializers.CharField()
+    outcome = serializers.CharField(allow_null=True, help_text="The final state, null while it is open.")
+    outcome_at = serializers.DateTimeField(allow_null=True)
+    outcome_reason = serializers.CharField()
+
+
+class ProposalSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=PROPOSAL.choices)
+    job = JobLine()
+    freelancer = FreelancerCard()
+    cover_letter = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+    delivery_days = serializers.IntegerField(allow_null=True)
+    milestones = MilestoneTerms(many=True)
+    answers = serializers.ListField(child=serializers.CharField())
+    quote = QuoteSerializer()
+    submitted_at = serializers.DateTimeField()
+    shortlisted_at = serializers.DateTimeField(allow_null=True)
+    offered_at = serializers.DateTimeField(allow_null=True)
+    receipt = Receipt()
+    actions = serializers.ListField(child=serializers.CharField(), help_text="What the viewer may do now.")

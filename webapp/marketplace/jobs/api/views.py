@@ -1,0 +1,244 @@
+"""Posts: the catalogue, the search, and what their clients do with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+from rest_framework.views import APIView
+
+from marketplace.activity import capture
+from marketplace.core.api.idempotency import IdempotentMixin
+from marketplace.core.api.pagination import PAGE_PARAMETERS, decode_cursor, encode_cursor, keyset_page
+from marketplace.core.errors import InvalidInput
+from marketplace.jobs import search, selectors, services
+from marketplace.jobs.models import Category, Skill
+from marketplace.jobs.search.query import DEPTH, RANKING
+
+from . import serializers as shapes
+
+PAGE = [OpenApiParameter(p["name"], p["schema"], "query", description=p["description"]) for p in PAGE_PARAMETERS]
+
+
+def page_of(child: type[serializers.Serializer]) -> type[serializers.Serializer]:
+    """The shape of a keyset page of `child`."""
+    fields = {"results": child(many=True), "next": serializers.CharField(allow_null=True, help_text="Path and query of the next page.")}
+    return type(f"{child.__name__}Page", (serializers.Serializer,), fields)
+
+
+def checked(shape: type[serializers.Serializer], data: Any, **options: Any) -> dict[str, Any]:
+    """The validated input. Raises ValidationError."""
+    given = shape(data=data, **options)
+    given.is_valid(raise_exception=True)
+    found: dict[str, Any] = given.validated_data
+    return found
+
+
+class CategoriesView(APIView):
+    """The fields of work."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="categories", tags=["jobs"], responses=shapes.CategorySerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(shapes.CategorySerializer(Category.objects.order_by("name"), many=True).data)
+
+
+class SkillsView(APIView):
+    """Skills by name or alias, the likeliest first."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        operation_id="skills",
+        tags=["jobs"],
+        parameters=[OpenApiParameter("query", str, description="What was typed so far.")],
+        responses=shapes.SkillInCategory(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        found = selectors.skills_matching(request.query_params.get("query", ""))
+        return Response(shapes.SkillInCategory(found, many=True).data)
+
+
+class JobsView(IdempotentMixin, APIView):
+    """The search over open posts, and writing a new one."""
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny() if self.request.method == "GET" else IsAuthenticated()]
+
+    @extend_schema(operation_id="jobs_search", tags=["jobs"], parameters=[shapes.JobSearch], responses=shapes.JobSearchResult)
+    def get(self, request: Request) -> Response:
+        asked = checked(shapes.JobSearch, request.query_params.dict())
+        filters = _filters(asked)
+        as_of, offset = _place(asked["cursor"])
+        found = search.find(request.user, asked["query"], filters, sort=asked["sort"], offset=offset, as_of=as_of, limit=asked["limit"])
+        batch = capture.impressions(
+            user_id=request.user.pk,
+            surface="job_search",
+            ranking=f"{RANKING}:{asked['sort']}",
+            items=[("job", hit.job.pk, hit.position, hit.score) for hit in found.hits],
+        )
+        if offset == 0:
+            told = {**filters.told(), "sort": asked["sort"]}
+            capture.search(user_id=request.user.pk, surface="job_search", query=asked["query"], filters=told, hits=found.total)
+        cards = selectors.job_cards([hit.job for hit in found.hits])
+        extra = [{"position": h.position, "score": h.score, "reasons": h.reasons} for h in found.hits]
+        following = None
+        if found.offset is not None:
+            following = replace_query_param(request.get_full_path(), "cursor", encode_cursor([found.as_of, found.offset]))
+        body = {
+            "results": [{**card, **more} for card, more in zip(cards, extra, strict=True)],
+            "next": following,
+            "total": found.total,
+            "loosened": found.loosened,
+            "ranking": RANKING,
+            "batch": batch,
+        }
+        return Response(shapes.JobSearchResult(body).data)
+
+    @extend_schema(
+        operation_id="job_create",
+        tags=["jobs"],
+        request=shapes.JobWrite,
+        responses={201: shapes.JobDetail},
+        examples=[
+            OpenApiExample(
+                "A fixed-price post",
+                request_only=True,
+                value={
+                    "title": "Data pipeline for a shop",
+                    "description": "Load orders from three sources into one warehouse, every hour.",
+                    "category": "data-engineering",
+                    "skills": ["python", "sql"],
+                    "pricing": "fixed",
+                    "currency": "USD",
+                    "budget_min_minor": 150000,
+                    "budget_max_minor": 250000,
+                },
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        job = services.job_create(actor=request.user, **checked(shapes.JobWrite, request.data))
+        return _detail(request, job.pk, status=201)
+
+
+def _filters(asked: dict[str, Any]) -> search.Filters:
+    category = skills = None
+    if asked["category"]:
+        category = Category.objects.filter(slug=asked["category"]).values_list("pk", flat=True).first()
+        if category is None:
+            raise ValidationError({"category": ["Choose one of the categories."]})
+    slugs = [s for s in (part.strip() for part in asked["skills"].split(",")) if s]
+    if slugs:
+        skills = dict(Skill.objects.filter(slug__in=slugs).values_list("slug", "pk"))
+        if unknown := sorted(set(slugs) - set(skills)):
+            raise ValidationError({"skills": [f"Unknown: {', '.join(unknown)}."]})
+    return search.Filters(
+        category_id=category,
+        skill_ids=tuple(sorted(skills.values())) if skills else (),
+        skills_mode=asked["skills_mode"],
+        pricing=asked["pricing"],
+        level=asked["level"],
+        budget_min=asked.get("budget_min"),
+        budget_max=asked.get("budget_max"),
+        currency=asked["currency"],
+        posted_within_days=asked.get("posted_within_days"),
+    )
+
+
+def _place(cursor: str) -> tuple[int | None, int]:
+    if not cursor:
+        return None, 0
+    as_of, offset = decode_cursor(cursor, 2)
+    if type(as_of) is not int or type(offset) is not int or not 0 <= as_of < 2**40 or not 0 <= offset <= DEPTH:
+        raise InvalidInput("cursor_invalid", "This page address is not valid. Start again from the first page.", {"cursor": ["Not ours."]})
+    return as_of, offset
+
+
+def _detail(request: Request, job_id: int, status: int = 200) -> Response:
+    job = selectors.job_for(request.user, job_id)
+    return Response(shapes.JobDetail(selectors.job_detail(request.user, job)).data, status=status)
+
+
+class JobView(IdempotentMixin, APIView):
+    """One post."""
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny() if self.request.method == "GET" else IsAuthenticated()]
+
+    @extend_schema(operation_id="job_read", tags=["jobs"], responses=shapes.JobDetail)
+    def get(self, request: Request, job_id: int) -> Response:
+        return _detail(request, job_id)
+
+    @extend_schema(operation_id="job_update", tags=["jobs"], request=shapes.JobWrite(partial=True), responses=shapes.JobDetail)
+    def patch(self, request: Request, job_id: int) -> Response:
+        selectors.job_for(request.user, job_id)
+        services.job_update(actor=request.user, job_id=job_id, **checked(shapes.JobWrite, request.data, partial=True))
+        return _detail(request, job_id)
+
+
+class JobPublishView(IdempotentMixin, APIView):
+    """Draft → open, or in review when it has to be looked at first."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="job_publish", tags=["jobs"], request=None, responses=shapes.JobDetail)
+    def post(self, request: Request, job_id: int) -> Response:
+        services.job_publish(actor=request.user, job_id=job_id)
+        return _detail(request, job_id)
+
+
+class JobCloseView(IdempotentMixin, APIView):
+    """End the post without hiring; waiting bids are archived with the reason."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="job_close", tags=["jobs"], request=shapes.Reason, responses=shapes.JobDetail)
+    def post(self, request: Request, job_id: int) -> Response:
+        selectors.job_for(request.user, job_id)
+        services.job_close(actor=request.user, job_id=job_id, **checked(shapes.Reason, request.data))
+        return _detail(request, job_id)
+
+
+class JobRenewView(IdempotentMixin, APIView):
+    """Open an expired post again."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="job_renew", tags=["jobs"], request=None, responses=shapes.JobDetail)
+    def post(self, request: Request, job_id: int) -> Response:
+        services.job_renew(actor=request.user, job_id=job_id)
+        return _detail(request, job_id)
+
+
+class JobInvitationsView(IdempotentMixin, APIView):
+    """Ask a freelancer to propose."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="job_invite", tags=["jobs"], request=shapes.Invite, responses={201: shapes.Invited})
+    def post(self, request: Request, job_id: int) -> Response:
+        selectors.job_for(request.user, job_id)
+        given = checked(shapes.Invite, request.data)
+        invitation = services.job_invite(actor=request.user, job_id=job_id, freelancer_id=given["freelancer"])
+        return Response(shapes.Invited(invitation).data, status=201)
+
+
+class MyJobsView(APIView):
+    """The signed-in client's own posts, newest first, and how many there are in each state."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="me_jobs", tags=["jobs"], parameters=PAGE, responses=shapes.MyJobs)
+    def get(self, request: Request) -> Response:
+        page = keyset_page(request, selectors.jobs_of(request.user), ("-created_at", "-id"))
+        cards = selectors.job_cards(page.rows)
+        body = {"results": cards, "next": page.next, "counts": selectors.job_counts(request.user)}
+        return Response(shapes.MyJobs(body).data)

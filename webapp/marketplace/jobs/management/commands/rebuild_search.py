@@ -1,0 +1,19 @@
+"""Builds the search index anew from the database."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from marketplace.jobs import search
+
+
+class Command(BaseCommand):
+    help = "Build the search index of all open public posts anew and switch to it; searches go on meanwhile."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        began = time.monotonic()
+        done = search.rebuild(lambda n: self.stdout.write(f"\r{n:,} posts", ending=""))
+        self.stdout.write(f"\r{done:,} posts in the index, {time.monotonic() - began:.1f} s")
