@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -160,9 +161,7 @@ def _index(owners: list[tuple[str, set[str] | frozenset[str]]]) -> tuple[dict[st
 
 def _faults(categories: Mapping[str, CategoryEntry], entries: list[SkillEntry]) -> Iterator[str]:
     slugs = {e.slug for e in entries}
-    if len(slugs) != len(entries):
-        seen: set[str] = set()
-        yield from (f"{e.slug}: the slug is used twice" for e in entries if e.slug in seen or seen.add(e.slug))
+    yield from (f"{slug}: the slug is used {n} times" for slug, n in Counter(e.slug for e in entries).items() if n > 1)
     yield from (f"{slug}: no skill belongs to this category" for slug in categories if slug not in {e.category for e in entries})
     for entry in entries:
         if not _SLUG.fullmatch(entry.slug) or len(entry.slug) > 80 or not 0 < len(entry.name) <= 100:
