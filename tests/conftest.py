@@ -134,7 +134,7 @@ def build_sample_house() -> Path:
 def sample_house_env(home: Path) -> dict[str, str]:
     """The environment of a process that works in the sample house."""
     return {
-        **os.environ,
+        **{k: v for k, v in os.environ.items() if not k.startswith("OPENLANCE_DB_")},
         "OPENLANCE_VAR": str(home),
         "OPENLANCE_SQLITE": str(home / "db.sqlite3"),
         "OPENLANCE_WAREHOUSE": str(home / "work" / "warehouse.duckdb"),
