@@ -1,0 +1,209 @@
+"""The sample market from seed to rows: stages in order, each timed, all written in one transaction.
+
+Guarantees: the same seed, scale and end give the same rows (ids included) in a database of the same kind that held the same
+taxonomy; nothing is written when the marketplace is not empty; the truth goes to files only.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from django.core.management.color import no_style
+from django.db import connection, transaction
+
+from marketplace.accounts.models import FreelancerProfile, User
+from marketplace.contracts.models import Contract
+from marketplace.core import clock
+from marketplace.core.errors import Conflict
+from marketplace.core.models import Event
+from marketplace.core.money import Money
+from marketplace.jobs.models import Job, Proposal
+from marketplace.payments import fx
+from marketplace.payments.models import Entry
+
+from . import calibration as cal
+from . import fraud, people, posts, skills
+from .bids import Bids, Desk, Sent
+from .capture_rows import activity_tables
+from .chat import conversations
+from .contracts import DECLINED, Contracts
+from .exposure import Market
+from .journal import Journal
+from .money import Ledger, opaque_key
+from .payouts import Payouts
+from .people_rows import people_tables
+from .prices import Prices
+from .streams import Streams
+from .tables import Table
+from .truth import write_truth
+
+Say = Callable[[str, float], None]
+#: tables that must be empty; people, taxonomy, fee schedules and rates may be there
+MARKET_TABLES = (Job, Proposal, Contract, Entry, FreelancerProfile)
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run made: rows per table, seconds per stage, released money per currency, planted fraud per kind."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    gsv_minor: dict[str, int] = field(default_factory=dict)
+    fraud: dict[str, int] = field(default_factory=dict)
+    until: datetime | None = None
+
+
+def default_until() -> datetime:
+    """The business midnight that began today: everything simulated is past, and what is open now is fresh."""
+    return clock.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def require_empty() -> None:
+    """Raise Conflict("market_not_empty") naming the tables that hold rows."""
+    full = [f"{model._meta.db_table} ({model.objects.count()})" for model in MARKET_TABLES if model.objects.exists()]
+    if full:
+        raise Conflict(
+            "market_not_empty",
+            f"The marketplace is not empty: {', '.join(full)}. A sample market is made in a fresh database only; nothing was changed.",
+        )
+
+
+def simulate(*, scale: str = "small", seed: int = 1, until: datetime | None = None, say: Say = lambda stage, seconds: None) -> Result:
+    """Make the market. Raises Conflict on a market that is not empty or without a taxonomy; then nothing was changed."""
+    require_empty()
+    end = until or default_until()
+    run = _Run(cal.SCALES[scale], Streams(seed), int(end.timestamp()), say)
+    return run.go()
+
+
+class _Run:
+    def __init__(self, scale: cal.Scale, streams: Streams, until: int, say: Say) -> None:
+        self.scale, self.streams, self.until, self.say = scale, streams, until, say
+        self.first_day = until // cal.DAY - scale.days
+        self.result = Result(until=datetime.fromtimestamp(until, UTC))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.result.seconds[name] = time.perf_counter() - began
+        self.say(name, self.result.seconds[name])
+
+    def go(self) -> Result:
+        scale, streams, until = self.scale, self.streams, self.until
+        start = self.first_day * cal.DAY
+        with self.stage("people"):
+            taxonomy = skills.load(streams)
+            fx.import_ecb(scale.days + 60)
+            first = (User.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) + 1
+            freelancers = people.freelancers(streams, scale, taxonomy, first + 1, start, until)
+            clients = people.clients(streams, scale, taxonomy, first + 1 + len(freelancers), start, until)
+        with self.stage("posts"):
+            jobs = posts.draw(streams, scale, taxonomy, clients, self.first_day, until)
+            planted = fraud.plant_posts(streams, jobs, clients, until)
+        with self.stage("days"):
+            market = Market(streams, scale, freelancers, clients, jobs, until)
+            fraud.plant_bidders(streams, planted, market)
+            history = market.run(self.first_day, scale.days)
+            fraud.plant_lines(streams, planted, history, market)
+        with self.stage("proposals and contracts"):
+            desk = Desk(streams, taxonomy, freelancers, clients, jobs, history, Prices(), Journal(), until, first)
+            bids, contracts, payouts = self._tell(desk, planted)
+        with self.stage("activity and messages"):
+            captured = activity_tables(desk)
+            talk = conversations(desk, bids, planted)
+        tables = [
+            *people_tables(desk), bids.job_rows, bids.skill_rows, bids.proposal_rows, *contracts.tables(), contracts.ledger.account_rows,
+            contracts.ledger.balance_table(), contracts.ledger.entry_rows, contracts.ledger.posting_rows, contracts.ledger.payment_rows,
+            payouts.table(), contracts.ledger.sandbox_rows, *talk, *captured,
+        ]  # fmt: skip
+        with self.stage("facts"):
+            last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+            tables.append(desk.journal.table(last + 1))
+        with self.stage("writing"):
+            self._write(tables)
+        with self.stage("truth"):
+            write_truth(desk, bids, market, planted)
+        self.result.gsv_minor = dict(sorted(contracts.ledger.gsv.items()))
+        self.result.fraud = planted.counts()
+        return self.result
+
+    def _tell(self, desk: Desk, planted: fraud.Planted) -> tuple[Bids, Contracts, Payouts]:
+        bids, ledger = Bids(desk), Ledger(desk.prices, desk.journal)
+        bids.number()
+        contracts = Contracts(desk, ledger, lambda j: bids.words[j][0])
+
+        def declined(s: Sent) -> None:
+            contracts.declined(s)
+            bids.decline_offer(s, int(desk.people.user_id[s.bid.freelancer]), DECLINED)
+
+        contracts.number(list(bids.sent.values()), {id(deal.bid): deal.story for deal in desk.history.deals})
+        bids.run(contracts.offered, contracts.accepted, declined)
+        payouts = Payouts(ledger, desk.streams["payouts"])
+        _play(contracts, payouts, planted, self.until)
+        return bids, contracts, payouts
+
+    def _write(self, tables: list[Table]) -> None:
+        with transaction.atomic():
+            for table in tables:
+                began = time.perf_counter()
+                self.result.rows[table.model._meta.db_table] = table.write()
+                self.say(f"  {table.model._meta.db_table}: {len(table)} rows", time.perf_counter() - began)
+            _reset_sequences(tables)
+
+
+def _play(contracts: Contracts, payouts: Payouts, planted: fraud.Planted, until: int) -> None:
+    """All actions of all contracts and payouts in one order of time, up to the end of the history."""
+    queue: list[tuple[int, int, int, str, tuple[int, ...] | tuple[int, str]]] = []
+    for n, deal in enumerate(contracts.deals):
+        for i, action in enumerate(deal.story.actions if deal.story else []):
+            if action.at <= until:
+                queue.append((action.at, n, i, "act", (n, i)))
+    for n, (at, _, _, count) in enumerate(planted.cards):
+        queue.extend((at + 40 * k, -3, n, "card", (n, k)) for k in range(count))
+    heapq.heapify(queue)
+
+    def cleared(payee: int, currency: str, at: int) -> None:
+        ask = payouts.after_clearing(payee, currency, at)
+        if ask and ask <= until:
+            heapq.heappush(queue, (ask, -1, payee, "ask", (payee, currency)))
+
+    contracts.cleared = cleared
+    while queue:
+        at, _, _, kind, about = heapq.heappop(queue)
+        if kind == "act":
+            deal = contracts.deals[int(about[0])]
+            if deal.story is not None:
+                contracts.act(deal, deal.story.actions[int(about[1])])
+        elif kind == "ask":
+            asked = payouts.request(at, int(about[0]), str(about[1]))
+            if asked and asked[1] <= until:
+                heapq.heappush(queue, (asked[1], -2, asked[0], "send", (asked[0], 0)))
+        elif kind == "send":
+            payouts.send(at, int(about[0]))
+        else:
+            _try_card(contracts, planted.cards[int(about[0])], at, int(about[1]))
+
+
+def _try_card(contracts: Contracts, burst: tuple[int, int, int, int], at: int, k: int) -> None:
+    """One of a burst of small payments into a wallet with stolen cards; all but the last are refused."""
+    _, client, cents, count = burst
+    desk = contracts.desk
+    currency = people.currency_of(int(desk.clients.country[client]))
+    amount = Money(int(posts.minor(cents / 100 + k / 10, currency)), currency)
+    token, failure = ("tok_visa", "") if k == count - 1 else ("tok_declined", "declined")
+    contracts.ledger.payment(
+        at, int(desk.clients.user_id[client]), amount, None, opaque_key("card", client, k), token=token, failure=failure
+    )
+
+
+def _reset_sequences(tables: list[Table]) -> None:
+    """Let the database's own numbering go on after the rows given explicit ids (where it does not do so by itself)."""
+    for statement in connection.ops.sequence_reset_sql(no_style(), [t.model for t in tables]):
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
