@@ -1,6 +1,14 @@
-{# The natural logarithm, null where it has no value (DuckDB raises instead). #}
-{% macro ln_or_null(value) -%}
-    ln(case when ({{ value }}) > 0 then ({{ value }}) end)
+{# The product of `value` (a share, 0–1) over the rows of the named window. #}
+{% macro running_product(value, window) -%}
+    {{ return(adapter.dispatch('running_product', 'openlance')(value, window)) }}
+{%- endmacro %}
+
+{% macro duckdb__running_product(value, window) -%}
+    product({{ value }}) over {{ window }}
+{%- endmacro %}
+
+{% macro default__running_product(value, window) -%}
+    case when min({{ value }}) over {{ window }} <= 0 then 0.0 else exp(sum(ln({{ value }})) over {{ window }}) end
 {%- endmacro %}
 
 {# part ÷ whole as a double; null when the whole is 0. #}

@@ -28,11 +28,9 @@
     )
     select
         hours,
-        case when min(at_risk - events) over upto = 0 then 0.0
-            else exp(sum({{ ln_or_null('1.0 - ' ~ ratio('events', 'at_risk')) }}) over upto) end as survival,
-        case when min(at_risk - events) over upto = 0 then 0.0
-            else exp(sum({{ ln_or_null('1.0 - ' ~ ratio('events', 'at_risk')) }}) over upto)
-                * sqrt(sum({{ ratio('events', 'cast(at_risk as double) * (at_risk - events)') }}) over upto) end as standard_error,
+        {{ running_product('1.0 - ' ~ ratio('events', 'at_risk'), 'upto') }} as survival,
+        {{ running_product('1.0 - ' ~ ratio('events', 'at_risk'), 'upto') }}
+        * sqrt(coalesce(sum({{ ratio('events', 'cast(at_risk as double) * (at_risk - events)') }}) over upto, 0.0)) as standard_error,
         cast(at_risk as bigint) as at_risk,
         cast(events as bigint) as events
     from steps

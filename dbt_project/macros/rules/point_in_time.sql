@@ -14,7 +14,7 @@
             max({{ entity }}) over (partition by id) as entity_id,
             case when {{ counted }} and not is_deleted then {{ event_at }} end as counted_at,
             {%- for name, amount in measures.items() %}
-            case when {{ counted }} and not is_deleted then {{ amount }} else 0 end as {{ name }}{{ ',' if not loop.last }}
+            cast(case when {{ counted }} and not is_deleted then {{ amount }} else 0 end as bigint) as {{ name }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ versions }}
     ),
@@ -32,7 +32,7 @@
         event_at,
         case when is_backfill or logged_at < event_at then event_at else logged_at end as known_at,
         {%- for name in measures %}
-        cast({{ name }} as bigint) as {{ name }}{{ ',' if not loop.last }}
+        {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from steps
     where {% for name in measures %}{{ name }} <> 0{{ ' or ' if not loop.last }}{% endfor %}

@@ -14,7 +14,7 @@ with shown as (
         from {{ ref('fct_impression') }} as impressions
         inner join {{ ref('dim_freelancer') }} as freelancers on freelancers.freelancer_id = impressions.user_id
         inner join {{ ref('fct_job') }} as jobs on jobs.job_id = impressions.item_id
-        where impressions.item_type = 'job' and jobs.opened_at is not null
+        where impressions.item_type = 'job' and jobs.opened_at is not null and jobs.visibility = 'public'
     ) as numbered
     where occurrence = 1
 ),

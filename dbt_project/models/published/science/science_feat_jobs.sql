@@ -28,4 +28,4 @@ from {{ ref('fct_job') }} as jobs
 left join {{ ref('dim_client') }} as owners on owners.client_id = jobs.client_id
 left join clients on clients.entity_id = jobs.client_id
 left join received on received.entity_id = jobs.job_id
-where jobs.opened_at is not null
+where jobs.opened_at is not null and jobs.visibility = 'public'
