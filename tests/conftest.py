@@ -22,22 +22,20 @@ REPO = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def committed_db(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A database whose commits are real, for threads, processes and triggers; emptied by TRUNCATE afterwards.
+    """A database whose commits are real, for threads, processes and triggers; emptied afterwards.
 
-    Django's flush issues DELETE, which the append-only triggers refuse: on MariaDB the sequences are reset, which truncates.
-    On SQLite the triggers are taken away for the flush and laid again.
+    Django's flush issues DELETE, which the append-only triggers refuse: they are taken away for it, and laid again by its post_migrate.
     """
     request.applymarker(pytest.mark.django_db(transaction=True, reset_sequences=True))
     request.getfixturevalue("_django_db_helper")
     yield
     from django.db import connection
 
-    if connection.vendor == "sqlite":
-        from marketplace.core import triggers
+    from marketplace.core import triggers
 
-        with connection.cursor() as cursor:
-            for name in triggers.existing():
-                cursor.execute(f"DROP TRIGGER {name}")
+    with connection.cursor() as cursor:
+        for name in triggers.existing():
+            cursor.execute(f"DROP TRIGGER {name}")
 
 
 def _user(email: str, name: str, **extra: Any) -> Any:
