@@ -82,10 +82,9 @@ class Log:
         return Manifest(stored["run_seq"], Remembered.load(stored["look"]), tables)
 
     def clean(self, manifest: Manifest) -> int:
-        """Remove what killed runs left; returns how many files that were. Call it under the lock."""
+        """Remove what killed runs left and what was merged; returns how many files that were. Call it under the lock."""
         known = {self.root / name for entry in manifest.tables.values() for name in entry.files}
         orphans = [path for path in self.root.glob("*/*.parquet") if path not in known]
-        orphans += list(self.staging.glob("*")) if self.staging.is_dir() else []
         for path in orphans:
             path.unlink()
         shutil.rmtree(self.staging, ignore_errors=True)

@@ -85,9 +85,9 @@ def extract(
             manifest.run_seq += 1
             manifest.look = remembered
             report = Report(manifest.run_seq, high, warnings=[warning for comparison in found.values() for warning in comparison.warnings])
-            if look.t0 - high > STUCK:
+            if look.t0 - look.oldest > STUCK:
                 report.warnings.append(
-                    f"a transaction has been open since about {text(high)} (UTC): the marks wait for it, so each run reads again from there;"
+                    f"a transaction has been open since {text(look.oldest)} (UTC): the marks wait for it, so each run reads again from there;"
                     " nothing is lost. Find it in information_schema.innodb_trx"
                 )
             run = _Run(log, manifest, snapshot, source.typed, look.t0, text(high), full_refresh, reconcile, chunk)
@@ -96,6 +96,7 @@ def extract(
                 report.tables.append(run.table(contract, found[contract.table].violations))
         run.finish(report)
         expose(log, contracts, paths.warehouse())
+        log.clean(manifest)
     for warning in report.warnings:
         logger.warning("%s", warning)
     return report

@@ -36,8 +36,8 @@ _OTHERS = {
 _SIZED = re.compile(r"^(varchar)\((\d+)\)$|^(decimal)\((\d+),\s*(\d+)\)$")
 #: Stands for NULL and between columns; neither byte occurs in text a person types.
 _NULL, _BETWEEN = 2, 31
-#: Doubles are compared after FLOOR(value × 10⁶): exact in both engines, and finer than any score that is kept.
-_DOUBLE_SCALE = 1_000_000
+#: Doubles are compared as FLOOR(value × 10⁶) between ±9 × 10⁹: whole numbers below 2⁵³ look the same in both engines, and no score is finer.
+_DOUBLE_SCALE, _DOUBLE_LIMIT = 1_000_000, 9_000_000_000
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Type:
         if self.family == "timestamp":
             text = f"DATE_FORMAT({column}, '%Y-%m-%d %H:%i:%s.%f')"
         elif self.family == "double":
-            text = f"CAST(CAST(FLOOR({column} * {_DOUBLE_SCALE}) AS DECIMAL(38,0)) AS CHAR)"
+            text = f"CAST(CAST(FLOOR(LEAST(GREATEST({column}, -{_DOUBLE_LIMIT}), {_DOUBLE_LIMIT}) * {_DOUBLE_SCALE}) AS SIGNED) AS CHAR)"
         elif self.family == "uuid":
             text = f"LOWER(REPLACE(CAST({column} AS CHAR), '-', ''))"
         elif self.arrow == pa.string():
@@ -104,7 +104,7 @@ class Type:
         if self.family == "timestamp":
             text = f"strftime({column}, '%Y-%m-%d %H:%M:%S.%f')"
         elif self.family == "double":
-            text = f"CAST(CAST(floor({column} * {_DOUBLE_SCALE}) AS DECIMAL(38,0)) AS VARCHAR)"
+            text = f"CASE WHEN {column} IS NOT NULL THEN CAST(CAST(floor(least(greatest({column}, -{_DOUBLE_LIMIT}), {_DOUBLE_LIMIT}) * {_DOUBLE_SCALE}) AS BIGINT) AS VARCHAR) END"
         elif self.family == "uuid":
             text = f"lower(replace({column}, '-', ''))"
         elif self.family == "boolean":

@@ -43,6 +43,11 @@ class Look:
     #: How long a statement may have waited for a table lock before its transaction began.
     lock_wait: timedelta = timedelta(days=1)
 
+    @property
+    def oldest(self) -> datetime:
+        """Since when something has been at work."""
+        return min([self.t0, *self.statements.values(), *(began for _, began in self.transactions.values())])
+
 
 @dataclass(frozen=True)
 class Remembered:

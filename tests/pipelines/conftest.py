@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,13 @@ class Source:
     database: str
     folder: Path
     control: Any
+    opened: dict[int, Any] = field(default_factory=dict)
 
     def connect(self) -> Any:
-        return connect(self.database)
+        """Another writer; what it holds is released when the test ends, also when it fails."""
+        connection = connect(self.database)
+        self.opened[connection.thread_id()] = connection
+        return connection
 
     def sql(self, statement: str, connection: Any = None) -> list[tuple[Any, ...]]:
         cursor = (connection or self.control).cursor()
@@ -152,5 +156,8 @@ def source(extract_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
     monkeypatch.delenv("OPENLANCE_WAREHOUSE", raising=False)
     monkeypatch.delenv("OPENLANCE_SQLITE", raising=False)
-    yield Source(extract_database, tmp_path, control)
+    made = Source(extract_database, tmp_path, control)
+    yield made
+    for number in made.opened:
+        control.query(f"KILL {number}")
     control.close()
