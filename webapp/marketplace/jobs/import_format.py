@@ -334,7 +334,7 @@ def _instant(text: str, mapping: FileMapping) -> datetime | None:
 
 @lru_cache(maxsize=1)
 def _territories() -> dict[str, str]:
-    names = Locale("en").territories
+    names = {str(code): str(name) for code, name in Locale("en").territories.items()}
     codes = {code for code in names if len(code) == 2 and code.isalpha()} - _NOT_ISO
     named = {fold(names[code]): code for code in codes}
     aliases = ((str(alias), list(to)) for alias, to in get_global("territory_aliases").items())

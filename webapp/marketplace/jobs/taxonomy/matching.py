@@ -1,6 +1,6 @@
 """From what people write to a skill or a typed attribute. Pure: reads the taxonomy's files, never the database.
 
-A mention is tried whole first, then by rules that each take one thing off (a parenthesis, a version, a vendor, a trailing word
+A mention is tried whole first, then by rules that each take one thing off (a parenthesis, a version, a plural, a trailing word
 such as "development"); an attribute is looked for before any rule shortens the text, so that "English" stays a language.
 """
 
@@ -18,6 +18,7 @@ from .folding import clean, fold
 from .source import Taxonomy, source
 
 LONGEST = 200
+SHORTEST_STEM = 3
 
 _COMPANY = re.compile(
     r"(?:business|company|organi[sz]ation|team|startup|enterprise)?\b.*?(\d[\d,.]*)\s*(?:-|–|to|\+|or more)\s*(\d[\d,.]*)?\s*(?:employees|people|staff)\b",
@@ -41,7 +42,6 @@ _LANGUAGE_WORK = {
     "teaching": "language-tutoring",
     "lessons": "language-tutoring",
 }
-_VENDORS = ("microsoft", "ms", "google", "adobe", "apache", "amazon", "aws", "apple", "autodesk", "atlassian", "oracle", "ibm", "intuit", "jetbrains", "cisco", "nvidia", "meta", "azure", "python", "java", "wordpress", "salesforce", "sap")  # fmt: skip
 _TAILS = (
     "development", "developer", "developers", "dev", "programming", "programmer", "engineering", "engineer", "coding", "consulting", "consultation",
     "consultant", "expert", "specialist", "services", "service", "solutions", "administration", "administrator", "management", "manager", "api", "sdk",
@@ -55,7 +55,7 @@ _TAILS = (
 class Match:
     """What a mention means. `kind` "skill" carries skill_slug, "attribute" carries attribute and value, "unknown" neither.
 
-    `rule` says how it was found: exact, parenthesis, version, vendor, tail, plural, pattern, language.
+    `rule` says how it was found: exact, parenthesis, version, tail, plural, pattern, language.
     """
 
     kind: Literal["skill", "attribute", "unknown"]
@@ -141,19 +141,15 @@ def _shorter(text: str) -> Iterator[tuple[str, str]]:
     if found := _PARENTHESIS.fullmatch(text):
         before, inside, after = (part.strip() for part in found.groups())
         yield "parenthesis", f"{before} {after}".strip()
-        yield "parenthesis", inside
-    bare = _VERSION.sub("", text)
-    if bare != text and bare:
+        # Two or three letters in brackets abbreviate the unknown words before them, not what else they may stand for.
+        if len(fold(inside)) > SHORTEST_STEM:
+            yield "parenthesis", inside
+    bare = _VERSION.sub("", text).strip()
+    if bare and bare != text:
         yield "version", bare
-    if bare.endswith(("s", "S")) and len(bare) > 3:
-        yield "plural", bare[:-1]
-    else:
-        yield "plural", f"{bare}s"
+    if len(bare) > SHORTEST_STEM + 1:
+        yield "plural", bare[:-1] if bare.endswith(("s", "S")) else f"{bare}s"
     words = bare.split()
-    tailless = words
-    while len(tailless) > 1 and tailless[-1].casefold() in _TAILS:
-        tailless = tailless[:-1]
-        yield "tail", " ".join(tailless)
-    for core in (words, tailless):
-        if len(core) > 1 and core[0].casefold() in _VENDORS:
-            yield "vendor", " ".join(core[1:])
+    while len(words) > 1 and words[-1].casefold() in _TAILS:
+        words = words[:-1]
+        yield "tail", " ".join(words)
