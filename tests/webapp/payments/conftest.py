@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from marketplace.core.money import Money
+from marketplace.core.transactions import run_in_transaction
 from marketplace.payments import services
 from marketplace.payments.models import Entry, Payment
 
@@ -40,9 +41,8 @@ def fund(pay: Pay) -> Callable[..., Entry]:
 
     def start(payer: Any, milestone_id: int, amount: Money) -> Entry:
         assert pay(payer, amount).state == "succeeded"
-        return services.hold(
-            contract_id=1, milestone_id=milestone_id, payer_id=payer.pk, amount=amount, actor_id=payer.pk, rule="client_funding"
-        )
+        values = {"contract_id": 1, "payer_id": payer.pk, "actor_id": payer.pk, "rule": "client_funding"}
+        return run_in_transaction(lambda: services.hold(milestone_id=milestone_id, amount=amount, **values))
 
     return start
 
@@ -52,8 +52,9 @@ def release() -> Callable[..., Entry]:
     """release(payee, milestone_id, gross, currency="USD", …) → the release's entry."""
 
     def start(payee: Any, milestone_id: int, gross: Money, currency: str = "USD", **more: Any) -> Entry:
-        values = {"fee_schedule": "standard-1", "actor_id": None, "rule": "auto_approval_14d", **more}
-        return services.release(contract_id=1, milestone_id=milestone_id, payee_id=payee.pk, gross=gross, payee_currency=currency, **values)
+        values = {"contract_id": 1, "fee_schedule": "standard-1", "actor_id": None, "rule": "auto_approval_14d", **more}
+        paid = {"milestone_id": milestone_id, "payee_id": payee.pk, "gross": gross, "payee_currency": currency}
+        return run_in_transaction(lambda: services.release(**paid, **values))
 
     return start
 
@@ -65,7 +66,7 @@ def earn(fund: Any, release: Any) -> Callable[..., int]:
     def start(payer: Any, payee: Any, milestone_id: int, gross: Money) -> int:
         fund(payer, milestone_id, gross)
         release(payee, milestone_id, gross, gross.currency)
-        entry = services.clear(contract_id=1, milestone_id=milestone_id, payee_id=payee.pk)
+        entry = run_in_transaction(lambda: services.clear(contract_id=1, milestone_id=milestone_id, payee_id=payee.pk))
         return int(entry.postings.get().amount)
 
     return start
