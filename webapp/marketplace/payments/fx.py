@@ -7,7 +7,7 @@ stored when first used so that a posting can name its rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal
 from functools import lru_cache
@@ -26,6 +26,8 @@ ADMIN_PER_USD = {"KES": Decimal("129.25"), "NGN": Decimal("1490"), "KWD": Decima
 ADMIN_AS_OF = date(2020, 1, 1)
 PIVOTS = ("USD", "EUR")
 PRECISION = Decimal("1e-12")
+#: (base, quote, day) → the newest stored rate not after the day that is not derived
+Newest = Callable[[str, str, date], FxRate | None]
 # enough digits for BIGINT amounts times 12-place rates
 _EXACT = Context(prec=60)
 
@@ -42,38 +44,40 @@ def convert(amount: Money, rate: FxRate) -> Money:
     return Money(int(_EXACT.scaleb(after, exponent(rate.quote)).to_integral_value(ROUND_DOWN)), rate.quote)
 
 
-def rate(base: str, quote: str, *, on: date | None = None) -> FxRate:
+def newest_stored(base: str, quote: str, day: date) -> FxRate | None:
+    """The newest stored rate of the pair not after the day; derived rows are left aside."""
+    stored = FxRate.objects.filter(base=base, quote=quote, as_of__lte=day).exclude(source__startswith="derived")
+    return stored.order_by("-as_of", "-id").first()
+
+
+def rate(base: str, quote: str, *, on: date | None = None, newest: Newest = newest_stored) -> FxRate:
     """The newest stored rate not after `on` (default: the business day); an inverse or a product by way of USD or EUR is stored as `derived`.
 
+    Whoever asks for many days at once may answer `newest` from rows read before.
     Raises InvalidInput("fx_pair_unknown") when no rates lead from one currency to the other.
     """
     for currency in (base, quote):
         exponent(currency)
     day = on or clock.now().date()
-    direct = _newest(base, quote, day)
+    direct = newest(base, quote, day)
     if direct is not None:
         return direct
     for pivot in PIVOTS:
-        first = _either_way(base, pivot, day)
-        second = _either_way(pivot, quote, day)
+        first = _either_way(base, pivot, day, newest)
+        second = _either_way(pivot, quote, day, newest)
         if first is not None and second is not None:
             return _derived(base, quote, _EXACT.multiply(first[0], second[0]), (first[1], second[1]))
     raise InvalidInput("fx_pair_unknown", f"We have no exchange rate from {base} to {quote}. Choose another currency.")
 
 
-def _newest(base: str, quote: str, day: date) -> FxRate | None:
-    stored = FxRate.objects.filter(base=base, quote=quote, as_of__lte=day).exclude(source__startswith="derived")
-    return stored.order_by("-as_of", "-id").first()
-
-
-def _either_way(base: str, quote: str, day: date) -> tuple[Decimal, date] | None:
+def _either_way(base: str, quote: str, day: date, newest: Newest) -> tuple[Decimal, date] | None:
     """The rate and its day, straight or inverted; 1 for the same currency."""
     if base == quote:
         return Decimal(1), day
-    straight = _newest(base, quote, day)
+    straight = newest(base, quote, day)
     if straight is not None:
         return straight.rate, straight.as_of
-    inverse = _newest(quote, base, day)
+    inverse = newest(quote, base, day)
     return None if inverse is None else (_EXACT.divide(Decimal(1), inverse.rate), inverse.as_of)
 
 

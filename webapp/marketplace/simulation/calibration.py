@@ -28,9 +28,9 @@ class Scale:
 
 # Sizes: assumed; they keep a demo within 60,000 impressions and give medium its 100,000 proposals.
 SCALES = {
-    "tiny": Scale("tiny", 60, 35, 140, 240, 4.5, 12, 2.0),
-    "small": Scale("small", 300, 150, 800, 450, 9.8, 14, 2.0),
-    "medium": Scale("medium", 4_000, 1_800, 9_000, 450, 160.0, 14, 2.0),
+    "tiny": Scale("tiny", 60, 35, 140, 240, 4.5, 12, 3.5),
+    "small": Scale("small", 300, 150, 800, 450, 9.8, 14, 3.5),
+    "medium": Scale("medium", 4_000, 1_800, 9_000, 450, 160.0, 14, 3.3),
 }
 
 # --- people ---------------------------------------------------------------------------------------------------------
@@ -45,14 +45,14 @@ COUNTRIES = (
     ("CA", 4, 28, "USD", "America/Toronto", -5, ("en", "fr")),
     ("AU", 2, 17, "USD", "Australia/Sydney", 10, ("en",)),
     ("DE", 6, 15, "EUR", "Europe/Berlin", 1, ("de", "en")),
-    ("PK", 9, 6, "USD", "Asia/Karachi", 5, ("en", "ur")),
+    ("PK", 9, 6, "USD", "Asia/Karachi", 5, ("en",)),
     ("PH", 9, 4, "USD", "Asia/Manila", 8, ("en",)),
     ("KE", 7, 8, "KES", "Africa/Nairobi", 3, ("en", "sw")),
-    ("NL", 3, 12, "EUR", "Europe/Amsterdam", 1, ("nl", "en")),
+    ("NL", 3, 12, "EUR", "Europe/Amsterdam", 1, ("en",)),
     ("FR", 4, 9, "EUR", "Europe/Paris", 1, ("fr", "en")),
     ("JP", 3, 10, "JPY", "Asia/Tokyo", 9, ("ja", "en")),
     ("BR", 5, 4, "USD", "America/Sao_Paulo", -3, ("pt", "en")),
-    ("UA", 6, 4, "USD", "Europe/Kyiv", 2, ("uk", "en")),
+    ("UA", 6, 4, "USD", "Europe/Kyiv", 2, ("en",)),
     ("ES", 3, 6, "EUR", "Europe/Madrid", 1, ("es", "en")),
 )
 #: price level of a freelancer's country, as a factor on the hourly rate. Assumed.

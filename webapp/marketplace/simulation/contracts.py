@@ -233,6 +233,8 @@ class Contracts:
             currency=held.currency, opened_at=a.at, decide_by=decide_by, decision_reason="",
         )  # fmt: skip
         self.disputes.append(deal.dispute)
+        after = {"milestone_id": part["id"], "held_minor": held.minor, "currency": held.currency, "decide_by": iso(decide_by)}
+        self.tell.tell(a.at, "disputes.dispute", pk, "dispute.open", filer, after=after)
 
     def _do_settle(self, deal: Deal, a: Action) -> None:
         part, row, dispute = deal.milestones[a.milestone], deal.row, deal.dispute
@@ -245,7 +247,10 @@ class Contracts:
         if to_freelancer:
             part["clears_at"] = a.at + settings.CLEARING_DAYS * cal.DAY
         staff = self.desk.staff_id
-        amounts = {"to_freelancer_minor": to_freelancer.minor, "to_client_minor": to_client.minor, "currency": held.currency}
+        split = {"to_freelancer_minor": to_freelancer.minor, "to_client_minor": to_client.minor}
+        told = {**split, "milestone_id": part["id"]}
+        self.tell.move(a.at, "disputes.dispute", dispute["id"], "dispute", "settle", ("opened", "settled"), staff, reason=DECISION, **told)
+        amounts = {**split, "currency": held.currency}
         self._move(deal, a.milestone, a.at, "resolve", "resolved", staff, reason=DECISION, **amounts)
         sides = (row["freelancer_id"], row["client_id"])
         self.ledger.settle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,13 +21,24 @@ class Prices:
     def __init__(self) -> None:
         self.schedule = fees.schedule(fees.STANDARD)
         self._rates: dict[tuple[str, str, date], FxRate] = {}
+        self._stored: dict[tuple[str, str], tuple[list[date], list[FxRate]]] = {}
+        for row in FxRate.objects.exclude(source__startswith="derived").order_by("as_of", "id"):
+            days, rows = self._stored.setdefault((row.base, row.quote), ([], []))
+            days.append(row.as_of)
+            rows.append(row)
 
     def rate(self, base: str, quote: str, at: int) -> FxRate:
         """The rate that the product would have used on that day."""
         key = (base, quote, instant(at).date())
         if key not in self._rates:
-            self._rates[key] = fx.rate(base, quote, on=key[2])
+            self._rates[key] = fx.rate(base, quote, on=key[2], newest=self._newest)
         return self._rates[key]
+
+    def _newest(self, base: str, quote: str, day: date) -> FxRate | None:
+        """fx.newest_stored, from the rows read at the start."""
+        days, rows = self._stored.get((base, quote), ([], []))
+        place = bisect_right(days, day)
+        return rows[place - 1] if place else None
 
     def quote(self, gross: Money, payee_currency: str, at: int) -> dict[str, Any]:
         """What a proposal of that instant stores under `quote`."""
