@@ -62,6 +62,12 @@ def held(milestone_id: int) -> Money | None:
     return None if row is None else Money(*row)
 
 
+def held_by_milestone(milestone_ids: Iterable[int]) -> dict[int, Money]:
+    """Funds held now for each of these milestones that was ever funded; one query."""
+    rows = AccountBalance.objects.filter(account__kind=Kind.HOLD, account__milestone_id__in=list(milestone_ids))
+    return {m: Money(minor, c) for m, minor, c in rows.values_list("account__milestone_id", "available", "account__currency")}
+
+
 def held_locked(milestone_id: int, currency: str) -> Money:
     """Funds held for the milestone, its balance locked until the caller's transaction ends; zero when it was never funded."""
     account = Account.objects.filter(key=f"hold:{milestone_id}:{currency}")
