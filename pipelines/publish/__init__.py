@@ -1,0 +1,9 @@
+"""From audited marts to what people read: write, audit, switch, collect garbage.
+
+Belongs here: immutable parts, the file of views over them, lineage, the pointer. Does not: the marts' meaning (dbt), reading (marts_reader).
+"""
+
+from .lineage import AuditError
+from .publish import Publication, publish, rollback
+
+__all__ = ["AuditError", "Publication", "publish", "rollback"]

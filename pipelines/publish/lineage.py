@@ -1,0 +1,120 @@
+"""What dbt knows of the models: SQL, columns, tests and their results, parents. Read from its manifest.json and run_results.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Who sees which schemas.
+AUDIENCES = {"staff": ("admin", "client", "freelancer", "science"), "tenants": ("client", "freelancer")}
+_BAD = {"error", "fail", "runtime error", "skipped", "partial success"}
+
+
+class AuditError(RuntimeError):
+    """Something is wrong with the marts: they are not published, readers keep what they have."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model, seed or source table. `audience_schema` is set for published models."""
+
+    unique_id: str
+    name: str
+    layer: str
+    relation: str
+    schema: str
+    alias: str
+    description: str
+    sql: str
+    columns: list[dict[str, str]]
+    meta: dict[str, Any]
+    parents: list[str]
+    published: bool
+    tests: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """All models by unique id, and the dbt run that built them."""
+
+    models: dict[str, Model]
+    invocation_id: str
+    problems: list[str]
+
+    def published(self, audience: str) -> list[Model]:
+        """The models an audience may see, by schema and name."""
+        schemas = AUDIENCES[audience]
+        return sorted((m for m in self.models.values() if m.published and m.schema in schemas), key=lambda m: (m.schema, m.alias))
+
+    def ancestry(self, leaves: Iterable[Model]) -> list[Model]:
+        """The leaves and everything they are made of."""
+        found: dict[str, Model] = {}
+        waiting = list(leaves)
+        while waiting:
+            model = waiting.pop()
+            if model.unique_id not in found:
+                found[model.unique_id] = model
+                waiting += [self.models[parent] for parent in model.parents if parent in self.models]
+        return sorted(found.values(), key=lambda model: model.unique_id)
+
+
+def read(target: Path) -> Lineage:
+    """Raises AuditError when dbt has not run to its end in `target`."""
+    try:
+        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+        results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise AuditError(f"dbt has left no {Path(missing.filename).name} in {target}: build the marts first") from missing
+    status = {result["unique_id"]: result for result in results["results"]}
+    problems = [
+        f"{unique_id}: {result['status']}{': ' + result['message'] if result.get('message') else ''}"
+        for unique_id, result in status.items()
+        if result["status"] in _BAD
+    ]
+    models = {}
+    for unique_id, node in (manifest["nodes"] | manifest["sources"]).items():
+        if node["resource_type"] in ("model", "seed", "source", "snapshot"):
+            models[unique_id] = _model(unique_id, node)
+    for unique_id, node in manifest["nodes"].items():
+        if node["resource_type"] == "test":
+            outcome = status.get(unique_id, {}).get("status", "not run")
+            told = {
+                "name": node["name"],
+                "column": node.get("column_name") or "",
+                "status": outcome,
+                "description": node.get("description") or "",
+            }
+            for parent in {node.get("attached_node") or "", *node["depends_on"]["nodes"]} & set(models):
+                models[parent].tests.append(told)
+    for unique_id, unit in manifest.get("unit_tests", {}).items():
+        outcome = status.get(unique_id, {}).get("status", "not run")
+        for parent in set(unit["depends_on"]["nodes"]) & set(models):
+            models[parent].tests.append(
+                {"name": unit["name"], "column": "", "status": outcome, "description": unit.get("description") or ""}
+            )
+    return Lineage(models, results["metadata"]["invocation_id"], problems)
+
+
+def _model(unique_id: str, node: dict[str, Any]) -> Model:
+    source = node["resource_type"] == "source"
+    folders = node["fqn"][1:-1]
+    return Model(
+        unique_id=unique_id,
+        name=node["name"],
+        layer="raw" if source else (folders[0] if folders else node["resource_type"]),
+        relation=f"{node['schema']}.{node.get('alias') or node.get('identifier') or node['name']}",
+        schema=node["schema"],
+        alias=node.get("alias") or node.get("identifier") or node["name"],
+        description=node.get("description") or "",
+        sql=node.get("raw_code") or "",
+        columns=[
+            {"name": column["name"], "type": column.get("data_type") or "", "description": column.get("description") or ""}
+            for column in node["columns"].values()
+        ],
+        meta=node.get("meta") or node.get("config", {}).get("meta") or {},
+        parents=sorted(node.get("depends_on", {}).get("nodes", [])),
+        published=node["resource_type"] == "model" and folders[:1] == ["published"],
+    )

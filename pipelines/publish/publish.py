@@ -1,0 +1,262 @@
+"""Build, audit, switch, collect garbage.
+
+    python -m pipelines.publish                publishes the marts that dbt built
+    python -m pipelines.publish rollback       makes the publication before the current one current again
+
+Layout of one audience's folder: `CURRENT.json` (the pointer), `marts-<publish_id>.duckdb` (views and _meta), `parts/` (immutable Parquet
+named by content, shared by publications). Nothing that was published is changed; a killed publish leaves the old pointer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from .. import files, marts_reader, paths
+from ..failpoints import failpoint
+from .lineage import AUDIENCES, AuditError, Lineage, Model, read
+
+#: Publications that stay for readers and for a rollback, the current one included.
+KEEP = 8
+_MEASURE = "count(*), coalesce(sum(hash(r)::HUGEINT), 0)"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published: rows of each model, and how many parts were written or taken from before."""
+
+    publish_id: str
+    rows: dict[str, int]
+    written: int
+    reused: int
+
+
+@dataclass(frozen=True)
+class _Part:
+    model: Model
+    path: Path
+    rows: int
+    measure: tuple[int, int]
+
+
+def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publication:
+    """Publish every model of dbt's `published` folder to both audiences.
+
+    All marts of an audience move together; staff before tenants. Raises AuditError, and changes nothing for readers, when a dbt
+    node failed, the log drifted, a model's columns are not those it declares, or a written part reads back differently.
+    """
+    root = paths.published()
+    with files.lock(root / ".lock"):
+        lineage = read(paths.dbt_target())
+        for audience in AUDIENCES:
+            _collect(root / audience)
+        now = datetime.now(UTC)
+        publish_id = f"{now:%Y%m%dT%H%M%S%f}"
+        with duckdb.connect(str(paths.warehouse()), read_only=True) as work:
+            work.execute("SET TimeZone = 'UTC'")
+            _audit(work, lineage)
+            runs = _source_runs(work)
+            written = reused = 0
+            parts: list[_Part] = []
+            for model in lineage.published("staff"):
+                progress(f"{model.schema}.{model.alias}")
+                part, fresh = _write_part(work, model, root / "staff" / "parts")
+                parts.append(part)
+                written, reused = written + fresh, reused + (not fresh)
+                failpoint("publish.between_parts")
+        files_of = {}
+        for audience, schemas in AUDIENCES.items():
+            chosen = [_shared(part, root / audience / "parts") for part in parts if part.model.schema in schemas]
+            files_of[audience] = _build(root / audience, publish_id, now, lineage, audience, chosen, runs)
+        failpoint("publish.before_switch")
+        for audience, path in files_of.items():
+            _switch(root / audience, publish_id, path.name, now)
+            failpoint(f"publish.switched_{audience}")
+            _collect(root / audience)
+    return Publication(publish_id, {f"{part.model.schema}.{part.model.alias}": part.rows for part in parts}, written, reused)
+
+
+def rollback(audience: str = "staff", *, root: Path | None = None) -> str:
+    """Point at the publication before the current one; returns its id. Raises NothingPublished when there is none."""
+    root = root or paths.published()
+    folder = root / audience
+    with files.lock(root / ".lock"):
+        pointer = files.read_json(folder / marts_reader.POINTER) or {"previous": []}
+        if not pointer["previous"]:
+            raise marts_reader.NothingPublished(f"no publication before the current one is kept in {folder}")
+        earlier, *rest = pointer["previous"]
+        content = {**earlier, "previous": rest}
+        files.write_json(folder / marts_reader.POINTER, content)
+    return str(earlier["publish_id"])
+
+
+def _audit(work: duckdb.DuckDBPyConnection, lineage: Lineage) -> None:
+    problems = list(lineage.problems)
+    models = lineage.published("staff")
+    if not models:
+        problems.append("dbt's project has no published models")
+    drift = work.execute(
+        'SELECT "table", drift FROM raw._runs QUALIFY row_number() OVER (PARTITION BY "table" ORDER BY run_seq DESC) = 1'
+    ).fetchall()
+    problems += [f"{table}: the raw log drifted from the source" for table, rows in drift if rows]
+    for model in models:
+        if model.schema not in AUDIENCES["staff"]:
+            problems.append(f"{model.relation}: no audience sees the schema {model.schema}")
+            continue
+        try:
+            actual = [row[0] for row in work.execute(f'DESCRIBE "{model.schema}"."{model.alias}"').fetchall()]
+        except duckdb.CatalogException:
+            problems.append(f"{model.relation}: not built")
+            continue
+        declared = {column["name"] for column in model.columns}
+        if set(actual) != declared:
+            problems.append(f"{model.relation}: columns differ from the declared ones: {', '.join(sorted(set(actual) ^ declared))}")
+    if problems:
+        raise AuditError("not published: " + "; ".join(problems))
+
+
+def _write_part(work: duckdb.DuckDBPyConnection, model: Model, folder: Path) -> tuple[_Part, bool]:
+    """The model's rows as a file named by its content; (part, whether it had to be written)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    relation = f'"{model.schema}"."{model.alias}"'
+    temporary = folder / f".{model.schema}.{model.alias}.{os.getpid()}"
+    measure = _measured(work, f"SELECT {_MEASURE} FROM {relation} r")
+    work.execute(f"COPY (SELECT * FROM {relation} ORDER BY ALL) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd)")
+    path = folder / f"{model.schema}.{model.alias}-{_digest(temporary)[:20]}.parquet"
+    fresh = not path.exists()
+    if fresh:
+        files.sync(temporary)
+        temporary.replace(path)
+        files.sync(folder)
+    else:
+        temporary.unlink()
+    return _Part(model, path, measure[0], measure), fresh
+
+
+def _shared(part: _Part, folder: Path) -> _Part:
+    """The same part in another audience's folder: one file on the disk where links are possible."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / part.path.name
+    if not path.exists():
+        temporary = folder / f".{part.path.name}.{os.getpid()}"
+        try:
+            os.link(part.path, temporary)
+        except OSError:
+            shutil.copyfile(part.path, temporary)
+            files.sync(temporary)
+        temporary.replace(path)
+        files.sync(folder)
+    return _Part(part.model, path, part.rows, part.measure)
+
+
+def _build(
+    folder: Path, publish_id: str, now: datetime, lineage: Lineage, audience: str, parts: list[_Part], runs: list[tuple[Any, ...]]
+) -> Path:
+    """The file of views and _meta, written, closed, reopened read-only and compared with the work file."""
+    path = folder / f"marts-{publish_id}.duckdb"
+    with duckdb.connect(str(path)) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        for schema in AUDIENCES[audience]:
+            db.execute(f'CREATE SCHEMA "{schema}"')
+        for part in parts:
+            db.execute(f'CREATE VIEW "{part.model.schema}"."{part.model.alias}" AS SELECT * FROM read_parquet(\'{part.path}\')')
+        _write_meta(db, publish_id, now, lineage, parts, runs)
+    files.sync(path)
+    with duckdb.connect(str(path), read_only=True) as db:
+        for part in parts:
+            found = _measured(db, f'SELECT {_MEASURE} FROM "{part.model.schema}"."{part.model.alias}" r')
+            if found != part.measure:
+                raise AuditError(
+                    f"{part.model.relation}: {part.measure[0]} rows were written, {found[0]} read back, or their checksum differs"
+                )
+    return path
+
+
+def _write_meta(
+    db: duckdb.DuckDBPyConnection, publish_id: str, now: datetime, lineage: Lineage, parts: list[_Part], runs: list[tuple[Any, ...]]
+) -> None:
+    of_model = {part.model.unique_id: part for part in parts}
+    models = lineage.ancestry(part.model for part in parts)
+    ids = {model.unique_id for model in models}
+    db.execute(
+        """
+        CREATE SCHEMA _meta;
+        CREATE TABLE _meta.publish (publish_id VARCHAR, published_at TIMESTAMP, run_seq BIGINT, dbt_invocation_id VARCHAR, models BIGINT, rows BIGINT);
+        CREATE TABLE _meta.model (unique_id VARCHAR, name VARCHAR, layer VARCHAR, relation VARCHAR, published BOOLEAN, description VARCHAR, sql VARCHAR,
+            columns JSON, meta JSON, tests JSON, rows BIGINT, part VARCHAR);
+        CREATE TABLE _meta.edge (parent VARCHAR, child VARCHAR);
+        CREATE TABLE _meta.source_run (run_seq BIGINT, "table" VARCHAR, L TIMESTAMP, H TIMESTAMP, rows BIGINT, deletes BIGINT, repaired BIGINT,
+            drift BIGINT, seconds DOUBLE, state VARCHAR, message VARCHAR, known_at TIMESTAMP);
+        """
+    )
+    last = max((run[0] for run in runs), default=None)
+    db.execute(
+        "INSERT INTO _meta.publish VALUES (?, ?, ?, ?, ?, ?)",
+        [publish_id, now.replace(tzinfo=None), last, lineage.invocation_id, len(parts), sum(part.rows for part in parts)],
+    )
+    rows = []
+    for model in models:
+        part = of_model.get(model.unique_id)
+        told = [json.dumps(what, ensure_ascii=False) for what in (model.columns, model.meta, model.tests)]
+        where = [part.rows, part.path.name] if part else [None, None]
+        rows.append(
+            [model.unique_id, model.name, model.layer, model.relation, part is not None, model.description, model.sql, *told, *where]
+        )
+    if rows:
+        db.executemany("INSERT INTO _meta.model VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    edges = [[parent, model.unique_id] for model in models for parent in model.parents if parent in ids]
+    if edges:
+        db.executemany("INSERT INTO _meta.edge VALUES (?, ?)", edges)
+    if runs:
+        db.executemany("INSERT INTO _meta.source_run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", runs)
+
+
+def _source_runs(work: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """The last run of each source table, and the last in which it was read."""
+    return work.execute(
+        'SELECT run_seq, "table", L, H, rows, deletes, repaired, drift, seconds, state, message, known_at FROM raw._runs'
+        ' QUALIFY row_number() OVER (PARTITION BY "table", state ORDER BY run_seq DESC) = 1 ORDER BY ALL'
+    ).fetchall()
+
+
+def _switch(folder: Path, publish_id: str, name: str, now: datetime) -> None:
+    old = files.read_json(folder / marts_reader.POINTER)
+    previous = [{key: old[key] for key in ("publish_id", "file", "published_at")}, *old["previous"]] if old else []
+    content = {"publish_id": publish_id, "file": name, "published_at": now.isoformat(), "previous": previous[: KEEP - 1]}
+    files.write_json(folder / marts_reader.POINTER, content)
+
+
+def _collect(folder: Path) -> None:
+    """Remove publications that the pointer no longer knows, what killed publishes left, and parts no kept publication uses."""
+    pointer = files.read_json(folder / marts_reader.POINTER)
+    kept = {pointer["file"], *(earlier["file"] for earlier in pointer["previous"])} if pointer else set()
+    for path in folder.glob("marts-*"):
+        if path.name not in kept:
+            path.unlink()
+    used: set[str] = set()
+    for name in kept:
+        if (folder / name).is_file():
+            with duckdb.connect(str(folder / name), read_only=True) as db:
+                used |= {row[0] for row in db.execute("SELECT part FROM _meta.model WHERE part IS NOT NULL").fetchall()}
+    for path in (folder / "parts").glob("*"):
+        if path.name not in used:
+            path.unlink()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _measured(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, int]:
+    rows, checksum = db.execute(sql).fetchone() or (0, 0)
+    return int(rows), int(checksum)

@@ -1,0 +1,129 @@
+"""One round: extract → raw views → dbt build → audit → publish → score.
+
+    python -m pipelines.run [--full-refresh]
+
+Exit codes: 0 published, and every table was read; 1 published, but some table was stopped by its contract or by drift (named in the
+output); 2 nothing was published: readers keep the publication they had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from . import files, paths, transform
+from .extract.run import Report, extract
+from .publish import AuditError, Publication, publish
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def stage(title: str) -> Iterator[_Stage]:
+    """A line that shows what is at work, and at the end what was done and the seconds it took."""
+    began = time.monotonic()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        at_work = _Stage(progress, title)
+        try:
+            yield at_work
+        except BaseException:
+            console.print(f"✗ {title} ({time.monotonic() - began:.1f} s)", style="red")
+            raise
+    console.print(f"✓ {title}: {at_work.result} ({time.monotonic() - began:.1f} s)")
+
+
+class _Stage:
+    def __init__(self, progress: Progress, title: str) -> None:
+        self._progress, self._title = progress, title
+        self._task = progress.add_task(title)
+        self.result = "done"
+
+    def at(self, detail: str) -> None:
+        """Show what is at work now."""
+        self._progress.update(self._task, description=f"{self._title}: {detail[:100]}")
+
+
+def round_of_pipeline(*, full_refresh: bool = False) -> int:
+    """Run one round under a lock; returns the exit code."""
+    began = time.monotonic()
+    with files.lock(paths.var() / "work" / ".round.lock"):
+        with stage("Extract") as now:
+            report = extract(full_refresh=full_refresh, progress=now.at)
+            now.result = (
+                f"{sum(t.rows for t in report.tables)} rows, {sum(t.deletes for t in report.tables)} deletes of {len(report.tables)} tables"
+            )
+        with stage("Build marts (dbt)") as now:
+            for line in transform.build(full_refresh=full_refresh):
+                now.at(line)
+                if "Done. PASS=" in line:
+                    now.result = line.split("Done. ", 1)[1]
+        with stage("Audit and publish") as now:
+            done = publish(progress=now.at)
+            now.result = f"{len(done.rows)} models, {done.written} parts written, {done.reused} unchanged"
+        score()
+    summary(report, done, time.monotonic() - began)
+    return 1 if report.stopped else 0
+
+
+def score() -> None:
+    """Export the champion's scores on the new publication. Without a champion a line says so; a failed export leaves the old scores."""
+    from importlib.util import find_spec
+
+    store = paths.var() / "mlflow" / "mlflow.db"
+    if not store.is_file():
+        console.print("– Score: skipped, no model was trained yet (make train)")
+        return
+    if find_spec("ml.matching.export") is None:
+        console.print("– Score: skipped, the models' code is not installed here")
+        return
+    with stage("Score") as now:
+        ended = subprocess.run(
+            [sys.executable, "-m", "ml.matching.export"], cwd=paths.REPO, env=dict(os.environ), capture_output=True, text=True, check=False
+        )
+        told = (ended.stdout if ended.returncode == 0 else ended.stderr).strip().splitlines()
+        now.result = (
+            (told or ["done"])[-1]
+            if ended.returncode == 0
+            else f"kept the old scores, the export ended with {ended.returncode}: {(told or [''])[-1]}"
+        )
+
+
+def summary(report: Report, done: Publication, seconds: float) -> None:
+    """Rows, seconds, drift, publish id; and what needs somebody."""
+    for warning in report.warnings:
+        console.print(f"! {warning}", style="yellow")
+    for stopped in report.stopped:
+        console.print(f"✗ stopped: {stopped.stopped}", style="red")
+    rows, drift = sum(t.rows + t.deletes for t in report.tables), sum(t.drift for t in report.tables)
+    repaired = sum(t.repaired for t in report.tables)
+    console.print(
+        f"run {report.run_seq} · {rows} rows extracted ({repaired} of them by reconciliation) · drift {drift} ·"
+        f" {sum(done.rows.values())} rows published · {seconds:.1f} s · publish id {done.publish_id}"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--full-refresh", action="store_true", help="read every source row again and rebuild incremental models")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.CRITICAL)
+    try:
+        return round_of_pipeline(full_refresh=options.full_refresh)
+    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError) as refused:
+        console.print(f"not published: {refused}", style="red", markup=False)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
