@@ -33,6 +33,9 @@ def flush() -> int:
     """
     waiting, written = buffer(), 0
     for name, records in waiting.batches():
+        if FlushedBatch.objects.filter(name=name).exists():
+            waiting.done(name)  # written by a flush that died before it could say so
+            continue
         try:
             written += run_in_transaction(lambda name=name, records=records: _write(name, records))  # type: ignore[misc]
         except OperationalError:

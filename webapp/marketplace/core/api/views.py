@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from marketplace.core import clock
 from marketplace.core.policies import require
 
+from .fields import WholeNumber
 from .idempotency import IdempotentMixin
 
 MAX_ADVANCE_SECONDS = 366 * 24 * 3600
@@ -34,7 +35,7 @@ class Clock(serializers.Serializer):
 
 
 class Advance(serializers.Serializer):
-    seconds = serializers.IntegerField(min_value=1, max_value=MAX_ADVANCE_SECONDS)
+    seconds = WholeNumber(min_value=1, max_value=MAX_ADVANCE_SECONDS)
 
 
 class HealthView(APIView):

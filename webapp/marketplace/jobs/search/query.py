@@ -202,7 +202,7 @@ def _filter_queries(view: tantivy.Searcher, filters: Filters, as_of: int) -> lis
 def _budget(view: tantivy.Searcher, filters: Filters) -> Query:
     """In each currency that posts have: the post's range and the wanted one, converted, overlap."""
     shape, found = schema(), []
-    for currency in view.terms_with_prefix("currency", ""):
+    for currency, _ in view.terms_with_prefix("currency", ""):
         ends: list[Query] = [Query.term_query(shape, "currency", currency, "basic")]
         for name, bound in (("high", filters.budget_min), ("low", filters.budget_max)):
             if bound is None:
