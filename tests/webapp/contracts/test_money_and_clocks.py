@@ -81,7 +81,9 @@ def test_a_late_success_for_a_cancelled_milestone_leaves_the_money_in_the_wallet
     services.milestone_take_payment(milestone_id=planned.pk, payment_id=payment.pk)
     assert _usd(alice) == (40_000, 0, 0, 0)
     told = Event.objects.get(kind="milestone.funding_refused")
-    assert told.reason == "The contract is cancelled; only milestones of an active contract are funded. The money is in the client's wallet."
+    assert (
+        told.reason == "The contract is cancelled; only milestones of an active contract are funded. The money is in the client's wallet."
+    )
     assert _kinds(planned) == []
 
 
@@ -224,9 +226,7 @@ def test_a_contract_completes_with_its_last_milestone(alice: Any, bob: Any, cont
     assert _usd(bob) == (0, 0, 90_000, 0)
 
 
-def test_a_contract_whose_milestones_were_all_given_back_is_cancelled(
-    bob: Any, contract: Contract, funded: Milestone, fund: Any
-) -> None:
+def test_a_contract_whose_milestones_were_all_given_back_is_cancelled(bob: Any, contract: Contract, funded: Milestone, fund: Any) -> None:
     second = fund(contract.milestones.get(position=2), key="fund-2")
     for milestone in (funded, second):
         services.milestone_refund(actor=bob, milestone_id=milestone.pk)

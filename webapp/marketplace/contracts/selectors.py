@@ -7,7 +7,6 @@ changes only under its contract's.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 
@@ -75,14 +74,3 @@ def clearing_due_ids(now: datetime, limit: int = 500) -> list[int]:
     """Milestones whose released money has waited long enough."""
     due = Milestone.objects.filter(cleared_at__isnull=True, clears_at__lte=now)
     return list(due.order_by("clears_at", "id").values_list("id", flat=True)[:limit])
-
-
-def ended_between(after: datetime, until: datetime) -> QuerySet[Contract]:
-    """Contracts that were started and ended within (after, until]."""
-    return Contract.objects.filter(started_at__isnull=False, ended_at__gt=after, ended_at__lte=until)
-
-
-def snapshot(contract_ids: list[int]) -> dict[int, dict[str, Any]]:
-    """The facts that reputation weighs: total and currency of each contract."""
-    rows = Contract.objects.filter(pk__in=contract_ids).values("id", "total_minor", "currency", "ended_at")
-    return {r["id"]: r for r in rows}

@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class TrustConfig(AppConfig):
     name = "marketplace.trust"
     label = "trust"
+
+    def ready(self) -> None:
+        from marketplace.core import ports
+
+        from . import selectors
+
+        ports.rating_of.register("trust", selectors.rating)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db.models import F
+
 from marketplace.accounts.models import User
 from marketplace.core import clock, events
 from marketplace.core.errors import Conflict, InvalidInput
@@ -76,11 +78,10 @@ def offer_accept(*, actor: User, contract_id: int) -> Contract:
     """The freelancer accepts: the contract is active, the proposal accepted, the job filled. Due dates count from now."""
     policies.role_in(contract_for(actor, contract_id), actor)
     contract = contract_locked(contract_id)
-    contract.started_at = now = clock.now()
+    contract.started_at = clock.now()
+    waited = contract.started_at - contract.offered_at
     move(contract, CONTRACT, "accept", role=policies.role_in(contract, actor), actor_id=actor.pk, also=["started_at"])
-    for milestone in contract.milestones.filter(due_at__isnull=False):
-        milestone.due_at += now - contract.offered_at
-        milestone.save(update_fields=["due_at"])
+    contract.milestones.filter(due_at__isnull=False).update(due_at=F("due_at") + waited)
     jobs.proposal_accept(actor=actor, proposal_id=contract.proposal_id)
     return contract
 
@@ -150,10 +151,10 @@ def contract_resume(*, actor: User, contract_id: int, reason: str = "") -> Contr
     if contract.paused_at is None:
         raise Conflict("contract_resume_impossible", "This contract is not paused.")
     now = clock.now()
-    for milestone in contract.milestones.filter(state="submitted", auto_approve_at__isnull=False):
-        stood_still_since = max(contract.paused_at, milestone.submitted_at)
-        milestone.auto_approve_at += now - stood_still_since
-        milestone.save(update_fields=["auto_approve_at"])
+    for milestone in contract.milestones.filter(state="submitted"):
+        if milestone.auto_approve_at is not None and milestone.submitted_at is not None:
+            milestone.auto_approve_at += now - max(contract.paused_at, milestone.submitted_at)
+            milestone.save(update_fields=["auto_approve_at"])
     contract.paused_at = None
     contract.save(update_fields=["paused_at"])
     events.record(aggregate=contract, kind="contract.resume", actor_id=actor.pk, after={"paused": False}, reason=reason)

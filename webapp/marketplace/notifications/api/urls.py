@@ -1,5 +1,10 @@
 """Routes of this app, under /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from . import views
+
+urlpatterns = [
+    path("me/inbox", views.InboxView.as_view(), name="me-inbox"),
+    path("me/inbox/<int:pk>/read", views.InboxReadView.as_view(), name="me-inbox-read"),
+]

@@ -1,0 +1,230 @@
+"""The shapes of contracts on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from marketplace.core.api.fields import MinorUnits, WholeNumber
+from marketplace.core.api.schema import Amount
+from marketplace.core.money import Money
+from marketplace.payments.api.serializers import PaymentSerializer
+
+from ..models import Contract, Milestone, Submission
+
+
+class PersonSerializer(serializers.Serializer):
+    """A side of the contract."""
+
+    id = serializers.IntegerField()
+    display_name = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="ContractClock")
+class ClockSerializer(serializers.Serializer):
+    """What happens by itself at `at` when nobody acts."""
+
+    clock = serializers.ChoiceField(choices=["auto_approval", "clearing", "dispute_decision", "due", "review_window"])
+    at = serializers.DateTimeField()
+    then = serializers.CharField()
+    milestone_id = serializers.IntegerField(allow_null=True)
+
+
+class SubmissionSerializer(serializers.ModelSerializer):
+    unmet = serializers.ListField(child=serializers.IntegerField(), read_only=True)
+
+    class Meta:
+        model = Submission
+        fields = ("version", "note", "submitted_at", "change_request", "unmet", "change_requested_at")
+        read_only_fields = fields
+
+
+class MilestoneSerializer(serializers.ModelSerializer):
+    """A milestone; `held` is what its hold contains now."""
+
+    contract_id = serializers.IntegerField(read_only=True)
+    acceptance = serializers.ListField(child=serializers.CharField(), read_only=True)
+    held = serializers.SerializerMethodField()
+    submissions = SubmissionSerializer(many=True)
+    clocks = serializers.SerializerMethodField()
+    actions = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Milestone
+        fields = (
+            "id",
+            "contract_id",
+            "position",
+            "state",
+            "title",
+            "acceptance",
+            "amount_minor",
+            "currency",
+            "held",
+            "due_at",
+            "funded_at",
+            "started_at",
+            "submitted_at",
+            "auto_approve_at",
+            "approved_at",
+            "approved_by_clock",
+            "released_at",
+            "clears_at",
+            "cleared_at",
+            "refunded_at",
+            "disputed_at",
+            "decide_by",
+            "resolved_at",
+            "submissions",
+            "clocks",
+            "actions",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(Amount)
+    def get_held(self, milestone: Milestone) -> dict[str, Any]:
+        return asdict(self.context["held"].get(milestone.pk) or Money(0, milestone.currency))
+
+    @extend_schema_field(ClockSerializer(many=True))
+    def get_clocks(self, milestone: Milestone) -> list[dict[str, Any]]:
+        return [ClockSerializer(c).data for c in self.context["clocks"] if c.milestone_id == milestone.pk]
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_actions(self, milestone: Milestone) -> list[str]:
+        actions: list[str] = self.context["milestone_actions"][milestone.pk]
+        return actions
+
+
+class ContractSummarySerializer(serializers.ModelSerializer):
+    """A contract as a list shows it."""
+
+    job_id = serializers.IntegerField()
+    proposal_id = serializers.IntegerField()
+    client = PersonSerializer()
+    freelancer = PersonSerializer()
+    role = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Contract
+        fields: tuple[str, ...] = (
+            "id",
+            "job_id",
+            "proposal_id",
+            "title",
+            "state",
+            "role",
+            "client",
+            "freelancer",
+            "pricing",
+            "currency",
+            "payee_currency",
+            "total_minor",
+            "fee_schedule",
+            "paused_at",
+            "disputed_at",
+            "offered_at",
+            "started_at",
+            "ended_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.ChoiceField(choices=["client", "freelancer", "staff"]))
+    def get_role(self, contract: Contract) -> str:
+        viewer = self.context["viewer"]
+        return {contract.client_id: "client", contract.freelancer_id: "freelancer"}.get(viewer.pk, "staff")
+
+
+class ContractSerializer(ContractSummarySerializer):
+    """A contract with its milestones, the clocks that run, and what the viewer may do now (the last words of routes)."""
+
+    milestones = serializers.SerializerMethodField()
+    clocks = serializers.SerializerMethodField()
+    actions = serializers.SerializerMethodField()
+
+    class Meta(ContractSummarySerializer.Meta):
+        fields = (*ContractSummarySerializer.Meta.fields, "milestones", "clocks", "actions")
+
+    @extend_schema_field(MilestoneSerializer(many=True))
+    def get_milestones(self, contract: Contract) -> Any:
+        return MilestoneSerializer(self.context["milestones"], many=True, context=self.context).data
+
+    @extend_schema_field(ClockSerializer(many=True))
+    def get_clocks(self, contract: Contract) -> Any:
+        return ClockSerializer(self.context["clocks"], many=True).data
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_actions(self, contract: Contract) -> list[str]:
+        actions: list[str] = self.context["actions"]
+        return actions
+
+
+class TimelineItemSerializer(serializers.Serializer):
+    """One line: something that happened, money that moved, or a clock still to run."""
+
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=["event", "posting", "clock"])
+    title = serializers.CharField()
+    text = serializers.CharField()
+    actor = serializers.CharField()
+    future = serializers.BooleanField()
+    milestone_id = serializers.IntegerField(allow_null=True)
+    amount = Amount(allow_null=True)
+    entry_id = serializers.IntegerField(allow_null=True)
+    if_nobody_acts = serializers.CharField(allow_null=True)
+
+
+class TimelineSerializer(serializers.Serializer):
+    now = serializers.DateTimeField()
+    items = TimelineItemSerializer(many=True)
+
+
+class TermSerializer(serializers.Serializer):
+    """A milestone of an offer."""
+
+    title = serializers.CharField(max_length=200)
+    amount_minor = MinorUnits()
+    due_in_days = WholeNumber(min_value=1, max_value=3650, required=False, allow_null=True)
+    acceptance = serializers.ListField(child=serializers.CharField(max_length=500), max_length=50, required=False)
+
+
+class OfferSerializer(serializers.Serializer):
+    """Without `milestones` the proposal's own are offered."""
+
+    milestones = TermSerializer(many=True, required=False, allow_null=True)
+
+
+@extend_schema_serializer(component_name="ContractReason")
+class ReasonSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class RequiredReasonSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=500)
+
+
+class FundSerializer(serializers.Serializer):
+    """How to pay: a provider and its token, or `provider: "wallet"` without one."""
+
+    provider = serializers.CharField(max_length=16, default="sandbox")
+    method = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
+
+
+class SubmitSerializer(serializers.Serializer):
+    note = serializers.CharField(max_length=10_000)
+
+
+class ChangesSerializer(serializers.Serializer):
+    """`unmet` names items of the acceptance list by position, from 0."""
+
+    text = serializers.CharField(max_length=10_000)
+    unmet = serializers.ListField(child=WholeNumber(min_value=0, max_value=1000), max_length=50, required=False, default=list)
+
+
+class FundedSerializer(serializers.Serializer):
+    """`payment` is null when the wallet paid. A pending payment funds the milestone when it succeeds."""
+
+    payment = PaymentSerializer(allow_null=True)
+    milestone = MilestoneSerializer()

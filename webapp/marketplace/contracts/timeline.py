@@ -1,0 +1,175 @@
+"""The one timeline of work and money: what happened, which money moved, and what will happen if nobody acts.
+
+Belongs here: wording, order, the clocks. Not here: who may see a contract (selectors), what may be done (policies).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from marketplace.core.models import Event
+from marketplace.core.money import Money
+from marketplace.payments import selectors as money
+
+from .models import Contract, Milestone
+from .states import CONTRACT_ENDED
+
+if TYPE_CHECKING:
+    from marketplace.payments.models import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Something that happens by itself at `at`: `then` says what, for both sides to read."""
+
+    clock: str
+    at: datetime
+    then: str
+    milestone_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the timeline. `kind` is event, posting or clock; `future` and `if_nobody_acts` belong to clocks."""
+
+    at: datetime
+    kind: str
+    title: str
+    text: str
+    actor: str
+    future: bool = False
+    milestone_id: int | None = None
+    amount: Money | None = None
+    entry_id: int | None = None
+    if_nobody_acts: str | None = None
+
+
+EVENT_TITLES = {
+    "contract.offer": "Offer made",
+    "contract.accept": "Offer accepted",
+    "contract.decline": "Offer declined",
+    "contract.cancel": "Contract cancelled",
+    "contract.complete": "Contract completed",
+    "contract.pause": "Contract paused",
+    "contract.resume": "Contract resumed",
+    "milestone.fund": "Milestone funded",
+    "milestone.funding_refused": "Payment came too late",
+    "milestone.cancel": "Milestone cancelled",
+    "milestone.start": "Work started",
+    "milestone.submit": "Work submitted",
+    "milestone.request_changes": "Changes requested",
+    "milestone.approve": "Work approved",
+    "milestone.release": "Funds released",
+    "milestone.clear": "Funds cleared",
+    "milestone.refund": "Funds given back",
+    "milestone.dispute": "Dispute opened",
+    "milestone.resolve": "Dispute settled",
+}
+POSTING_TITLES = {
+    "hold": "Wallet → funds held",
+    "release": "Funds held → freelancer",
+    "clear": "Pending → available",
+    "refund": "Funds held → client's wallet",
+    "settle": "Funds held → both sides",
+}
+
+
+def clocks(contract: Contract, milestones: list[Milestone]) -> list[Clock]:
+    """Every clock that runs on the contract, soonest first. Paused contracts have no auto-approval running."""
+    found = [c for m in milestones for c in _milestone_clocks(contract, m)]
+    if contract.state in CONTRACT_ENDED and contract.started_at and contract.ended_at:
+        shuts = contract.ended_at + timedelta(days=settings.REVIEW_WINDOW_DAYS)
+        found.append(Clock("review_window", shuts, "The window for reviews shuts and written reviews open."))
+    return sorted(found, key=lambda c: (c.at, c.milestone_id or 0, c.clock))
+
+
+def _milestone_clocks(contract: Contract, m: Milestone) -> list[Clock]:
+    amount = Money(m.amount_minor, m.currency)
+    found = []
+    if m.state == "submitted" and m.auto_approve_at and contract.paused_at is None:
+        found.append(
+            Clock("auto_approval", m.auto_approve_at, f"“{m.title}” is approved and {amount} is released to the freelancer.", m.pk)
+        )
+    if m.clears_at and m.cleared_at is None:
+        found.append(Clock("clearing", m.clears_at, f"The money of “{m.title}” becomes available to the freelancer.", m.pk))
+    if m.state == "disputed" and m.decide_by:
+        found.append(Clock("dispute_decision", m.decide_by, "A decision by staff is due. No money moves before it.", m.pk))
+    if m.due_at and m.state in ("funded", "in_progress", "changes_requested"):
+        found.append(Clock("due", m.due_at, f"“{m.title}” counts as late. No money moves by itself.", m.pk))
+    return found
+
+
+def timeline(contract: Contract, milestones: list[Milestone], now: datetime) -> list[Item]:
+    """Events and postings in the order they happened, then the clocks that are still to run, soonest first."""
+    names = {contract.client_id: contract.client.display_name, contract.freelancer_id: contract.freelancer.display_name}
+    titles = {m.pk: m.title for m in milestones}
+    past = [(e.at, order, e) for order, e in enumerate([*_events(contract, titles, names), *_postings(contract, titles, names)])]
+    ahead = [
+        Item(
+            at=c.at,
+            kind="clock",
+            title=c.clock.replace("_", " ").capitalize(),
+            text=titles.get(c.milestone_id or 0, contract.title),
+            actor="the clock",
+            future=c.at > now,
+            milestone_id=c.milestone_id,
+            if_nobody_acts=c.then,
+        )
+        for c in clocks(contract, milestones)
+    ]
+    return [e for _, _, e in sorted(past, key=lambda row: row[:2])] + ahead
+
+
+def _who(actor_id: int | None, names: dict[int, str]) -> str:
+    return "the clock" if actor_id is None else names.get(actor_id, "Openlance staff")
+
+
+def _events(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
+    rows = Event.objects.filter(aggregate_type="contracts.contract", aggregate_id=contract.pk)
+    of_milestones = Event.objects.filter(aggregate_type="contracts.milestone", aggregate_id__in=list(titles))
+    found = []
+    for event in sorted([*rows, *of_milestones], key=lambda e: e.pk):
+        milestone_id = event.aggregate_id if event.aggregate_type == "contracts.milestone" else None
+        withdrawn = event.kind.startswith("milestone.return_to_")
+        title = "Dispute withdrawn" if withdrawn else EVENT_TITLES.get(event.kind)
+        if title is None:
+            continue
+        about = titles[milestone_id] if milestone_id is not None else contract.title
+        if event.kind == "milestone.submit":
+            about = f"{about}, version {event.after['version']}"
+        text = f"{about}: {event.reason}" if event.reason else about
+        found.append(Item(event.occurred_at, "event", title, text, _who(event.actor_id, names), milestone_id=milestone_id))
+    return found
+
+
+def _postings(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
+    entries = list(money.entries_of(contract.pk))
+    effects = money.entry_effects([e.pk for e in entries])
+    return [_posting(e, effects.get(e.pk, []), titles, names) for e in entries]
+
+
+def _posting(entry: Entry, effects: list[money.Effect], titles: dict[int, str], names: dict[int, str]) -> Item:
+    """An entry by what it moved: the amount that left the account it came from; fee and tax are named in the text."""
+    left = [e.change for e in effects if e.change.minor < 0]
+    amount = -left[0] if left else None
+    parts = [titles.get(entry.subject_id or 0, "")]
+    if entry.gross_minor and amount is not None and "fee" in entry.quote:
+        currency = entry.quote["currency"]
+        parts.append(
+            f"fee {Money(entry.quote['fee'], currency)}, tax {Money(entry.quote['tax'], currency)}, net {Money(entry.quote['net'], currency)}"
+        )
+    parts.append(f"rule {entry.rule}")
+    return Item(
+        at=entry.occurred_at,
+        kind="posting",
+        title=POSTING_TITLES.get(entry.kind, entry.kind),
+        text="; ".join(p for p in parts if p),
+        actor=_who(entry.actor_id, names),
+        milestone_id=entry.subject_id,
+        amount=amount,
+        entry_id=entry.pk,
+    )

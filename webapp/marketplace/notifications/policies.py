@@ -1,0 +1,97 @@
+"""Who is told what, in which words. One rule an event kind; a person is never told of their own act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from marketplace.contracts.models import Contract, Milestone
+from marketplace.core.models import Event
+from marketplace.disputes.models import Dispute
+from marketplace.jobs.models import Proposal
+from marketplace.trust.models import Review
+
+#: (client id, freelancer id, page of the web app, title of the work)
+Scene = tuple[int, int, str, str]
+
+
+def _contract(pk: int) -> Scene:
+    c = Contract.objects.only("client_id", "freelancer_id", "title").get(pk=pk)
+    return c.client_id, c.freelancer_id, f"/contracts/{c.pk}", c.title
+
+
+def _milestone(pk: int) -> Scene:
+    m = Milestone.objects.select_related("contract").get(pk=pk)
+    return m.contract.client_id, m.contract.freelancer_id, f"/contracts/{m.contract_id}", m.title
+
+
+def _proposal(pk: int) -> Scene:
+    p = Proposal.objects.select_related("job").get(pk=pk)
+    return p.job.client_id, p.freelancer_id, f"/proposals/{p.pk}", p.job.title
+
+
+def _dispute(pk: int) -> Scene:
+    return _milestone(Dispute.objects.values_list("milestone_id", flat=True).get(pk=pk))
+
+
+def _review(pk: int) -> Scene:
+    return _contract(Review.objects.values_list("contract_id", flat=True).get(pk=pk))
+
+
+SCENES: dict[str, Callable[[int], Scene]] = {
+    "contracts.contract": _contract,
+    "contracts.milestone": _milestone,
+    "jobs.proposal": _proposal,
+    "disputes.dispute": _dispute,
+    "trust.review": _review,
+}
+
+CLIENT, FREELANCER, BOTH = ("client",), ("freelancer",), ("client", "freelancer")
+#: event kind → (who is told, the sentence with {title} and {reason})
+RULES: dict[str, tuple[tuple[str, ...], str]] = {
+    "proposal.submit": (CLIENT, "A new proposal for “{title}”."),
+    "proposal.shortlist": (FREELANCER, "Your proposal for “{title}” was shortlisted."),
+    "proposal.decline": (FREELANCER, "Your proposal for “{title}” was declined. {reason}"),
+    "proposal.archive": (FREELANCER, "Your proposal for “{title}” was closed. {reason}"),
+    "proposal.withdraw": (CLIENT, "A proposal for “{title}” was withdrawn. {reason}"),
+    "contract.offer": (FREELANCER, "You have an offer for “{title}”."),
+    "contract.accept": (CLIENT, "Your offer for “{title}” was accepted. Fund the first milestone so that work can start."),
+    "contract.decline": (CLIENT, "Your offer for “{title}” was declined. {reason}"),
+    "contract.cancel": (BOTH, "The contract “{title}” was cancelled. {reason}"),
+    "contract.complete": (BOTH, "The contract “{title}” is complete. Please review the other side."),
+    "contract.pause": (BOTH, "The contract “{title}” is paused: its clocks stand still. {reason}"),
+    "contract.resume": (BOTH, "The contract “{title}” goes on: its clocks run again."),
+    "milestone.fund": (FREELANCER, "“{title}” is funded: the money is held, you can start."),
+    "milestone.funding_refused": (BOTH, "A payment for “{title}” came too late. {reason}"),
+    "milestone.submit": (CLIENT, "“{title}” was submitted. Approve it or ask for changes; silence approves it."),
+    "milestone.request_changes": (FREELANCER, "Changes were requested on “{title}”."),
+    "milestone.approve": (FREELANCER, "“{title}” was approved."),
+    "milestone.release": (BOTH, "The money of “{title}” was released."),
+    "milestone.clear": (FREELANCER, "The money of “{title}” is available for payout."),
+    "milestone.refund": (CLIENT, "The money of “{title}” is back in your wallet. {reason}"),
+    "dispute.open": (BOTH, "“{title}” is disputed: its money stays held until a decision."),
+    "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
+    "dispute.settle": (BOTH, "The dispute on “{title}” was settled. {reason}"),
+    "review.open": (BOTH, "A review of “{title}” is open to read."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence for one person, with the page it is about."""
+
+    user_id: int
+    text: str
+    link: str
+
+
+def notices(event: Event) -> list[Notice]:
+    """Who is told of an event, and what. Empty for kinds without a rule."""
+    rule = RULES.get(event.kind)
+    if rule is None:
+        return []
+    told, sentence = rule
+    client, freelancer, link, title = SCENES[event.aggregate_type](event.aggregate_id)
+    text = sentence.format(title=title[:120], reason=event.reason).strip()[:300]
+    people = dict.fromkeys({"client": client, "freelancer": freelancer}[side] for side in told)
+    return [Notice(user, text, link) for user in people if user != event.actor_id]

@@ -1,0 +1,75 @@
+"""Reading reviews and reputation. An unopened review is visible to its author alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from marketplace.accounts.selectors import users_by_id
+from marketplace.contracts.models import Contract
+from marketplace.contracts.selectors import contract_for
+from marketplace.core import clock
+from marketplace.core.errors import NotFound
+from marketplace.core.money import Money
+from marketplace.core.policies import Actor
+from marketplace.payments.selectors import worth
+
+from .models import Review
+from .reputation import Outcome, Reputation, reputation, value_class
+
+
+def window_shuts_at(contract: Contract) -> datetime | None:
+    """When the review window of an ended contract shuts; None while it lasts, or when the work never began."""
+    if contract.ended_at is None or contract.started_at is None:
+        return None
+    return contract.ended_at + timedelta(days=settings.REVIEW_WINDOW_DAYS)
+
+
+def reviews_of(actor: Actor, contract_id: int) -> tuple[Contract, QuerySet[Review]]:
+    """The contract and those of its reviews that the actor may read: opened ones, and the own. Raises NotFound."""
+    contract = contract_for(actor, contract_id)
+    return contract, Review.objects.filter(contract=contract).filter(Q(opened_at__isnull=False) | Q(author=actor.pk)).order_by("id")
+
+
+def may_write(actor: Actor, contract: Contract) -> bool:
+    """True when the actor is a side that has not reviewed yet and the window is open."""
+    shuts = window_shuts_at(contract)
+    if shuts is None or clock.now() >= shuts or actor.pk not in (contract.client_id, contract.freelancer_id):
+        return False
+    return not Review.objects.filter(contract=contract, author=actor.pk).exists()
+
+
+def due_contract_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Contracts whose window has shut and that hold an unopened review."""
+    shut = now - timedelta(days=settings.REVIEW_WINDOW_DAYS)
+    due = Review.objects.filter(opened_at__isnull=True, contract__ended_at__lte=shut)
+    return list(due.order_by("contract_id").values_list("contract_id", flat=True).distinct()[:limit])
+
+
+def outcomes_of(user_id: int) -> list[Outcome]:
+    """What the formula takes in for a user: opened reviews, oldest first."""
+    rows = Review.objects.filter(subject=user_id, opened_at__isnull=False).select_related("contract").order_by("opened_at", "id")
+    found = []
+    for review in rows:
+        usd = worth(Money(review.contract.total_minor, review.contract.currency), "USD")
+        if review.opened_at is not None:
+            found.append(Outcome(review.rating, value_class(None if usd is None else usd.minor), review.opened_at))
+    return found
+
+
+def reputation_of(user_id: int, now: datetime | None = None) -> Reputation:
+    """Reputation of a user as client and freelancer alike, as of `now`. Raises NotFound for an unknown user."""
+    if user_id not in users_by_id([user_id]):
+        raise NotFound("user")
+    return reputation(outcomes_of(user_id), now or clock.now())
+
+
+def rating(*, user_id: int) -> dict[str, Any] | None:
+    """The answer to ports.rating_of: rounded numbers for a profile; None before the first opened review."""
+    found = reputation(outcomes_of(user_id), clock.now())
+    if not found.count:
+        return None
+    return {"mean": round(found.mean, 2), "low": round(found.low, 2), "high": round(found.high, 2), "count": found.count}

@@ -1,0 +1,24 @@
+"""The review window's clock."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+
+from marketplace.core import clock
+
+from . import selectors, services
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(ignore_result=True, time_limit=300)
+def open_due() -> int:
+    """Open the reviews of contracts whose window has shut; returns how many were opened here."""
+    opened = 0
+    for contract_id in selectors.due_contract_ids(clock.now()):
+        try:
+            opened += services.reviews_open(contract_id=contract_id)
+        except Exception:  # one contract's fault must not stop the others; the next sweep tries again
+            log.exception("review_open_failed", contract=contract_id)
+    return opened
