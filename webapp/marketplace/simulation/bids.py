@@ -96,7 +96,8 @@ class Bids:
     # --- posts ------------------------------------------------------------------------------------------------------
     def _words(self) -> list[tuple[str, str]]:
         """Title and description of every post, in order."""
-        d, found = self.desk, []
+        found: list[tuple[str, str]] = []
+        d = self.desk
         for j in range(len(d.jobs)):
             copied = int(d.jobs.copy_of[j])
             if copied >= 0:
@@ -280,7 +281,7 @@ class Bids:
 
     def _end(self, s: Sent, action: str, state: str, at: int, actor: int | None, reason: str) -> None:
         s.decided, s.reason = at, reason
-        extra = {"job_id": int(self.desk.jobs.id[s.bid.job])}
+        extra: dict[str, Any] = {"job_id": int(self.desk.jobs.id[s.bid.job])}
         s.state = self.desk.journal.move(at, "jobs.proposal", s.id, "proposal", action, (s.state, state), actor, reason=reason, **extra)
 
     def decline_offer(self, s: Sent, actor: int, reason: str) -> None:

@@ -137,7 +137,7 @@ class Contracts:
         money = Money(part["amount_minor"], part["currency"])
         nonce = opaque_key("declined", part["id"])
         self.ledger.payment(
-            a.at, deal.row["client_id"], money, part["id"], nonce, token="tok_insufficient_funds", failure="insufficient_funds"
+            a.at, deal.row["client_id"], money, part["id"], nonce, card="tok_insufficient_funds", failure="insufficient_funds"
         )
 
     def _do_fund(self, deal: Deal, a: Action) -> None:
@@ -188,7 +188,7 @@ class Contracts:
         gross = Money(part["amount_minor"], part["currency"])
         self.ledger.release(a.at, row["id"], part["id"], row["freelancer_id"], gross, row["payee_currency"], actor=actor, rule=rule)
         part.update(released_at=a.at, clears_at=clears)
-        amounts = {"amount_minor": gross.minor, "currency": gross.currency}
+        amounts: dict[str, Any] = {"amount_minor": gross.minor, "currency": gross.currency}
         self._move(deal, a.milestone, a.at, "release", "released", actor, **amounts, clears_at=iso(clears))
         self._end_if_done(deal, a.at, actor)
 
@@ -279,12 +279,14 @@ class Contracts:
         }  # fmt: skip
         self.reviews.append(row)
         deal.reviews[side] = row
+        self.tell.tell(a.at, "trust.review", pk, "review.write", row["author_id"], after={"contract_id": deal.row["id"]})
         if len(deal.reviews) == 2:
             self._do_open_reviews(deal, a)
 
     def _do_open_reviews(self, deal: Deal, a: Action) -> None:
-        for row in deal.reviews.values():
+        for row in sorted(deal.reviews.values(), key=lambda r: r["id"]):
             row["opened_at"] = a.at
+            self.tell.tell(a.at, "trust.review", row["id"], "review.open", None, after={"contract_id": deal.row["id"]})
 
     # --- shared -----------------------------------------------------------------------------------------------------
     def _move(self, deal: Deal, k: int, at: int, action: str, state: str, actor: int | None, *, reason: str = "", **extra: Any) -> None:

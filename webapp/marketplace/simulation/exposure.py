@@ -279,7 +279,7 @@ class Market:
             self.state.client_posts[jobs.client[j]] += 1
 
     def _choose(self, j: int, day: int) -> None:
-        rng, jobs, client = self.fate_rng, self.jobs, int(self.jobs.client[j])
+        rng, client = self.fate_rng, int(self.jobs.client[j])
         ready = [b for b in self.bids[j] if not b.withdrawn and not b.spam]
         if self.clients.ghosting[client] or len(ready) < cal.MIN_BIDS_TO_DECIDE:
             return

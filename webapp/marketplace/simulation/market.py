@@ -196,9 +196,9 @@ def _try_card(contracts: Contracts, burst: tuple[int, int, int, int], at: int, k
     desk = contracts.desk
     currency = people.currency_of(int(desk.clients.country[client]))
     amount = Money(int(posts.minor(cents / 100 + k / 10, currency)), currency)
-    token, failure = ("tok_visa", "") if k == count - 1 else ("tok_declined", "declined")
+    card, failure = ("tok_visa", "") if k == count - 1 else ("tok_declined", "declined")
     contracts.ledger.payment(
-        at, int(desk.clients.user_id[client]), amount, None, opaque_key("card", client, k), token=token, failure=failure
+        at, int(desk.clients.user_id[client]), amount, None, opaque_key("card", client, k), card=card, failure=failure
     )
 
 

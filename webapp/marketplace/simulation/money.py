@@ -135,19 +135,19 @@ class Ledger:
 
     # --- gateway ----------------------------------------------------------------------------------------------------
     def payment(
-        self, at: int, payer: int, amount: Money, milestone_id: int | None, nonce: str, *, token: str = "tok_visa", failure: str = ""
+        self, at: int, payer: int, amount: Money, milestone_id: int | None, nonce: str, *, card: str = "tok_visa", failure: str = ""
     ) -> int:
         """A sandbox payment for a milestone (None: into the wallet) with its facts; when it succeeds also the deposit. Returns its id."""
         pk, purpose = len(self.payment_rows) + 1, "wallet" if milestone_id is None else "milestone"
         key = f"{purpose}:{milestone_id or payer}:{hashlib.sha256(nonce.encode()).hexdigest()[:40]}"
         gateway_key = f"payment:{pk}:{key}"
-        ref = self.remember("payment", gateway_key, "failed" if failure else "succeeded", amount, token, failure)
+        ref = self.remember("payment", gateway_key, "failed" if failure else "succeeded", amount, card, failure)
         state, result = ("failed", "rejected") if failure else ("succeeded", "done")
         self.payment_rows.add(
-            pk, PROVIDER, state, payer, amount.minor, amount.currency, purpose, milestone_id, key, ref, {"token": token}, result, failure,
+            pk, PROVIDER, state, payer, amount.minor, amount.currency, purpose, milestone_id, key, ref, {"token": card}, result, failure,
             at, None if failure else at,
         )  # fmt: skip
-        about = {"purpose": purpose, "purpose_id": milestone_id, "amount_minor": amount.minor, "currency": amount.currency}
+        about: dict[str, Any] = {"purpose": purpose, "purpose_id": milestone_id, "amount_minor": amount.minor, "currency": amount.currency}
         created = {k: v for k, v in about.items() if k != "purpose_id"}
         self.journal.tell(at, "payments.payment", pk, "payment.create", payer, after=created)
         if failure:
@@ -215,7 +215,8 @@ class Ledger:
         """The whole hold split between payee and payer (`sides` and `parts` in this order)."""
         (payee, payer), (to_payee, to_payer) = sides, parts
         lines: list[Line] = []
-        rate, quote = None, {}
+        rate: int | None = None
+        quote: dict[str, Any] = {}
         if to_payee:
             lines, rate, quote = self._pay(at, milestone_id, payee, to_payee, payee_currency)
         currency = to_payer.currency

@@ -21,6 +21,9 @@ COLUMNS = (
     "hold_reason", "held_until", "created_at", "settled_at",
 )  # fmt: skip
 
+#: the sandbox token of a bank account that was closed
+CLOSED_ACCOUNT = "bank_closed"
+
 
 class Payouts:
     """Payouts by freelancers; steps come in the order of time, each may ask for a later one."""
@@ -45,9 +48,9 @@ class Payouts:
         if float(amount.to_decimal()) * cal.USD_PER_UNIT[currency] < cal.PAYOUT_MIN_USD:
             return None
         pk = len(self.rows) + 1
-        token = "bank_closed" if self.rng.random() < cal.PAYOUT_FAILED else "bank_ok"
+        token = CLOSED_ACCOUNT if self.rng.random() < cal.PAYOUT_FAILED else "bank_ok"
         first = payee not in self.paid_before
-        row = {
+        row: dict[str, Any] = {
             "id": pk, "provider": PROVIDER, "state": "requested", "payee_id": payee, "amount_minor": amount.minor, "currency": currency,
             "idempotency_key": f"{payee}:{opaque_key('payout', payee, at)}"[:128], "provider_ref": None, "method": {"token": token},
             "failure_code": "", "hold_reason": "", "held_until": None, "created_at": at, "settled_at": None,
@@ -69,12 +72,12 @@ class Payouts:
         if row["state"] == "held":
             self._move(row, at, "clear", "requested", reason="hold_over")
         self._move(row, at, "send", "sent")
-        failed = row["method"]["token"] == "bank_closed"
+        failed = row["method"]["token"] == CLOSED_ACCOUNT
         key = f"payout:{pk}:{row['idempotency_key']}"
         row["provider_ref"] = self.ledger.remember(
             "payout", key, "failed" if failed else "paid", amount, row["method"]["token"], "account_closed" if failed else ""
         )
-        about = {"amount_minor": amount.minor, "currency": amount.currency}
+        about: dict[str, Any] = {"amount_minor": amount.minor, "currency": amount.currency}
         if failed:
             row["failure_code"] = "account_closed"
             self._post(row, at, "payout_fail", None, "payout_failed", "account_closed")

@@ -23,7 +23,7 @@ PROFILE_COLUMNS = (
     "hours_per_week", "languages", "category_id", "created_at",
 )  # fmt: skip
 #: an unusable password (Django's prefix), the same in every run
-NO_PASSWORD = "!simulated-person-cannot-sign-in"
+NO_PASSWORD = "!simulated-person-cannot-sign-in"  # noqa: S105 - no password: nobody can sign in with it
 
 
 def people_tables(desk: Desk) -> list[Table]:

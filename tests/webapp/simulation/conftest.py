@@ -1,0 +1,49 @@
+"""One small market for all tests of a module, made once in a transaction that is rolled back at its end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+UNTIL = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """The result of the run and the folder of its truth."""
+
+    result: Any
+    truth: Path
+
+
+@pytest.fixture(scope="session")
+def simulated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+    """A small market (seed 1, history until UNTIL)."""
+    request.getfixturevalue("django_db_setup")
+    blocker = request.getfixturevalue("django_db_blocker")
+    with blocker.unblock():
+        from django.test import override_settings
+
+        from marketplace.jobs import taxonomy
+        from marketplace.simulation.market import simulate
+
+        var = tmp_path_factory.mktemp("var")
+        outermost = transaction.atomic()
+        outermost._from_testcase = True  # as Django's own test case: "durable" units of work may run inside
+        outermost.__enter__()
+        try:
+            taxonomy.load()
+            with override_settings(VAR=var):
+                result = simulate(scale=os.environ.get("OPENLANCE_TEST_SCALE", "small"), seed=1, until=UNTIL)
+            print("\nsimulated in", {k: round(v, 1) for k, v in result.seconds.items()})
+            yield Simulated(result, var / "simulation")
+        finally:
+            transaction.set_rollback(True)
+            outermost.__exit__(None, None, None)
