@@ -133,15 +133,17 @@ class FileMapping:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
             raise InvalidInput("mapping_unreadable", f"The mapping {path} cannot be read: {e}") from e
-        options = dict(document.pop("file", {}))
-        tables = {name: document.pop(name) for name in ("columns", "categories") if name in document}
-        known = {f.name for f in fields(cls)}
-        unknown = [f"[{name}]" for name in document] + [f"file.{n}" for n in options if n not in known or n in ("columns", "categories")]
-        unknown += [f"columns.{n}" for n in tables.get("columns", {}) if n not in COLUMNS]
+        known = {f.name: f for f in fields(cls)}
+        unknown = [
+            f"[{name}]" for name, table in document.items() if name not in ("file", "columns", "categories") or not isinstance(table, dict)
+        ]
+        if not unknown:
+            unknown += [f"file.{n}" for n in document.get("file", {}) if n not in known or n in ("columns", "categories")]
+            unknown += [f"columns.{n}" for n in document.get("columns", {}) if n not in COLUMNS]
         if unknown:
             raise InvalidInput("mapping_option_unknown", f"The mapping has options that mean nothing: {', '.join(unknown)}.")
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-        mapping = cls(**values, **tables)
+        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.get("file", {}).items()}
+        mapping = cls(**options, **{name: document[name] for name in ("columns", "categories") if name in document})
         mapping.check()
         return mapping
 
@@ -149,19 +151,32 @@ class FileMapping:
         """Raises InvalidInput naming the first option that cannot be used."""
         if not self.columns.get("title"):
             raise InvalidInput("mapping_title", "columns.title is needed: a post without a title is no post.")
-        for table in (self.columns, self.categories):
-            if not all(isinstance(v, str) for v in table.values()):
-                raise InvalidInput("mapping_text", "In [columns] and [categories] every value is a text.")
+        lists = (self.date_formats, self.title_suffixes)
+        texts = (
+            self.encoding,
+            self.delimiter,
+            self.currency,
+            self.decimal_mark,
+            self.time_zone,
+            self.skills_separator,
+            self.pricing_when_unknown,
+        )
+        named = [*self.columns.values(), *self.categories.values()]
+        if not all(isinstance(each, tuple) for each in lists) or not all(
+            isinstance(t, str) for t in (*texts, *named, *lists[0], *lists[1])
+        ):
+            raise InvalidInput(
+                "mapping_text", "Every value of the mapping is a text; file.date_formats and file.title_suffixes are lists of texts."
+            )
         try:
             codecs.lookup(self.encoding)
             ZoneInfo(self.time_zone)
             exponent(self.currency)
         except LookupError as e:
             raise InvalidInput("mapping_encoding", f"file.encoding or file.time_zone is unknown: {e}") from e
-        except (ValueError, TypeError, OSError) as e:
+        except (ValueError, OSError) as e:
             raise InvalidInput("mapping_time_zone", f"file.time_zone {self.time_zone!r} is not a time zone such as Europe/Berlin.") from e
-        texts = (self.delimiter, self.decimal_mark)
-        if not all(isinstance(t, str) and len(t) == 1 for t in texts) or self.decimal_mark not in ".,":
+        if len(self.delimiter) != 1 or len(self.decimal_mark) != 1 or self.decimal_mark not in ".,":
             raise InvalidInput("mapping_mark", "file.delimiter is one character, file.decimal_mark is “.” or “,”.")
         if self.pricing_when_unknown not in Job.Pricing.values:
             raise InvalidInput("mapping_pricing", f"file.pricing_when_unknown is one of {', '.join(Job.Pricing.values)}.")

@@ -123,8 +123,8 @@ def _rows(path: Path, mapping: FileMapping) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError as e:
         raise InvalidInput(
             "file_encoding",
-            f"{path} is not {mapping.encoding} after line {begins}: {e.reason}. Name its encoding in the mapping: [file] encoding = "
-            '"cp1252". What stood in whole batches before that line is imported; run the command again to go on.',
+            f"{path} is not {mapping.encoding} from line {begins} on: {e.reason}. Name its encoding in the mapping: [file] encoding = "
+            '"cp1252". The whole batches before that line are imported; run the command again to go on.',
         ) from e
     except csv.Error as e:
         raise InvalidInput("file_broken", f"{path}, record at line {begins}: {e}. Look for an unclosed quotation mark there.") from e

@@ -21,7 +21,7 @@ LONGEST = 200
 SHORTEST_STEM = 3
 
 _COMPANY = re.compile(
-    r"(?:business|company|organi[sz]ation|team|startup|enterprise)?\b.*?(\d[\d,.]*)\s*(?:-|–|to|\+|or more)\s*(\d[\d,.]*)?\s*(?:employees|people|staff)\b",
+    r"(?:business|company|organi[sz]ation|team|startup|enterprise)?\b.*?(\d[\d,.]*)\s*(?:-|–|to|\+|or more)\s*(\d[\d,.]*)?\s*(?:employees|people|staff)\b\)?",
     re.I,
 )
 _YEARS = re.compile(r"(\d{1,2})\s*(?:\+|(?:-|–|to)\s*\d{1,2})?\s*(?:years?|yrs?)\b(?:.*\bexperience\b)?", re.I)
