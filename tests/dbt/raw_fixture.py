@@ -15,7 +15,9 @@ import duckdb
 from pipelines.extract.contracts import load_all
 
 META = {"_op": "VARCHAR", "_run_seq": "BIGINT", "_known_at": "TIMESTAMP"}
-FIRST_RUN = datetime(2026, 3, 2, 0, 0)
+FIRST_RUN = datetime(2026, 3, 26)
+SECOND_RUN = datetime(2026, 4, 1)
+LATER = {"_run_seq": 2, "_known_at": SECOND_RUN}
 #: values of columns that a row does not mention, where null is not allowed
 BLANK = {"VARCHAR": "", "BOOLEAN": False, "TIMESTAMP": FIRST_RUN, "DATE": FIRST_RUN.date()}
 
@@ -41,3 +43,225 @@ def _complete(rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) ->
         if unknown:
             raise ValueError(f"no such raw column: {', '.join(sorted(unknown))}")
         yield list((dict(defaults) | dict(row)).values())
+
+
+def _at(day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(2026, 3, day, hour, minute)
+
+
+def _user(number: int, country: str, zone: str) -> dict[str, Any]:
+    return {"id": number, "country": country, "time_zone": zone, "date_joined": _at(1), "display_currency": "USD"}
+
+
+def _job(number: int, client: int, state: str, opened: datetime, ended: datetime | None = None, **more: Any) -> dict[str, Any]:
+    fixed = {
+        "pricing": "fixed",
+        "currency": "USD",
+        "visibility": "public",
+        "category_id": 1,
+        "title": f"Job {number}",
+        "created_at": opened,
+    }
+    return {"id": number, "client_id": client, "state": state, "opened_at": opened, "ended_at": ended, **fixed, **more}
+
+
+def _proposal(number: int, job: int, freelancer: int, state: str, sent: datetime, **more: Any) -> dict[str, Any]:
+    base = {"id": number, "job_id": job, "freelancer_id": freelancer, "state": state, "submitted_at": sent}
+    return {**base, "amount_minor": 90000, "currency": "USD", **more}
+
+
+def _account(number: int, kind: str, currency: str, user: int | None = None, milestone: int | None = None) -> dict[str, Any]:
+    named = {"id": number, "key": f"{kind}:{number}:{currency}", "kind": kind, "currency": currency}
+    return {**named, "user_id": user, "milestone_id": milestone, "created_at": _at(1)}
+
+
+def _entry(number: int, kind: str, day: int, postings: int, gross: int | None = None) -> dict[str, Any]:
+    return {
+        "id": number,
+        "kind": kind,
+        "idempotency_key": f"key {number}",
+        "posting_count": postings,
+        "gross_minor": gross,
+        "occurred_at": _at(day),
+    }
+
+
+def _posting(number: int, entry: int, line: int, debit: int, credit: int, amount: int, currency: str, day: int) -> dict[str, Any]:
+    sides = {"debit_account_id": debit, "credit_account_id": credit, "amount": amount, "currency": currency}
+    return {"id": number, "entry_id": entry, "line_no": line, "occurred_at": _at(day), **sides}
+
+
+def _shown(number: int, batch: str, user: int, job: int, position: int, at: datetime, **more: Any) -> dict[str, Any]:
+    item = {"id": number, "batch": batch, "user_id": user, "item_type": "job", "item_id": job, "surface": "recommended_jobs"}
+    return {**item, "position": position, "propensity": 1.0 / position, "shown_at": at, **more}
+
+
+#: Alice (1) buys; Bob (2, Kenya) and Chiyo (3, Japan) sell; 4 stands for imported posts. Job 10 becomes contract 1000 in USD: of its two
+#: milestones one is released, one refunded. Job 13 becomes contract 1001 in JPY, whose milestone is held. Job 11 waits, job 12 is imported.
+#: The first run knows everything up to 26 March; the second, on 1 April, brings list b4, a review that was opened on the 25th, and a deletion.
+MARKET: dict[str, list[dict[str, Any]]] = {
+    "accounts_user": [
+        _user(1, "DE", "Europe/Berlin"),
+        _user(2, "KE", "Africa/Nairobi"),
+        _user(3, "JP", "Asia/Tokyo"),
+        _user(4, "", "Mars/Olympus"),
+    ],
+    "accounts_clientprofile": [
+        {"id": 1, "user_id": 1, "created_at": _at(1)},
+        {"id": 2, "user_id": 4, "import_source": "posts_2024", "created_at": _at(1)},
+    ],
+    "accounts_freelancerprofile": [
+        {
+            "id": 21,
+            "user_id": 2,
+            "title": "Python developer",
+            "overview": "APIs",
+            "hourly_rate_minor": 4500,
+            "currency": "USD",
+            "experience_level": "expert",
+            "availability": "partly",
+            "category_id": 1,
+        },
+        {
+            "id": 31,
+            "user_id": 3,
+            "title": "Designer",
+            "hourly_rate_minor": 3001,
+            "currency": "JPY",
+            "experience_level": "entry",
+            "availability": "available",
+        },
+    ],
+    "accounts_freelancerskill": [
+        {"id": 1, "freelancer_id": 21, "skill_id": 2, "level": 5, "years": 9},
+        {"id": 2, "freelancer_id": 21, "skill_id": 1, "level": 3, "years": 2},
+    ],
+    "jobs_category": [{"id": 1, "slug": "web-development", "name": "Web development"}],
+    "jobs_skill": [
+        {"id": 1, "slug": "python", "name": "Python", "category_id": 1},
+        {"id": 2, "slug": "django", "name": "Django", "category_id": 1},
+    ],
+    "jobs_job": [
+        _job(10, 1, "filled", _at(2, 8), _at(5, 8), budget_min_minor=80000, budget_max_minor=100001, experience_level="expert"),
+        _job(11, 1, "open", _at(3), pricing="hourly", currency="JPY", budget_min_minor=3000, budget_max_minor=5000, description="Logo"),
+        _job(12, 4, "open", _at(4), source="posts_2024", currency="KWD", budget_max_minor=12345),
+        _job(13, 1, "filled", _at(6, 8), _at(10)),
+    ],
+    "jobs_jobskill": [{"id": 1, "job_id": 10, "skill_id": 2}, {"id": 2, "job_id": 10, "skill_id": 1}],
+    "jobs_proposal": [
+        _proposal(
+            100, 10, 2, "accepted", _at(2, 10), first_seen_at=_at(2, 12), shortlisted_at=_at(3), offered_at=_at(4), decided_at=_at(5)
+        ),
+        _proposal(101, 10, 3, "declined", _at(2, 11), decided_at=_at(5)),
+        _proposal(102, 13, 3, "accepted", _at(6, 9), offered_at=_at(8), decided_at=_at(10), amount_minor=100000, currency="JPY"),
+        _proposal(103, 11, 3, "submitted", _at(4)),
+        _proposal(103, 11, 3, "submitted", _at(4), _op="d", **LATER),
+    ],
+    "contracts_contract": [
+        {
+            "id": 1000,
+            "job_id": 10,
+            "proposal_id": 100,
+            "client_id": 1,
+            "freelancer_id": 2,
+            "state": "completed",
+            "pricing": "fixed",
+            "currency": "USD",
+            "payee_currency": "USD",
+            "total_minor": 90000,
+            "offered_at": _at(4),
+            "started_at": _at(5),
+            "ended_at": _at(21),
+        },
+        {
+            "id": 1001,
+            "job_id": 13,
+            "proposal_id": 102,
+            "client_id": 1,
+            "freelancer_id": 3,
+            "state": "active",
+            "pricing": "fixed",
+            "currency": "JPY",
+            "payee_currency": "JPY",
+            "total_minor": 100000,
+            "offered_at": _at(8),
+            "started_at": _at(10),
+        },
+    ],
+    "contracts_milestone": [
+        {"id": 1, "contract_id": 1000, "position": 1, "state": "released", "amount_minor": 60000, "currency": "USD"},
+        {"id": 2, "contract_id": 1000, "position": 2, "state": "refunded", "amount_minor": 30000, "currency": "USD"},
+        {"id": 3, "contract_id": 1001, "position": 1, "state": "in_progress", "amount_minor": 100000, "currency": "JPY"},
+    ],
+    "payments_account": [
+        _account(1, "clearing", "USD"),
+        _account(2, "wallet", "USD", 1),
+        _account(3, "hold", "USD", 1, 1),
+        _account(4, "hold", "USD", 1, 2),
+        _account(5, "pending", "USD", 2),
+        _account(6, "fees", "USD"),
+        _account(7, "clearing", "JPY"),
+        _account(8, "wallet", "JPY", 1),
+        _account(9, "hold", "JPY", 1, 3),
+    ],
+    "payments_entry": [
+        _entry(1, "deposit", 5, 1),
+        _entry(2, "hold", 5, 1),
+        _entry(3, "hold", 5, 1),
+        _entry(4, "release", 20, 2, 60000),
+        _entry(5, "refund", 21, 1),
+        _entry(6, "deposit", 10, 1),
+        _entry(7, "hold", 10, 1),
+    ],
+    "payments_posting": [
+        _posting(1, 1, 1, 1, 2, 90000, "USD", 5),
+        _posting(2, 2, 1, 2, 3, 60000, "USD", 5),
+        _posting(3, 3, 1, 2, 4, 30000, "USD", 5),
+        _posting(4, 4, 1, 3, 5, 54000, "USD", 20),
+        _posting(5, 4, 2, 3, 6, 6000, "USD", 20),
+        _posting(6, 5, 1, 4, 2, 30000, "USD", 21),
+        _posting(7, 6, 1, 7, 8, 100001, "JPY", 10),
+        _posting(8, 7, 1, 8, 9, 100000, "JPY", 10),
+    ],
+    "payments_fxrate": [
+        {"id": 1, "base": "USD", "quote": "JPY", "rate": 125, "source": "ecb_cross", "as_of": _at(1).date(), "fetched_at": _at(1)},
+    ],
+    "trust_review": [
+        {
+            "id": 1,
+            "contract_id": 1000,
+            "author_id": 1,
+            "subject_id": 2,
+            "author_side": "client",
+            "rating": 5,
+            "written_at": _at(22),
+            "opened_at": _at(25),
+        },
+        {
+            "id": 2,
+            "contract_id": 1001,
+            "author_id": 1,
+            "subject_id": 2,
+            "author_side": "client",
+            "rating": 1,
+            "written_at": _at(22),
+            "opened_at": _at(25, 12),
+            **LATER,
+        },
+    ],
+    "activity_impression": [
+        _shown(1, "b1", 2, 10, 1, _at(2, 9)),
+        _shown(2, "b2", 2, 11, 2, _at(3, 1)),
+        _shown(3, "b3", 3, 13, 1, _at(6, 8, 30)),
+        _shown(4, "b4", 2, 11, 1, _at(27), **LATER),
+        _shown(5, "b3", 3, 12, 2, _at(6, 8, 30)),
+    ],
+    "activity_view": [
+        {"id": 1, "user_id": 2, "item_type": "job", "item_id": 10, "viewed_at": _at(2, 9, 30)},
+        {"id": 2, "user_id": 2, "item_type": "job", "item_id": 11, "viewed_at": _at(3, 2)},
+    ],
+    "activity_search": [
+        {"id": 1, "user_id": 2, "surface": "job_search", "query": "django", "hits": 3, "searched_at": _at(3)},
+        {"id": 2, "user_id": 2, "surface": "job_search", "query": "cobol", "hits": 0, "searched_at": _at(3)},
+    ],
+}

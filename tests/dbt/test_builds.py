@@ -1,0 +1,49 @@
+"""That the project builds where it must, finds money that went astray, and repeats itself exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+LAYERS = ("reference", "staging", "intermediate", "marts", "features", "admin", "client", "freelancer", "science")
+
+
+def relations(warehouse: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Every relation that dbt made, with its rows in a fixed order."""
+    with duckdb.connect(str(warehouse), read_only=True) as db:
+        names = db.execute("select table_schema || '.' || table_name from information_schema.tables where table_schema <> 'raw'").fetchall()
+        return {name: db.execute(f"select * from {name} order by all").fetchall() for (name,) in names}
+
+
+def test_an_empty_market_builds_and_says_so(empty: Any) -> None:
+    everything = relations(empty.warehouse)
+    assert {name.split(".")[0] for name in everything} == set(LAYERS)
+    overview = {row["metric"]: row["value"] for row in empty.rows("admin.kpi_overview")}
+    assert overview["gsv_funded"] == 0 and overview["take_rate"] is None and overview["median_hours_to_first_bid"] is None
+    assert [row["count"] for row in empty.rows("admin.funnel")] == [0] * 6
+    assert everything["science.feat_pairs"] == []
+
+
+def test_every_unit_test_of_the_rules_was_run(empty: Any) -> None:
+    ran = {r["unique_id"] for r in empty.results() if r["unique_id"].startswith("unit_test.") and r["status"] == "pass"}
+    assert ran == set(empty.manifest()["unit_tests"]) and len(ran) >= 12
+
+
+def test_building_the_same_log_twice_gives_the_same_rows(market: Any, market_again: Any) -> None:
+    first, second = relations(market.warehouse), relations(market_again.warehouse)
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_minor_unit_astray_anywhere_is_found(workshop: Any, market_again: Any) -> None:
+    """One unit too many in a raw posting of a fee, in a milestone's hold and in an entry's count: each reconciliation tells its own."""
+    with duckdb.connect(str(workshop.warehouse)) as db:
+        db.execute("update raw.payments_posting set amount = amount + 1 where id = 5")
+        db.execute("update marts.fct_milestone set held_minor = held_minor + 1 where milestone_id = 3")
+        db.execute("update marts.fct_entry set posting_count = posting_count + 1 where entry_id = 1")
+    run = workshop.dbt("test", "--select", "test_type:singular")
+    assert run.returncode == 1
+    singular = {n["name"] for n in market_again.manifest()["nodes"].values() if n["resource_type"] == "test" and "test_metadata" not in n}
+    assert {name for name in singular if f"Failure in test {name}" in run.stdout} == singular
+    assert len(singular) == 5
