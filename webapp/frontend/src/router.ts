@@ -18,15 +18,24 @@ const id = (route: RouteLocationNormalized) => ({ id: Number(route.params.id) })
 const routes: RouteRecordRaw[] = [
   { path: "/", component: () => import("./pages/HomePage.vue"), meta: { title: "Home", open: true } },
   { path: "/sign-in", component: () => import("./pages/SignInPage.vue"), meta: { title: "Sign in", open: true } },
-  { path: "/sign-up", component: () => import("./pages/SignUpPage.vue"), meta: { title: "Create an account", open: true } },
+  {
+    path: "/sign-up",
+    component: () => import("./pages/SignUpPage.vue"),
+    meta: { title: "Create an account", open: true },
+  },
   {
     path: "/verify-email/:key?",
     component: () => import("./pages/VerifyEmailPage.vue"),
     meta: { title: "Confirm your e-mail", open: true },
   },
-  { path: "/jobs", component: () => import("./pages/JobsPage.vue"), meta: { title: "Find jobs" } },
+  { path: "/jobs", component: () => import("./pages/JobsPage.vue"), meta: { title: "Find jobs", open: true } },
   { path: "/jobs/new", component: () => import("./pages/JobEditPage.vue"), meta: { title: "Post a job" } },
-  { path: String.raw`/jobs/:id(\d+)`, component: () => import("./pages/JobPage.vue"), props: id, meta: { title: "Job" } },
+  {
+    path: String.raw`/jobs/:id(\d+)`,
+    component: () => import("./pages/JobPage.vue"),
+    props: id,
+    meta: { title: "Job", open: true },
+  },
   {
     path: String.raw`/jobs/:id(\d+)/edit`,
     component: () => import("./pages/JobEditPage.vue"),

@@ -71,7 +71,11 @@ function isErrorBody(body: unknown): body is ErrorBody {
 export function toError(status: number, body: unknown): ApiError {
   if (isErrorBody(body)) return new ApiError(status, body.code, body.message, body.fields ?? {});
   if (status >= 500)
-    return new ApiError(status, "server_error", "The server made a mistake. It is noted; please try again in a moment.");
+    return new ApiError(
+      status,
+      "server_error",
+      "The server made a mistake. It is noted; please try again in a moment.",
+    );
   return new ApiError(status, "error", "The request was not understood. Reload the page and try again.");
 }
 

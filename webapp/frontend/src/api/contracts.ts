@@ -1,6 +1,7 @@
 /** The actions of a contract page, each one request with its key. */
 import { api, ApiError, body } from "./client";
 import type { Attempt } from "./idempotency";
+import type { FundRequest } from "./types";
 
 export type MilestoneAction = "start" | "submit" | "request-changes" | "approve" | "refund" | "dispute";
 
@@ -9,7 +10,7 @@ export type MilestoneAction = "start" | "submit" | "request-changes" | "approve"
  * may be confirmed later. Throws ApiError when it was refused.
  */
 export async function fund(attempt: Attempt, id: number, source: string): Promise<string> {
-  const request =
+  const request: FundRequest =
     source === "wallet" ? { provider: "wallet", method: {} } : { provider: "sandbox", method: { token: source } };
   const { payment, milestone } = await attempt.run(request, (key) =>
     body(
@@ -31,15 +32,16 @@ export async function milestoneAct(
   id: number,
   action: MilestoneAction,
   text: string,
+  unmet: number[],
 ): Promise<number | undefined> {
-  return attempt.run([action, text], async (key) => {
+  return attempt.run([action, text, unmet], async (key) => {
     const params = { path: { id }, header: { "Idempotency-Key": key } };
     switch (action) {
       case "submit":
         await body(api.POST("/api/v1/milestones/{id}/submit", { params, body: { note: text } }));
         return undefined;
       case "request-changes":
-        await body(api.POST("/api/v1/milestones/{id}/request-changes", { params, body: { text } }));
+        await body(api.POST("/api/v1/milestones/{id}/request-changes", { params, body: { text, unmet } }));
         return undefined;
       case "dispute":
         return (await body(api.POST("/api/v1/milestones/{id}/dispute", { params, body: { claim: text } }))).id;

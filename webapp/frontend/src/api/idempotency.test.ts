@@ -22,13 +22,14 @@ describe("an attempt's key", () => {
     made = 0;
   });
 
-  it.each([new ApiError(0, "unreachable", ""), new ApiError(503, "unavailable", ""), new ApiError(409, "request_in_progress", "")])(
-    "stays for a retry while the outcome is unknown (%o), also after a reload",
-    async (error) => {
-      await expect(attempt().run({ a: 1 }, failing(error))).rejects.toBe(error);
-      expect(await attempt().run({ a: 1 }, (key) => Promise.resolve(key))).toBe("key-1");
-    },
-  );
+  it.each([
+    new ApiError(0, "unreachable", ""),
+    new ApiError(503, "unavailable", ""),
+    new ApiError(409, "request_in_progress", ""),
+  ])("stays for a retry while the outcome is unknown (%o), also after a reload", async (error) => {
+    await expect(attempt().run({ a: 1 }, failing(error))).rejects.toBe(error);
+    expect(await attempt().run({ a: 1 }, (key) => Promise.resolve(key))).toBe("key-1");
+  });
 
   it("is fresh when the request changed", async () => {
     await expect(attempt().run({ a: 1 }, failing(new ApiError(0, "unreachable", "")))).rejects.toThrow();

@@ -68,7 +68,12 @@ function refusal(answer: AuthAnswer): ApiError {
     if (error.param) (fields[error.param] ??= []).push(error.message);
     else general.push(error.message);
   }
-  return new ApiError(400, "invalid", general.join(" ") || "Please correct the marked fields and send it again.", fields);
+  return new ApiError(
+    400,
+    "invalid",
+    general.join(" ") || "Please correct the marked fields and send it again.",
+    fields,
+  );
 }
 
 async function stepAfter(answer: AuthAnswer): Promise<SignInStep> {
@@ -79,7 +84,11 @@ async function stepAfter(answer: AuthAnswer): Promise<SignInStep> {
   }
   const pending = answer.data?.flows?.find((flow) => flow.is_pending)?.id;
   if (pending === "verify_email" || pending === "mfa_authenticate") return pending;
-  throw new ApiError(answer.status, "unknown_step", "This account needs a sign-in step that the web app does not offer.");
+  throw new ApiError(
+    answer.status,
+    "unknown_step",
+    "This account needs a sign-in step that the web app does not offer.",
+  );
 }
 
 /** Asks the server who is signed in and what time it is. Throws ApiError(0) when it cannot be reached. */

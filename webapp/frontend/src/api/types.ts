@@ -4,7 +4,17 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 
 export type Me = Schemas["Me"];
-export interface SkillRef {
-  slug: string;
-  name: string;
-}
+export type Category = Schemas["Category"];
+export type SkillRef = Schemas["Skill"];
+export type JobCard = Schemas["JobCard"];
+export type JobHit = Schemas["JobHit"];
+export type JobHits = Schemas["JobSearchResult"];
+export type Quote = Schemas["Quote"];
+export type Proposal = Schemas["Proposal"];
+export type Recommendation = Schemas["Hit"];
+export type ContractSummary = Schemas["ContractSummary"];
+export type Contract = Schemas["Contract"];
+export type Milestone = Schemas["Milestone"];
+export type TimelineItem = Schemas["TimelineItem"];
+export type InboxItem = Schemas["InboxItem"];
+export type FundRequest = Schemas["FundRequest"];

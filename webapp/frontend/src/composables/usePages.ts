@@ -8,8 +8,8 @@ export interface Page<T> {
   next?: string | null;
 }
 
-export interface Pages<T, P extends Page<T>> {
-  rows: Ref<T[]>;
+export interface Pages<P extends Page<unknown>> {
+  rows: Ref<P["results"][number][]>;
   first: Ref<P | undefined>;
   error: Ref<ApiError | undefined>;
   ready: Ref<boolean>;
@@ -21,8 +21,8 @@ export interface Pages<T, P extends Page<T>> {
 }
 
 /** A keyset list: the first page now, further ones by `more`. An answer that was overtaken by `reload` is dropped. */
-export function usePages<T, P extends Page<T> = Page<T>>(load: (cursor: string | undefined) => Promise<P>): Pages<T, P> {
-  const rows = shallowRef<T[]>([]);
+export function usePages<P extends Page<unknown>>(load: (cursor: string | undefined) => Promise<P>): Pages<P> {
+  const rows = shallowRef<P["results"][number][]>([]);
   const first = shallowRef<P>();
   const error = shallowRef<ApiError>();
   const ready = ref(false);
@@ -54,5 +54,14 @@ export function usePages<T, P extends Page<T> = Page<T>>(load: (cursor: string |
 
   onScopeDispose(() => turn++);
   void fetchPage(undefined);
-  return { rows, first, error, ready, busy, hasMore, reload: () => fetchPage(undefined), more: () => fetchPage(cursor) };
+  return {
+    rows,
+    first,
+    error,
+    ready,
+    busy,
+    hasMore,
+    reload: () => fetchPage(undefined),
+    more: () => fetchPage(cursor),
+  };
 }

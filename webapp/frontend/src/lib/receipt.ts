@@ -11,24 +11,31 @@ export interface ReceiptStep {
 interface ProposalLike {
   state: string;
   submitted_at: string;
-  first_seen_at: string | null;
-  shortlisted_at?: string | null;
+  shortlisted_at: string | null;
   offered_at: string | null;
-  decided_at: string | null;
-  outcome_reason: string;
+  receipt: {
+    opened_at: string | null;
+    position: number | null;
+    among: number;
+    outcome: string | null;
+    outcome_at: string | null;
+    outcome_reason: string;
+  };
 }
 
-const LIVE = ["submitted", "seen", "shortlisted", "offered"];
-
 export function receiptOf(proposal: ProposalLike): ReceiptStep[] {
-  const ended = !LIVE.includes(proposal.state);
+  const { receipt } = proposal;
   const steps: ReceiptStep[] = [{ title: "Sent", text: "", at: proposal.submitted_at }];
-  if (proposal.first_seen_at) steps.push({ title: "Opened by the client", text: "", at: proposal.first_seen_at });
-  else if (ended) steps.push({ title: "Never opened", text: "", at: "" });
+  if (receipt.opened_at) steps.push({ title: "Opened by the client", text: "", at: receipt.opened_at });
+  else if (receipt.outcome) steps.push({ title: "Never opened", text: "", at: "" });
   else steps.push({ title: "Not opened yet", text: "You are told when the client opens it.", at: "" });
   if (proposal.shortlisted_at) steps.push({ title: "Shortlisted", text: "", at: proposal.shortlisted_at });
   if (proposal.offered_at) steps.push({ title: "Offered a contract", text: "", at: proposal.offered_at });
-  if (ended)
-    steps.push({ title: stateWord(proposal.state), text: proposal.outcome_reason, at: proposal.decided_at ?? "" });
+  if (receipt.outcome) {
+    steps.push({ title: stateWord(receipt.outcome), text: receipt.outcome_reason, at: receipt.outcome_at ?? "" });
+  } else if (receipt.position !== null) {
+    const place = `Place ${receipt.position} of ${receipt.among} under the published ranking`;
+    steps.push({ title: place, text: "It changes as proposals come and go.", at: "" });
+  }
   return steps;
 }

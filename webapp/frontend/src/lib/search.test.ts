@@ -4,7 +4,14 @@ import { activeCount, cursorOf, filtersOf, NO_FILTERS, queryOf } from "./search"
 
 describe("the search in the address", () => {
   it("comes back as it went", () => {
-    const filters = { ...NO_FILTERS, query: "c# api", skills: ["c-sharp", "sql"], skills_mode: "all" as const, budget_min: "500", currency: "EUR" };
+    const filters = {
+      ...NO_FILTERS,
+      query: "c# api",
+      skills: ["c-sharp", "sql"],
+      skills_mode: "all" as const,
+      budget_min: "500",
+      currency: "EUR",
+    };
     expect(filtersOf(queryOf(filters))).toEqual(filters);
   });
 

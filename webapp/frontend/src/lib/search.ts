@@ -72,7 +72,10 @@ export function queryOf(filters: Filters): Record<string, string> {
 /** How many filters are set beside the words and the order. */
 export function activeCount(filters: Filters): number {
   const set = queryOf(filters);
-  return ["category", "skills", "pricing", "level", "posted_within_days"].filter((n) => set[n]).length + (set.budget_min || set.budget_max ? 1 : 0);
+  return (
+    ["category", "skills", "pricing", "level", "posted_within_days"].filter((n) => set[n]).length +
+    (set.budget_min || set.budget_max ? 1 : 0)
+  );
 }
 
 /** The `cursor` in a page address that the server gave, or undefined at the end. */

@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 
 import { readDays, readMilestones, sumGap, sumText, type Errors, type MilestoneRow } from "./terms";
 
-const row = (changes: Partial<MilestoneRow>): MilestoneRow => ({ title: "Part", amount: "", days: "", acceptance: "", ...changes });
+const row = (changes: Partial<MilestoneRow>): MilestoneRow => ({
+  title: "Part",
+  amount: "",
+  days: "",
+  acceptance: "",
+  ...changes,
+});
 
 describe("milestones of a bid", () => {
   it("become the API's form, acceptance points line by line", () => {
@@ -23,7 +29,11 @@ describe("milestones of a bid", () => {
 
     readMilestones([row({ title: " ", amount: "x", days: "0" })], "USD", 100, errors);
 
-    expect(Object.keys(errors).sort()).toEqual(["milestones.0.amount_minor", "milestones.0.due_in_days", "milestones.0.title"]);
+    expect(Object.keys(errors).sort()).toEqual([
+      "milestones.0.amount_minor",
+      "milestones.0.due_in_days",
+      "milestones.0.title",
+    ]);
   });
 
   it("must add up to the price to the cent", () => {

@@ -44,7 +44,12 @@ export function readDays(text: string, path: string, errors: Errors): number | n
 }
 
 /** The milestones as the API takes them. With `total` the amounts must sum to exactly that. */
-export function readMilestones(rows: MilestoneRow[], currency: string, total: number | undefined, errors: Errors): MilestoneTerms[] {
+export function readMilestones(
+  rows: MilestoneRow[],
+  currency: string,
+  total: number | undefined,
+  errors: Errors,
+): MilestoneTerms[] {
   const terms = rows.map((row, i) => {
     const at = `milestones.${i}`;
     if (!row.title.trim()) errors[`${at}.title`] = "Give the milestone a title.";

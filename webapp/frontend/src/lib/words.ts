@@ -63,4 +63,19 @@ export const PRICINGS = [
   { value: "hourly", text: "By the hour" },
 ] as const;
 
-export const CURRENCIES = ["USD", "EUR", "GBP", "KES", "INR", "JPY", "NGN", "PHP", "PLN", "BRL", "CAD", "AUD", "CHF", "KWD"];
+export const CURRENCIES = [
+  "USD",
+  "EUR",
+  "GBP",
+  "KES",
+  "INR",
+  "JPY",
+  "NGN",
+  "PHP",
+  "PLN",
+  "BRL",
+  "CAD",
+  "AUD",
+  "CHF",
+  "KWD",
+];
