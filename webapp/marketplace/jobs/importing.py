@@ -29,6 +29,7 @@ from .taxonomy import normalise
 from .taxonomy import source as taxonomy_source
 
 BATCH = 200
+RIVALS = 5
 
 
 @dataclass(slots=True)
@@ -204,11 +205,7 @@ def _store_batch(batch: Sequence[_Row], source: str, terms: _Terms, report: Impo
             _publish(row.post, source, clients[row.post.country], terms.categories[categories[row.line]], terms)
         return {row.line for row in new}
 
-    try:
-        written = run_in_transaction(store)
-    except IntegrityError:
-        # A rival import of the same posts committed first: its posts are found now.
-        written = run_in_transaction(store)
+    written = _beside_rivals(store)
     for row in fit:
         if row.line in written:
             _count_unknown(row.post, report)
@@ -217,6 +214,16 @@ def _store_batch(batch: Sequence[_Row], source: str, terms: _Terms, report: Impo
     return [
         (row, RowRejected("no category fits; add it to the mapping's [categories]", row.post.category)) for row in batch if row not in fit
     ]
+
+
+def _beside_rivals(store: Callable[[], set[int]]) -> set[int]:
+    """Run `store` in a transaction of its own. When another import commits the same posts or client first, its rows are found the next time."""
+    for _ in range(RIVALS - 1):
+        try:
+            return run_in_transaction(store)
+        except IntegrityError:
+            continue
+    return run_in_transaction(store)
 
 
 def _count_unknown(post: ImportedPost, report: ImportReport) -> None:
