@@ -19,7 +19,7 @@ READS = {
     "staging": {"source"},
     "intermediate": {"staging", "intermediate", "seed"},
     "marts": {"staging", "intermediate", "marts", "seed"},
-    "features": {"staging"},
+    "features": {"staging", "intermediate"},
     "published": {"intermediate", "marts", "features", "published"},
 }
 

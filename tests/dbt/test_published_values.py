@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from marketplace.trust.reputation import Outcome, reputation
+
 
 def at(day: int, hour: int = 0, minute: int = 0) -> datetime:
-    return datetime(2026, 3, day, hour, minute)
+    """An instant of March 2026; day 32 is 1 April."""
+    return datetime(2026, 3, 1, hour, minute) + timedelta(days=day - 1)
+
+
+#: Bob's reviews as the marketplace's own formula takes them: contracts of 900 and 800 dollars are of value class 2
+REVIEW = Outcome(rating=5, value=2, opened_at=at(25))
+LATE_REVIEW = Outcome(rating=1, value=2, opened_at=at(25, 12))
 
 
 def gsv(day: int, currency: str, funded: int, released: int, refunded: int, usd: tuple[int, int, int]) -> dict[str, Any]:
@@ -100,7 +108,7 @@ def test_training_pairs_know_what_was_known_when_they_were_shown(market: Any) ->
         pair(
             "b3", 3, 13, at(6, 8, 30), 1, bid_at=at(6, 9), shortlisted_at=at(8), hired_at=at(10), **{**nothing, "client_hire_rate": 2 / 3}
         ),
-        pair("b4", 2, 11, at(27), 1, reputation=25 / 6, contracts_done=1, client_hire_rate=3 / 4, proposals=1),
+        pair("b4", 2, 11, at(27), 1, reputation=pytest.approx(reputation([REVIEW], at(27)).mean, abs=1e-9), contracts_done=1, client_hire_rate=3 / 4, proposals=1),
     ]
 
 
@@ -108,7 +116,7 @@ def test_both_sides_as_they_are_known_now(market: Any) -> None:
     bob, chiyo = market.rows("science.feat_freelancers")
     assert bob == {
         "freelancer_id": 2, "skills": [1, 2], "category_id": 1, "country": "KE", "zone_hours": 3.0, "level": "expert", "rate_usd_minor": 4500,
-        "reputation": 26 / 7, "contracts_done": 1, "availability": "partly", "text": "Python developer APIs",
+        "reputation": pytest.approx(reputation([REVIEW, LATE_REVIEW], at(32)).mean, abs=1e-9), "contracts_done": 1, "availability": "partly", "text": "Python developer APIs",
     }  # fmt: skip
     # 3,001 yen are 2,400.8 cents
     assert (chiyo["skills"], chiyo["rate_usd_minor"], chiyo["reputation"], chiyo["zone_hours"]) == ([], 2401, None, 9.0)

@@ -5,16 +5,16 @@
 
 {#
   Feature events out of row versions. `counted` is the condition under which a version counts; `measures` maps a name to the amount a
-  counting version stands for. Emits (entity_id, event_at, known_at, measures…), only where something changed.
+  counting version stands for, kept as `type`. Emits (entity_id, event_at, known_at, measures…), only where something changed.
 #}
-{% macro changes(versions, entity, event_at, counted, measures) -%}
+{% macro changes(versions, entity, event_at, counted, measures, type='bigint') -%}
     with standing as (
         select
             id, run_seq, is_backfill, known_at as logged_at,
             max({{ entity }}) over (partition by id) as entity_id,
             case when {{ counted }} and not is_deleted then {{ event_at }} end as counted_at,
             {%- for name, amount in measures.items() %}
-            cast(case when {{ counted }} and not is_deleted then {{ amount }} else 0 end as bigint) as {{ name }}{{ ',' if not loop.last }}
+            cast(case when {{ counted }} and not is_deleted then {{ amount }} else 0 end as {{ type }}) as {{ name }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ versions }}
     ),

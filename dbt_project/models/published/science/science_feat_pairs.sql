@@ -18,7 +18,7 @@ job_instants as (
 ),
 
 freelancers as (
-    {{ as_of(ref('feat_freelancer_events'), 'freelancer_instants', ['contracts_done', 'reviews', 'rating_sum']) }}
+    {{ as_of(ref('feat_freelancer_events'), 'freelancer_instants', ['contracts_done', 'reviews', 'weight', 'weighted_rating']) }}
 ),
 
 clients as (
@@ -39,7 +39,7 @@ select
     impressions.bid_at,
     impressions.shortlisted_at,
     impressions.hired_at,
-    {{ reputation('freelancers.reviews', 'freelancers.rating_sum') }} as reputation,
+    {{ reputation('freelancers.reviews', 'freelancers.weight', 'freelancers.weighted_rating', 'impressions.shown_at') }} as reputation,
     cast(freelancers.contracts_done as bigint) as contracts_done,
     {{ hire_rate('clients.jobs_filled', 'clients.jobs_ended') }} as client_hire_rate,
     cast(jobs.proposals as bigint) as proposals

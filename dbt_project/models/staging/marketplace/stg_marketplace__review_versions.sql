@@ -1,1 +1,1 @@
-{{ row_versions('trust_review', {'subject_id': 'subject_id', 'author_side': 'author_side', 'rating': 'rating', 'opened_at': 'opened_at'}) }}
+{{ row_versions('trust_review', {'contract_id': 'contract_id', 'subject_id': 'subject_id', 'author_side': 'author_side', 'rating': 'rating', 'opened_at': 'opened_at'}) }}
