@@ -2,7 +2,7 @@
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from .pages import web_app
@@ -10,7 +10,7 @@ from .pages import web_app
 # The admin has no sign-in of its own: rate limits, codes and second factors of the one sign-in hold there too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
-api_v1 = [
+api_v1: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("", include("marketplace.core.api.urls")),
     path("", include("marketplace.activity.api.urls")),

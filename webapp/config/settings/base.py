@@ -170,6 +170,7 @@ SPECTACULAR_SETTINGS = {
         "LevelEnum": ["entry", "intermediate", "expert"],
         "JobStateEnum": "marketplace.jobs.states.JOB.choices",
         "ProposalStateEnum": "marketplace.jobs.states.PROPOSAL.choices",
+        "ContractStateEnum": "marketplace.contracts.states.CONTRACT.choices",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 from .base import *  # noqa: F403
 from .base import INSTALLED_APPS, mysql_database, sqlite_database
@@ -20,6 +21,6 @@ if not os.environ.get("OPENLANCE_REDIS_URL"):
 ACTIVITY_BUFFER = "memory"
 # A folder of this process's own, taken away when it ends.
 _search = tempfile.TemporaryDirectory(prefix="openlance-search-")
-SEARCH_DIR = _search.name
+SEARCH_DIR = Path(_search.name)
 # Wake-ups run nothing by themselves in tests: tests call core.tasks.drain, which is what the worker does.
 CELERY_BROKER_URL = os.environ.get("OPENLANCE_REDIS_URL", "memory://")

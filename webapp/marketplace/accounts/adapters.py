@@ -8,13 +8,22 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.idp.oidc.adapter import DefaultOIDCAdapter
+from django.core.exceptions import ValidationError
 
 from .models import User
 from .policies import roles_of
 
+EMAIL_LENGTH = 191  # of User.email: what a unique utf8mb4 index of MySQL holds
+
 
 class AccountAdapter(DefaultAccountAdapter):
     """Sign-up by e-mail; the display name starts as what stands before the @ and can be changed."""
+
+    def clean_email(self, email: str) -> str:
+        email = super().clean_email(email)
+        if len(email) > EMAIL_LENGTH:
+            raise ValidationError(f"An e-mail address of at most {EMAIL_LENGTH} characters, please.", code="email_too_long")
+        return email
 
     def save_user(self, request: Any, user: User, form: Any, commit: bool = True) -> User:
         user.display_name = form.cleaned_data["email"].split("@", 1)[0][:100]

@@ -91,7 +91,7 @@ class RedisBuffer:
         except redis.ResponseError:
             pass  # nothing waits
         for key in sorted(self._redis.scan_iter(match=f"{self._batch}*", count=1000)):
-            records = [json.loads(r) for r in self._redis.lrange(key, 0, -1)]  # type: ignore[union-attr]
+            records = [json.loads(r) for r in self._redis.lrange(key, 0, -1)]
             yield key.decode().removeprefix(self._batch), records
 
     def done(self, name: str) -> None:
@@ -102,7 +102,7 @@ class RedisBuffer:
         self._redis.rename(self._batch + name, self._aside + name)
 
     def __len__(self) -> int:
-        return int(self._redis.llen(self._waiting))  # type: ignore[arg-type]
+        return int(self._redis.llen(self._waiting))
 
 
 @lru_cache(maxsize=1)

@@ -25,7 +25,7 @@ _GROUPINGS = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"}
 @lru_cache(maxsize=1)
 def countries() -> frozenset[str]:
     """ISO 3166-1 alpha-2 codes of CLDR, without groupings and test codes."""
-    return frozenset(c for c in Locale("en").territories if len(c) == 2 and c.isalpha()) - _GROUPINGS
+    return frozenset(c for c in map(str, Locale("en").territories) if len(c) == 2 and c.isalpha()) - _GROUPINGS
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from django.db import models
 
 from . import events
 from .errors import Conflict, NotAllowed
+from .models import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def move(
     field: str = "state",
     also: Iterable[str] = (),
     extra: Mapping[str, Any] | None = None,
-) -> events.Event:
+) -> Event:
     """Take `action` on a row that the caller has locked and re-read; saves the state and the fields named in `also`,
     and records the event `<machine>.<action>`.
 

@@ -39,7 +39,7 @@ def _sqlite_stamps() -> dict[str, str]:
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.concrete_fields:
             if isinstance(field, StampedField) and model._meta.managed and not model._meta.proxy:
-                table, column, pk = model._meta.db_table, field.column, model._meta.pk.column  # type: ignore[union-attr]
+                table, column, pk = model._meta.db_table, field.column, model._meta.pk.column
                 found[f"stamp_{table}_{column}"] = (
                     f'AFTER UPDATE ON "{table}" FOR EACH ROW WHEN NEW."{column}" IS OLD."{column}" BEGIN '
                     f'UPDATE "{table}" SET "{column}" = strftime(\'%Y-%m-%d %H:%M:%f000\', \'now\') WHERE "{pk}" = NEW."{pk}"; END'

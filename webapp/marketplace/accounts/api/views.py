@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.accounts import services
+from marketplace.accounts.authentication import actor_of
 from marketplace.accounts.selectors import freelancer_for, user_with_profiles
 from marketplace.core.api.idempotency import IdempotentMixin
 
@@ -30,11 +31,11 @@ class MeView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="me_read", tags=["accounts"], responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(user_with_profiles(request.user.pk)).data)
+        return Response(MeSerializer(user_with_profiles(actor_of(request).pk)).data)
 
     @extend_schema(operation_id="me_update", tags=["accounts"], request=MeChange, responses=MeSerializer)
     def patch(self, request: Request) -> Response:
-        services.me_update(actor=request.user, **_checked(MeChange(data=request.data)))
+        services.me_update(actor=actor_of(request), **_checked(MeChange(data=request.data)))
         return self.get(request)
 
 
@@ -45,7 +46,7 @@ class ClientProfileView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="me_client_profile", tags=["accounts"], request=ClientProfileSerializer, responses=ClientProfileSerializer)
     def put(self, request: Request) -> Response:
-        profile = services.client_profile_put(actor=request.user, **_checked(ClientProfileSerializer(data=request.data)))
+        profile = services.client_profile_put(actor=actor_of(request), **_checked(ClientProfileSerializer(data=request.data)))
         return Response(ClientProfileSerializer(profile).data)
 
 
@@ -74,7 +75,7 @@ class FreelancerProfileView(IdempotentMixin, APIView):
         ],
     )
     def put(self, request: Request) -> Response:
-        profile = services.freelancer_profile_put(actor=request.user, **_checked(FreelancerProfileSerializer(data=request.data)))
+        profile = services.freelancer_profile_put(actor=actor_of(request), **_checked(FreelancerProfileSerializer(data=request.data)))
         return Response(FreelancerProfileSerializer(profile).data)
 
 

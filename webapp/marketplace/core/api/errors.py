@@ -42,10 +42,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         return None
     set_rollback()
     headers = {}
-    if getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = exc.auth_header
-    if getattr(exc, "wait", None):
-        headers["Retry-After"] = f"{exc.wait:.0f}"
+    if auth_header := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = f"{wait:.0f}"
     if isinstance(exc, exceptions.ValidationError):
         body = {"code": "invalid", "message": "Please correct the marked fields and send it again.", "fields": _flatten(exc.detail)}
     else:

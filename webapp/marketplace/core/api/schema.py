@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiParameter
@@ -37,7 +37,7 @@ class AutoSchema(SpectacularAutoSchema):
             given.append(OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=self.method == "POST", description=about))
         return given
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
         if direction != "response":
             return bodies

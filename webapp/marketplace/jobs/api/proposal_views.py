@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from marketplace.accounts.authentication import actor_of
 from marketplace.activity import capture
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import keyset_page
@@ -36,7 +37,7 @@ class QuoteView(IdempotentMixin, APIView):
     @extend_schema(operation_id="job_quote", tags=["jobs"], request=shapes.QuoteAsk, responses=shapes.QuoteSerializer)
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
-        quote = services.quote_for(actor=request.user, job_id=job_id, **checked(shapes.QuoteAsk, request.data))
+        quote = services.quote_for(actor=actor_of(request), job_id=job_id, **checked(shapes.QuoteAsk, request.data))
         return Response(shapes.QuoteSerializer(quote).data)
 
 
@@ -78,7 +79,7 @@ class JobProposalsView(IdempotentMixin, APIView):
     )
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
-        proposal = services.proposal_submit(actor=request.user, job_id=job_id, **checked(shapes.ProposalWrite, request.data))
+        proposal = services.proposal_submit(actor=actor_of(request), job_id=job_id, **checked(shapes.ProposalWrite, request.data))
         return _told(request, proposal.pk, status=201)
 
 
@@ -103,7 +104,7 @@ class ProposalView(IdempotentMixin, APIView):
     def get(self, request: Request, proposal_id: int) -> Response:
         seen = selectors.proposal_for(request.user, proposal_id)
         if seen.state == "submitted" and seen.job.client_id == request.user.pk:
-            services.proposal_see(actor=request.user, proposal_id=proposal_id)
+            services.proposal_see(actor=actor_of(request), proposal_id=proposal_id)
         return _told(request, proposal_id)
 
     @extend_schema(
@@ -111,7 +112,9 @@ class ProposalView(IdempotentMixin, APIView):
     )
     def patch(self, request: Request, proposal_id: int) -> Response:
         selectors.proposal_for(request.user, proposal_id)
-        services.proposal_update(actor=request.user, proposal_id=proposal_id, **checked(shapes.ProposalTerms, request.data, partial=True))
+        services.proposal_update(
+            actor=actor_of(request), proposal_id=proposal_id, **checked(shapes.ProposalTerms, request.data, partial=True)
+        )
         return _told(request, proposal_id)
 
 
@@ -121,7 +124,7 @@ class _Decision(IdempotentMixin, APIView):
     permission_classes = [IsAuthenticated]
 
     def decide(self, request: Request, proposal_id: int, service: Callable[..., Proposal], **more: Any) -> Response:
-        service(actor=request.user, proposal_id=proposal_id, **more)
+        service(actor=actor_of(request), proposal_id=proposal_id, **more)
         return _told(request, proposal_id)
 
     def with_reason(self, request: Request, proposal_id: int, service: Callable[..., Proposal]) -> Response:

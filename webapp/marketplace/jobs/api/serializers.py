@@ -64,7 +64,7 @@ class JobDetail(JobCard):
     preferred_start = serializers.DateField(allow_null=True)
     screening_questions = serializers.ListField(child=serializers.CharField())
     attributes = serializers.DictField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # a field of the answer, not the base's attribute
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
     my_proposal = serializers.IntegerField(allow_null=True, help_text="The viewer's latest proposal on it.")

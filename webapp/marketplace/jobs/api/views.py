@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
+from marketplace.accounts.authentication import actor_of
 from marketplace.activity import capture
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import PAGE_PARAMETERS, decode_cursor, encode_cursor, keyset_page
@@ -125,7 +126,7 @@ class JobsView(IdempotentMixin, APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        job = services.job_create(actor=request.user, **checked(shapes.JobWrite, request.data))
+        job = services.job_create(actor=actor_of(request), **checked(shapes.JobWrite, request.data))
         return _detail(request, job.pk, status=201)
 
 
@@ -180,7 +181,7 @@ class JobView(IdempotentMixin, APIView):
     @extend_schema(operation_id="job_update", tags=["jobs"], request=shapes.JobWrite(partial=True), responses=shapes.JobDetail)
     def patch(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
-        services.job_update(actor=request.user, job_id=job_id, **checked(shapes.JobWrite, request.data, partial=True))
+        services.job_update(actor=actor_of(request), job_id=job_id, **checked(shapes.JobWrite, request.data, partial=True))
         return _detail(request, job_id)
 
 
@@ -191,7 +192,7 @@ class JobPublishView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="job_publish", tags=["jobs"], request=None, responses=shapes.JobDetail)
     def post(self, request: Request, job_id: int) -> Response:
-        services.job_publish(actor=request.user, job_id=job_id)
+        services.job_publish(actor=actor_of(request), job_id=job_id)
         return _detail(request, job_id)
 
 
@@ -203,7 +204,7 @@ class JobCloseView(IdempotentMixin, APIView):
     @extend_schema(operation_id="job_close", tags=["jobs"], request=shapes.Reason, responses=shapes.JobDetail)
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
-        services.job_close(actor=request.user, job_id=job_id, **checked(shapes.Reason, request.data))
+        services.job_close(actor=actor_of(request), job_id=job_id, **checked(shapes.Reason, request.data))
         return _detail(request, job_id)
 
 
@@ -214,7 +215,7 @@ class JobRenewView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="job_renew", tags=["jobs"], request=None, responses=shapes.JobDetail)
     def post(self, request: Request, job_id: int) -> Response:
-        services.job_renew(actor=request.user, job_id=job_id)
+        services.job_renew(actor=actor_of(request), job_id=job_id)
         return _detail(request, job_id)
 
 
@@ -227,7 +228,7 @@ class JobInvitationsView(IdempotentMixin, APIView):
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
         given = checked(shapes.Invite, request.data)
-        invitation = services.job_invite(actor=request.user, job_id=job_id, freelancer_id=given["freelancer"])
+        invitation = services.job_invite(actor=actor_of(request), job_id=job_id, freelancer_id=given["freelancer"])
         return Response(shapes.Invited(invitation).data, status=201)
 
 

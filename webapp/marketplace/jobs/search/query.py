@@ -131,7 +131,7 @@ def _ranked(view: tantivy.Searcher, query: Query, sort: Sort, as_of: int) -> tup
         value = float(score) if order_by else float(score) * (1 + RECENCY_WEIGHT * _recency(as_of - opened))
         found.append((value, opened, int(document["id"][0])))
     found.sort(reverse=True)
-    return [(pk, value) for value, _, pk in found], int(result.count)
+    return [(pk, value) for value, _, pk in found], int(result.count)  # type: ignore[attr-defined]  # the stub lacks it
 
 
 def _recency(age_seconds: float) -> float:

@@ -39,7 +39,6 @@ class BalancesView(APIView):
         return Response(BalancesAnswerSerializer({"results": selectors.balances_of(request.user.pk)}).data)
 
 
-@extend_schema(operation_id="transactions_list", tags=["payments"])
 class TransactionsView(ListAPIView):
     """Every movement of the signed-in user's own accounts, newest first."""
 
@@ -50,6 +49,10 @@ class TransactionsView(ListAPIView):
 
     def get_queryset(self) -> Any:
         return selectors.entries_touching(self.request.user.pk)
+
+    @extend_schema(operation_id="transactions_list", tags=["payments"])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         entries = self.paginate_queryset(self.get_queryset())
