@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -116,8 +117,8 @@ def test_opposing_transfers_lose_no_update_and_leave_no_deadlock(committed_db: N
     def move(kind: str, debit: Any, credit: Any, thread: int) -> int:
         for n in range(10):
             line = Line(kind, debit, credit, USD(7))
-            values = {"subject": ("milestone", 1), "actor_id": None, "rule": "test"}
-            run_in_transaction(lambda n=n, line=line: post(kind, key=f"{kind}:{thread}:{n}", lines=[line], **values))
+            values = {"key": f"{kind}:{thread}:{n}", "lines": [line], "subject": ("milestone", 1), "actor_id": None, "rule": "test"}
+            run_in_transaction(functools.partial(post, kind, **values))
         return 10
 
     works = [lambda t=t: move("hold", there, back, t) for t in range(4)] + [lambda t=t: move("refund", back, there, t) for t in range(4)]
@@ -125,7 +126,7 @@ def test_opposing_transfers_lose_no_update_and_leave_no_deadlock(committed_db: N
 
     assert selectors.balances_of(alice.pk)[0].wallet == USD(50_000)
     assert selectors.held(1) == USD(50_000)
-    assert [v for v in services.ledger_check(invariants=(1, 2, 3, 4, 5)).violations] == []
+    assert services.ledger_check(invariants=(1, 2, 3, 4, 5)).violations == []
 
 
 def test_an_account_created_by_eight_at_once_is_one_row_with_one_balance(committed_db: None, alice: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -45,10 +46,18 @@ def split(gross: Money, schedule: FeeSchedule) -> Split:
 
 def schedule(version: str | None = None) -> FeeSchedule:
     """The schedule of that version, or the newest that is active now. Raises InvalidInput for an unknown version."""
-    if version is None:
-        found = FeeSchedule.objects.filter(active_from__lte=clock.now()).order_by("-active_from", "-id").first()
-    else:
-        found = FeeSchedule.objects.filter(version=version).first()
+    if version is not None:
+        return _version(version)
+    found = FeeSchedule.objects.filter(active_from__lte=clock.now()).order_by("-active_from", "-id").first()
+    if found is None:
+        raise InvalidInput("fee_schedule_unknown", "No fee schedule is active.", {"fee_schedule": ["None is active."]})
+    return found
+
+
+@lru_cache(maxsize=64)
+def _version(version: str) -> FeeSchedule:
+    # published rows are append-only (ledger.triggers), so a version once read stays true in this process
+    found = FeeSchedule.objects.filter(version=version).first()
     if found is None:
         raise InvalidInput("fee_schedule_unknown", f"There is no fee schedule {version!r}.", {"fee_schedule": ["Unknown version."]})
     return found
@@ -64,3 +73,8 @@ def lay_standard() -> None:
             "active_from": datetime(2020, 1, 1, tzinfo=UTC),
         },
     )
+
+
+def forget() -> None:
+    """Drop what was read of the schedules: the tables may have been emptied."""
+    _version.cache_clear()

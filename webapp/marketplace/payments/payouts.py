@@ -57,6 +57,9 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
     try:
         with transaction.atomic():
             payout.save(force_insert=True)
+            events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
+            _post(payout, "payout_request", actor.pk, "payee_request")
+            _hold_if_risky(payout)
     except IntegrityError:
         seen = Payout.objects.filter(idempotency_key=key).first()
         if seen is None:
@@ -64,9 +67,6 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
         if any(getattr(seen, n) != getattr(payout, n) for n in ("provider", "amount_minor", "currency", "method")):
             raise IdempotencyConflict from None
         return seen
-    events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
-    _post(payout, "payout_request", actor.pk, "payee_request")
-    _hold_if_risky(payout)
     return payout
 
 

@@ -14,5 +14,6 @@ def after_migrate(sender: Any, using: str, **_: Any) -> None:
     """Handler of post_migrate, connected by the app's AppConfig."""
     there = set(connections[using].introspection.table_names())
     if using == "default" and {FeeSchedule._meta.db_table, FxRate._meta.db_table} <= there:
+        fees.forget()
         fees.lay_standard()
         fx.lay_current()

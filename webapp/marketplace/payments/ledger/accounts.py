@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
 
 from marketplace.core import clock
 
@@ -85,14 +88,16 @@ def fx_clearing(base: str, quote: str, currency: str) -> Ref:
     return Ref(f"fx_clearing:{base}-{quote}:{currency}", Kind.FX_CLEARING, currency)
 
 
-def ids(refs: Iterable[Ref]) -> dict[str, int]:
+def ids(cursor: Any, refs: Iterable[Ref]) -> dict[str, int]:
     """key → account id, in the caller's transaction; missing accounts and their balances are created, once under any race.
 
     A rival's uncommitted insert of the same key is waited for: its account and balance become visible together.
     """
     wanted = {ref.key: ref for ref in refs}
-    found = dict(Account.objects.filter(key__in=wanted).values_list("key", "id"))
-    missing = [ref for key, ref in wanted.items() if key not in found]
+    key = connection.ops.quote_name("key")
+    cursor.execute(f"SELECT {key}, id FROM payments_account WHERE {key} IN ({', '.join(['%s'] * len(wanted))})", list(wanted))
+    found = dict(cursor.fetchall())
+    missing = [ref for name, ref in wanted.items() if name not in found]
     if missing:
         found.update(_create(missing))
     return found

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -79,50 +78,45 @@ def post(
     lines = [line for line in lines if line.amount.minor != 0]
     _fit(kind, lines)
     refs = {ref.key: ref for line in lines for ref in (line.debit, line.credit)}
-    ids = accounts.ids(refs.values())
-    rows: list[Row] = [
-        (n, line.leg, ids[line.debit.key], ids[line.credit.key], line.amount.minor, line.amount.currency)
-        for n, line in enumerate(lines, start=1)
-    ]
-    gross_minor = gross.minor if gross is not None else None
-    quote = quote or {}
-    digest = payload_hash(kind, *subject, contract_id, gross_minor, fx_rate_id, quote, rows)
-
-    deltas = _deltas({ids[ref.key] for ref in refs.values() if ref.cached}, rows)
-    balances = _lock(sorted(deltas))
-    if any(balances[i] + delta < 0 for i, (delta, _) in deltas.items()):
-        known = _known(key, digest)
-        if known is not None:
-            return known
-        raise Conflict("insufficient_funds", "There is not enough money in the account for this.")
-
-    now = clock.now()
     entry = Entry(
         kind=kind,
         idempotency_key=key,
-        payload_hash=digest,
-        posting_count=len(rows),
+        posting_count=len(lines),
         subject_type=subject[0],
         subject_id=subject[1],
         contract_id=contract_id,
-        gross_minor=gross_minor,
+        gross_minor=gross.minor if gross is not None else None,
         fx_rate_id=fx_rate_id,
-        quote=quote,
+        quote=quote or {},
         actor_id=actor_id,
         rule=rule,
-        reason=reason,
-        occurred_at=now,
+        reason=reason[:500],
     )
-    try:
-        _insert(entry)
-    except IntegrityError:
-        # the failed statement alone is undone on MariaDB and SQLite; the rival's row is visible at READ COMMITTED
-        known = _known(key, digest)
-        if known is None:
-            raise
-        return known
-    _insert_postings(entry.pk, rows, now)
-    _move_balances(deltas)
+    with connection.cursor() as cursor:
+        ids = accounts.ids(cursor, refs.values())
+        rows: list[Row] = [
+            (n, line.leg, ids[line.debit.key], ids[line.credit.key], line.amount.minor, line.amount.currency)
+            for n, line in enumerate(lines, start=1)
+        ]
+        entry.payload_hash = payload_hash(kind, *subject, contract_id, entry.gross_minor, fx_rate_id, entry.quote, rows)
+        deltas = _deltas({ids[ref.key] for ref in refs.values() if ref.cached}, rows)
+        balances = _lock(cursor, sorted(deltas))
+        if any(balances[i] + delta < 0 for i, (delta, _) in deltas.items()):
+            known = _known(entry)
+            if known is not None:
+                return known
+            raise Conflict("insufficient_funds", "There is not enough money in the account for this.")
+        entry.occurred_at = clock.now()
+        try:
+            _insert(cursor, entry)
+        except IntegrityError:
+            # the failed statement alone is undone on MariaDB and SQLite; the rival's row is visible at READ COMMITTED
+            known = _known(entry)
+            if known is None:
+                raise
+            return known
+        _insert_postings(cursor, entry, rows)
+        _move_balances(cursor, deltas)
     return entry
 
 
@@ -156,7 +150,7 @@ def _deltas(cached: set[int], rows: Sequence[Row]) -> dict[int, tuple[int, int]]
     return found
 
 
-def _lock(account_ids: Sequence[int]) -> dict[int, int]:
+def _lock(cursor: Any, account_ids: Sequence[int]) -> dict[int, int]:
     """Lock the balances in primary-key order (one range read of the primary key) and return their amounts."""
     if not account_ids:
         return {}
@@ -170,71 +164,68 @@ def _lock(account_ids: Sequence[int]) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def _known(key: str, digest: str) -> Entry | None:
-    entry = Entry.objects.filter(idempotency_key=key).first()
-    if entry is not None and entry.payload_hash != digest:
+def _known(wanted: Entry) -> Entry | None:
+    """The entry that was posted under the same key before, None when there is none."""
+    entry = Entry.objects.filter(idempotency_key=wanted.idempotency_key).first()
+    if entry is not None and entry.payload_hash != wanted.payload_hash:
         raise IdempotencyConflict
     return entry
 
 
-_ENTRY_COLUMNS = (
-    "kind, idempotency_key, payload_hash, posting_count, subject_type, subject_id, contract_id, gross_minor, fx_rate_id, "
-    "quote, actor_id, rule, reason, occurred_at"
+_INSERT_ENTRY = (
+    "INSERT INTO payments_entry (kind, idempotency_key, payload_hash, posting_count, subject_type, subject_id, contract_id, gross_minor, "
+    f"fx_rate_id, quote, actor_id, rule, reason, occurred_at) VALUES ({', '.join(['%s'] * 14)})"
 )
 
 
-def _insert(entry: Entry) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO payments_entry ({_ENTRY_COLUMNS}) VALUES ({', '.join(['%s'] * 14)})",
-            (
-                entry.kind,
-                entry.idempotency_key,
-                entry.payload_hash,
-                entry.posting_count,
-                entry.subject_type,
-                entry.subject_id,
-                entry.contract_id,
-                entry.gross_minor,
-                entry.fx_rate_id,
-                orjson.dumps(entry.quote).decode(),
-                entry.actor_id,
-                entry.rule,
-                entry.reason[:500],
-                connection.ops.adapt_datetimefield_value(entry.occurred_at),
-            ),
-        )
-        entry.pk = cursor.lastrowid
+def _insert(cursor: Any, entry: Entry) -> None:
+    cursor.execute(
+        _INSERT_ENTRY,
+        (
+            entry.kind,
+            entry.idempotency_key,
+            entry.payload_hash,
+            entry.posting_count,
+            entry.subject_type,
+            entry.subject_id,
+            entry.contract_id,
+            entry.gross_minor,
+            entry.fx_rate_id,
+            orjson.dumps(entry.quote).decode(),
+            entry.actor_id,
+            entry.rule,
+            entry.reason,
+            connection.ops.adapt_datetimefield_value(entry.occurred_at),
+        ),
+    )
+    entry.pk = cursor.lastrowid
     entry._state.adding = False
     entry._state.db = connection.alias
 
 
-def _insert_postings(entry_id: int, rows: Sequence[Row], now: datetime) -> None:
-    at = connection.ops.adapt_datetimefield_value(now)
+def _insert_postings(cursor: Any, entry: Entry, rows: Sequence[Row]) -> None:
+    at = connection.ops.adapt_datetimefield_value(entry.occurred_at)
     values: list[Any] = []
     for row in rows:
-        values += (entry_id, *row, at)
+        values += (entry.pk, *row, at)
     marks = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO payments_posting (entry_id, line_no, leg, debit_account_id, credit_account_id, amount, currency, occurred_at) "
-            f"VALUES {marks}",
-            values,
-        )
+    cursor.execute(
+        f"INSERT INTO payments_posting (entry_id, line_no, leg, debit_account_id, credit_account_id, amount, currency, occurred_at) VALUES {marks}",
+        values,
+    )
 
 
-def _move_balances(deltas: dict[int, tuple[int, int]]) -> None:
+def _move_balances(cursor: Any, deltas: dict[int, tuple[int, int]]) -> None:
     """One update for all accounts; the CHECK on the table refuses an overdraft that the decision above let through."""
     if not deltas:
         return
     case = " ".join(["WHEN %s THEN %s"] * len(deltas))
     moved = [v for i, (delta, _) in deltas.items() for v in (i, delta)]
     counted = [v for i, (_, count) in deltas.items() for v in (i, count)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE payments_accountbalance SET available = available + CASE account_id {case} END, "
-            f"postings = postings + CASE account_id {case} END WHERE account_id IN ({', '.join(['%s'] * len(deltas))})",
-            [*moved, *counted, *deltas],
-        )
-        if cursor.rowcount != len(deltas):
-            raise RuntimeError(f"balances of {sorted(deltas)} were not all there to be moved")
+    cursor.execute(
+        f"UPDATE payments_accountbalance SET available = available + CASE account_id {case} END, "
+        f"postings = postings + CASE account_id {case} END WHERE account_id IN ({', '.join(['%s'] * len(deltas))})",
+        [*moved, *counted, *deltas],
+    )
+    if cursor.rowcount != len(deltas):
+        raise RuntimeError(f"balances of {sorted(deltas)} were not all there to be moved")

@@ -1,12 +1,12 @@
-"""What the database itself refuses, whoever writes: changed or deleted accounts, entries and postings; a line beyond the declared
-count; a posting in another currency than its accounts. Laid after every migrate by core.triggers.
+"""What the database itself refuses, whoever writes: changed or deleted accounts, entries, postings and fee
+schedules; a line beyond the declared count; a posting in another currency than its accounts. Laid after every migrate by core.triggers.
 """
 
 from __future__ import annotations
 
 from marketplace.core import triggers
 
-APPEND_ONLY = ("payments_account", "payments_entry", "payments_posting")
+APPEND_ONLY = ("payments_account", "payments_entry", "payments_posting", "payments_feeschedule")
 GUARD = "payments_posting_guard"
 
 _TOO_MANY = "payments_posting: this line is beyond the count of its entry"
