@@ -7,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from . import paths
+from . import files, paths
 from .failpoints import failpoint
 
 
@@ -24,11 +25,11 @@ def environment() -> dict[str, str]:
     }
 
 
-def command(*arguments: str) -> list[str]:
+def command(*arguments: str, target: Path | None = None) -> list[str]:
     """The command line of dbt with our project, profile and artefact folder."""
-    project, target = str(paths.dbt_project()), str(paths.dbt_target())
+    project, artefacts = str(paths.dbt_project()), str(target or paths.dbt_target())
     dbt = Path(sys.executable).with_name("dbt")
-    folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", target, "--log-path", target]
+    folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", artefacts, "--log-path", artefacts]
     return [str(dbt), "--no-version-check", *arguments, *folders]
 
 
@@ -48,6 +49,7 @@ def build(*, full_refresh: bool = False, retry: bool = False) -> Iterator[str]:
     target = paths.dbt_target()
     target.mkdir(parents=True, exist_ok=True)
     paths.warehouse().parent.mkdir(parents=True, exist_ok=True)
+    before = results() if retry else {}
     if not retry:
         (target / "run_results.json").unlink(missing_ok=True)
     arguments = ["retry"] if retry else ["build", *(["--full-refresh"] if full_refresh else [])]
@@ -66,15 +68,31 @@ def build(*, full_refresh: bool = False, retry: bool = False) -> Iterator[str]:
             if process.poll() is None and sys.exc_info()[0] is not None:
                 process.kill()
             code = process.wait()
+    if retry:
+        _complete(before)
     if code:
         raise BuildFailed(code, log, [line for line in said if "Error" in line or "FAIL" in line or "ERROR" in line][-12:])
 
 
-def parse() -> Path:
-    """Parse the project without touching a database; returns the path of dbt's manifest. Raises BuildFailed."""
-    target = paths.dbt_target()
+def parse(target: Path) -> Path:
+    """Parse the project without touching a database; returns the path of the manifest made in `target`. Raises BuildFailed."""
     target.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(command("parse"), env=environment(), cwd=paths.REPO, capture_output=True, text=True, check=False)
+    done = subprocess.run(command("parse", target=target), env=environment(), cwd=paths.REPO, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildFailed(done.returncode, target / "dbt.log", (done.stdout + done.stderr).splitlines()[-12:])
     return target / "manifest.json"
+
+
+def results() -> dict[str, dict[str, Any]]:
+    """The last build's results by dbt's unique id; empty when there is none."""
+    stored = files.read_json(paths.dbt_target() / "run_results.json") or {"results": []}
+    return {result["unique_id"]: result for result in stored["results"]}
+
+
+def _complete(before: dict[str, dict[str, Any]]) -> None:
+    """A retry reports only what it ran again: keep the earlier results of the rest beside them."""
+    path = paths.dbt_target() / "run_results.json"
+    stored = files.read_json(path)
+    if stored:
+        stored["results"] = list({**before, **{result["unique_id"]: result for result in stored["results"]}}.values())
+        files.write_json(path, stored)

@@ -1,0 +1,187 @@
+"""Assets, checks, jobs and schedules over extract, dbt, publish and the models.
+
+Asset key = layer/domain/name, group = folder. Each source table has two blocking checks: `contract` (its columns are those declared)
+and `drift` (the raw log equals the source after reconciliation). Each dbt node has one, `tests`, that stands for all of its tests.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from .. import paths, transform
+from ..extract.contracts import load_all
+from ..extract.run import TableResult, extract
+from ..publish import publish
+from ..publish.lineage import AUDIENCES
+from .dbt_graph import Node, load, raw_key
+
+RETRY = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+_TABLES = [contract.table for contract in load_all()]
+_NODES: list[Node] = load()
+_SCORES, _CHAMPION = dg.AssetKey(["scores", "matching", "bundle"]), dg.AssetKey(["models", "matching", "champion"])
+_FINISHED_WELL = {"success", "pass", "warn", "no-op"}
+
+
+class ExtractConfig(dg.Config):
+    """How much to read."""
+
+    reconcile: bool = True
+    full_refresh: bool = False
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(raw_key(table), group_name=f"raw_{table.split('_', 1)[0]}", skippable=True, kinds={"parquet"}) for table in _TABLES
+    ],
+    check_specs=[dg.AssetCheckSpec(name, asset=raw_key(table), blocking=True) for table in _TABLES for name in ("contract", "drift")],
+    retry_policy=RETRY,
+)
+def extract_tables(context: dg.AssetExecutionContext, config: ExtractConfig) -> Iterator[Any]:
+    """The raw change log, brought up to the source's present state."""
+    report = extract(reconcile=config.reconcile, full_refresh=config.full_refresh)
+    for warning in report.warnings:
+        context.log.warning(warning)
+    for result in report.tables:
+        key = raw_key(result.table)
+        if not result.stopped:
+            counts = {"rows": result.rows, "deletes": result.deletes, "repaired": result.repaired, "run_seq": report.run_seq}
+            yield dg.MaterializeResult(asset_key=key, metadata={**counts, "seconds": result.seconds, "high_mark": str(report.high)})
+        yield from _table_checks(result, key)
+
+
+def _table_checks(result: TableResult, key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
+    """What went wrong, named by table, check and rows."""
+    drifted = bool(result.drift)
+    told: dict[str, Any] = {"table": result.table, "rows": result.rows, "message": result.stopped or "as declared"}
+    yield dg.AssetCheckResult(
+        asset_key=key, check_name="contract", passed=drifted or not result.stopped, metadata=told, description=result.stopped
+    )
+    told = {"table": result.table, "rows": result.repaired, "message": result.stopped if drifted else "equal to the source"}
+    yield dg.AssetCheckResult(asset_key=key, check_name="drift", passed=not drifted, metadata=told)
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            node.key, deps=node.parents, group_name=node.group, description=node.description, skippable=True, kinds={"dbt", "duckdb"}
+        )
+        for node in _NODES
+    ],
+    check_specs=[dg.AssetCheckSpec("tests", asset=node.key, blocking=True) for node in _NODES if node.tests],
+    retry_policy=RETRY,
+)
+def build_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """`dbt build` in a process of its own; a retry continues where it stopped."""
+    failed: transform.BuildFailed | None = None
+    again = context.retry_number > 0 and bool(transform.results())
+    try:
+        for line in transform.build(retry=again):
+            context.log.debug(line)
+    except transform.BuildFailed as stop:
+        failed = stop
+    found = transform.results()
+    by_name = {unique_id.split(".")[2]: result for unique_id, result in found.items() if unique_id.startswith(("test.", "unit_test."))}
+    by_name |= {unique_id.split(".")[-1]: result for unique_id, result in found.items() if unique_id.startswith("unit_test.")}
+    for node in _NODES:
+        if found.get(node.unique_id, {}).get("status") in _FINISHED_WELL:
+            yield dg.MaterializeResult(asset_key=node.key, metadata={"seconds": float(found[node.unique_id]["execution_time"])})
+        if node.tests:
+            status = {name: by_name.get(name, {}) for name in node.tests}
+            bad = {
+                name: result.get("failures") or 0
+                for name, result in status.items()
+                if result.get("status", "not run") not in _FINISHED_WELL
+            }
+            told: dict[str, Any] = {"model": node.key.to_user_string(), "tests": len(node.tests), "failing": dg.MetadataValue.json(bad)}
+            yield dg.AssetCheckResult(asset_key=node.key, check_name="tests", passed=not bad, metadata=told)
+    if failed:
+        raise failed
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            dg.AssetKey(["publication", audience, "marts"]),
+            deps=[node.key for node in _NODES if node.published and node.key.path[1] in schemas],
+            group_name="publication",
+            kinds={"duckdb"},
+        )
+        for audience, schemas in AUDIENCES.items()
+    ]
+)
+def publish_marts() -> Iterator[dg.MaterializeResult]:
+    """Audit, write, switch the pointers of both audiences."""
+    done = publish()
+    for audience in AUDIENCES:
+        told: dict[str, Any] = {"publish_id": done.publish_id, "parts_written": done.written, "parts_reused": done.reused}
+        yield dg.MaterializeResult(asset_key=dg.AssetKey(["publication", audience, "marts"]), metadata=told)
+
+
+def _module(context: dg.AssetExecutionContext, name: str) -> None:
+    """Run one of our commands to its end; its last words are in the log. Raises CalledProcessError."""
+    done = subprocess.run([sys.executable, "-m", name], cwd=paths.REPO, capture_output=True, text=True, check=False)
+    context.log.info(f"{done.stdout}\n{done.stderr}".strip()[-4000:])
+    done.check_returncode()
+
+
+@dg.asset(
+    key=_CHAMPION,
+    deps=[dg.AssetKey(["publication", "staff", "marts"])],
+    group_name="models_matching",
+    kinds={"scikitlearn"},
+    retry_policy=RETRY,
+)
+def train_matching(context: dg.AssetExecutionContext) -> None:
+    """Train, evaluate and gate; the champion changes only when the gate lets it."""
+    _module(context, "ml.matching.train")
+
+
+@dg.asset(key=_SCORES, deps=[dg.AssetKey(["publication", "staff", "marts"]), _CHAMPION], group_name="scores_matching", retry_policy=RETRY)
+def export_scores(context: dg.AssetExecutionContext) -> None:
+    """The champion with the newest published features, as a bundle for the web app."""
+    _module(context, "ml.matching.export")
+
+
+_ROUND = dg.AssetSelection.assets(extract_tables, build_marts, publish_marts)
+pipeline_round = dg.define_asset_job("pipeline_round", selection=_ROUND, description="extract → dbt → audit → publish")
+training = dg.define_asset_job(
+    "training", selection=dg.AssetSelection.assets(train_matching, export_scores), description="train → gate → export"
+)
+#: Schedules run by themselves only where the operational database is a server; the embedded profile is driven by hand.
+_STATUS = dg.DefaultScheduleStatus.RUNNING if os.environ.get("OPENLANCE_DB_NAME") else dg.DefaultScheduleStatus.STOPPED
+_AT_WORK = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+def _round_config(*, reconcile: bool) -> dg.RunConfig:
+    return dg.RunConfig(ops={"extract_tables": ExtractConfig(reconcile=reconcile)})
+
+
+@dg.schedule(job=pipeline_round, cron_schedule="* * * * *", default_status=_STATUS)
+def incremental(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every minute, unless a round is still at work."""
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=pipeline_round.name, statuses=_AT_WORK)):
+        return dg.SkipReason("a round is still at work")
+    return dg.RunRequest(run_config=_round_config(reconcile=False))
+
+
+@dg.schedule(job=pipeline_round, cron_schedule="7 * * * *", default_status=_STATUS)
+def reconcile() -> dg.RunRequest:
+    """Hourly: every key block is compared with the source."""
+    return dg.RunRequest(run_config=_round_config(reconcile=True))
+
+
+@dg.schedule(job=training, cron_schedule="23 2 * * *", default_status=_STATUS)
+def nightly() -> dg.RunRequest:
+    """Every night: train on what was published."""
+    return dg.RunRequest()
+
+
+defs = dg.Definitions(
+    assets=[extract_tables, build_marts, publish_marts, train_matching, export_scores],
+    jobs=[pipeline_round, training],
+    schedules=[incremental, reconcile, nightly],
+)
