@@ -39,6 +39,17 @@ def test_there_are_23_fields_of_work_and_975_skills_and_each_field_has_at_least_
     assert min(per_category.values()) >= 9
 
 
+def test_the_page_about_the_taxonomy_counts_what_the_files_hold() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "taxonomy.md").read_text(encoding="utf-8")
+    skills = source().skills.values()
+    for category in source().categories.values():
+        own = [s for s in skills if s.category == category.slug]
+        assert f"| `{category.slug}` | {category.name} | {len(own)} | {sum(len(s.keys) for s in own)} |" in page
+    relations = sum(len(s.relations) for s in skills)
+    assert f"{len(skills)} skills, {len(source().by_key):,} spellings of them and {relations:,} relations" in page
+    assert f"{sum(bool(s.onet) for s in skills)} skills carry the name of an O*NET 29.2 technology" in page
+
+
 def test_every_skill_and_category_fits_its_column() -> None:
     fields = {
         model: {f.name: f.max_length for f in model._meta.get_fields() if hasattr(f, "max_length")}
