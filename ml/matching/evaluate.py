@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 #: gain of shown, bid, shortlisted, hired
 GAIN = np.array([0.0, 1.0, 2.0, 4.0])
 MAX_WEIGHT = 10.0
+TIE_SEED = 20260101
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,14 @@ def gains(label: NDArray[np.int64], propensity: NDArray[np.float64]) -> NDArray[
 def per_list(
     score: NDArray[np.float64], gain: NDArray[np.float64], group: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """NDCG@10 and reciprocal rank of the first gain for each list that has any gain. Ties keep the row order."""
+    """NDCG@10 and reciprocal rank of the first gain for each list that has any gain.
+
+    Ties are broken by a fixed pseudo-random order: rows come as they were shown, and people act more on what stands first, so that the
+    row order would lend an undecided score the answer.
+    """
     ndcg, rr = [], []
-    order = np.lexsort((-score, group))
+    tie = np.random.default_rng(TIE_SEED).permutation(len(score))
+    order = np.lexsort((tie, -score, group))
     bounds = np.flatnonzero(np.diff(group[order], prepend=-1))
     for rows in np.split(order, bounds[1:]):
         g = gain[rows]

@@ -32,9 +32,9 @@ from . import registry
 from .dataset import Part, digest, features_of, part, time_split
 from .evaluate import Quality, gains, quality, segment_quality
 from .export import assemble, latency_ms, write_bundle
-from .ranker import Settings, fit
+from .ranker import Settings, combine, fit, fit_bid, fit_hire
 
-GRID = [Settings(b, h) for b in (0.1, 1.0, 10.0) for h in (0.03, 0.3)]
+C_BID, C_HIRE, HIRE_WEIGHT = (0.01, 0.1, 1.0), (0.03, 0.3), (0.0, 0.25, 0.5)
 console = Console(width=120)
 
 
@@ -68,11 +68,14 @@ def train(pairs: pl.DataFrame, freelancers: pl.DataFrame, jobs: pl.DataFrame, *,
     both = part(pairs, x, (shown < split.test).to_numpy(), split.test)
     test = part(pairs, x, (shown >= split.test).to_numpy(), None)
 
+    bids = {c: fit_bid(fitting.x, fitting.label, fitting.propensity, c=c) for c in C_BID}
+    hires = {c: fit_hire(fitting.x, fitting.label, c=c) for c in C_HIRE}
+
     def chosen(settings: Settings) -> float:
-        model = fit(fitting.x, fitting.label, fitting.propensity, settings)
+        model = combine(bids[settings.c_bid], hires[settings.c_hire], settings.hire_weight)
         return score_quality(model.score(choosing.x), choosing).ndcg10
 
-    best = max(GRID, key=chosen)
+    best = max((Settings(b, h, w) for b in C_BID for h in C_HIRE for w in HIRE_WEIGHT), key=chosen)
     return Trained(fit(both.x, both.label, both.propensity, best), space, best, test, len(both.pairs))
 
 

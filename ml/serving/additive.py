@@ -39,6 +39,10 @@ class AdditiveModel:
         total: Floats = self.base + self.parts(x).sum(axis=1)
         return total
 
+    def scaled(self, factor: float) -> AdditiveModel:
+        """The additive model whose score is `factor` times this one's."""
+        return AdditiveModel(self.features, self.knots, tuple(factor * v for v in self.values), factor * self.means, factor * self.base)
+
     def to_document(self) -> dict[str, Any]:
         """Plain JSON: numbers and names only."""
         return {

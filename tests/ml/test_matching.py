@@ -105,6 +105,14 @@ def test_ndcg_and_reciprocal_rank_worked_by_hand() -> None:
     assert rr.tolist() == [0.5]
 
 
+def test_an_undecided_score_gains_nothing_from_the_order_in_which_rows_were_shown() -> None:
+    lists, length = 400, 10
+    group = np.repeat(np.arange(lists), length)
+    gain = np.tile([1.0] + [0.0] * (length - 1), lists)  # always the first one shown
+    _, rr = per_list(np.zeros(lists * length), gain, group)
+    assert rr.mean() == pytest.approx(np.mean(1 / np.arange(1, length + 1)), abs=0.05)
+
+
 def test_gains_are_divided_by_the_propensity_and_clipped() -> None:
     assert gains(np.array([1, 3, 1]), np.array([1.0, 0.5, 0.01])).tolist() == [1.0, 8.0, 10.0]
 
