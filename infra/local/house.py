@@ -203,7 +203,7 @@ def start_servers(house: House, supervisor: Supervisor) -> None:
         commands = server_commands(house)
         started = {}
         for name, (command, _) in commands.items():
-            cwd = REPO / "webapp" if name in ("web", "worker") else REPO
+            cwd = {"web": REPO / "webapp", "worker": REPO / "webapp", "dashboards": REPO / "dashboards"}.get(name, REPO)
             started[name] = supervisor.start(name, command, env=house.env, cwd=cwd)
         for name, (_, address) in commands.items():
             if address:
