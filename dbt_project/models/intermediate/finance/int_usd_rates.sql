@@ -1,6 +1,6 @@
 {#- Same choice as when the marketplace quotes: the newest stored rate not after the day; straight before inverted before by way of EUR. -#}
 with stored as (
-    select * from {{ ref('stg_marketplace__fx_rates') }} where rate_source <> 'derived'
+    select * from {{ ref('stg_marketplace__fx_rates') }} where rate_source not like 'derived%'
 ),
 
 candidates as (
