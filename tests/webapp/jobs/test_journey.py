@@ -201,6 +201,23 @@ def test_what_bids_rest_on_no_longer_changes(post: Any, bid: Any, alice: Any) ->
     assert client.patch(f"jobs/{job.pk}", {"description": "Four sources now, the rest as it was."}).status_code == 200
 
 
+def test_each_side_makes_its_own_moves_only(post: Any, bid: Any, alice: Any, bob: Any, sam: Any) -> None:
+    proposal = bid(post())
+    for person, moves in ((bob, ("shortlist", "decline", "offer")), (alice, ("withdraw",)), (sam, ("shortlist", "decline", "withdraw"))):
+        for move in moves:
+            refused = Person(person).post(f"proposals/{proposal.pk}/{move}", {"reason": "mine"} if move != "offer" else {})
+            assert refused.status_code == 403, (person, move, refused.content)
+    proposal.refresh_from_db()
+    assert (proposal.state, proposal.first_seen_at, proposal.live_key) == ("submitted", None, f"{proposal.job_id}:{bob.pk}")
+
+
+def test_staff_who_look_at_a_proposal_do_not_make_it_seen(post: Any, bid: Any, sam: Any) -> None:
+    proposal = bid(post())
+    assert Person(sam).get(f"proposals/{proposal.pk}").json()["receipt"]["opened"] is False
+    proposal.refresh_from_db()
+    assert proposal.state == "submitted"
+
+
 def test_charlie_sees_nothing_and_changes_nothing(post: Any, bid: Any, charlie: Any) -> None:
     draft, job = post(state="draft"), post()
     proposal = bid(job)
