@@ -65,7 +65,8 @@ def held(milestone_id: int) -> Money | None:
 def held_by_milestone(milestone_ids: Iterable[int]) -> dict[int, Money]:
     """Funds held now for each of these milestones that was ever funded; one query."""
     rows = AccountBalance.objects.filter(account__kind=Kind.HOLD, account__milestone_id__in=list(milestone_ids))
-    return {m: Money(minor, c) for m, minor, c in rows.values_list("account__milestone_id", "available", "account__currency")}
+    found = rows.values_list("account__milestone_id", "available", "account__currency")
+    return {m: Money(minor, c) for m, minor, c in found if m is not None}
 
 
 def held_locked(milestone_id: int, currency: str) -> Money:
