@@ -24,11 +24,9 @@ class Simulated:
 
 
 @pytest.fixture(scope="session")
-def simulated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+def simulated(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     """A small market (seed 1, history until UNTIL)."""
-    request.getfixturevalue("django_db_setup")
-    blocker = request.getfixturevalue("django_db_blocker")
-    with blocker.unblock():
+    with django_db_blocker.unblock():
         from django.test import override_settings
 
         from marketplace.jobs import taxonomy

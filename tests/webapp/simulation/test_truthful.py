@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.webapp.simulation.replaying import Replay, signature
 
 from marketplace.contracts.models import Contract
 from marketplace.payments.services import ledger_check
+from tests.webapp.simulation.replaying import Replay, signature
 
+pytestmark = pytest.mark.django_db
 SAMPLE = 300
 
 
