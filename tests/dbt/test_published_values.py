@@ -108,7 +108,17 @@ def test_training_pairs_know_what_was_known_when_they_were_shown(market: Any) ->
         pair(
             "b3", 3, 13, at(6, 8, 30), 1, bid_at=at(6, 9), shortlisted_at=at(8), hired_at=at(10), **{**nothing, "client_hire_rate": 2 / 3}
         ),
-        pair("b4", 2, 11, at(27), 1, reputation=pytest.approx(reputation([REVIEW], at(27)).mean, abs=1e-9), contracts_done=1, client_hire_rate=3 / 4, proposals=1),
+        pair(
+            "b4",
+            2,
+            11,
+            at(27),
+            1,
+            reputation=pytest.approx(reputation([REVIEW], at(27)).mean, abs=1e-9),
+            contracts_done=1,
+            client_hire_rate=3 / 4,
+            proposals=1,
+        ),
     ]
 
 
