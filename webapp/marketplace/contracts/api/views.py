@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from marketplace.accounts.authentication import actor_of
 from marketplace.core import clock
 from marketplace.core.api.idempotency import IdempotentMixin, key_of
 from marketplace.core.api.pagination import KeysetPagination
@@ -89,7 +90,7 @@ class OfferView(IdempotentMixin, APIView):
         given = checked(shapes.OfferSerializer(data=request.data))
         milestones = given.get("milestones")
         contract = services.offer_make(
-            actor=request.user, proposal_id=pk, milestones=None if milestones is None else [dict(m) for m in milestones]
+            actor=actor_of(request), proposal_id=pk, milestones=None if milestones is None else [dict(m) for m in milestones]
         )
         return Response(contract_data(request.user, contract.pk), status=status.HTTP_201_CREATED)
 
@@ -146,7 +147,7 @@ def _contract_act(name: str, service: Callable[..., Contract], request_shape: ty
         @extend_schema(operation_id=f"contract_{name}", tags=TAG, request=request_shape, responses=shapes.ContractSerializer)
         def post(self, request: Request, pk: int) -> Response:
             given = checked(request_shape(data=request.data)) if request_shape else {}
-            service(actor=request.user, contract_id=pk, **given)
+            service(actor=actor_of(request), contract_id=pk, **given)
             return Response(contract_data(request.user, pk))
 
     View.__doc__ = (service.__doc__ or "").strip().split("\n")[0]
@@ -163,7 +164,7 @@ def _milestone_act(name: str, service: Callable[..., Milestone], request_shape: 
         @extend_schema(operation_id=f"milestone_{name}", tags=TAG, request=request_shape, responses=shapes.MilestoneSerializer)
         def post(self, request: Request, pk: int) -> Response:
             given = checked(request_shape(data=request.data)) if request_shape else {}
-            return Response(milestone_data(request.user, service(actor=request.user, milestone_id=pk, **given)))
+            return Response(milestone_data(request.user, service(actor=actor_of(request), milestone_id=pk, **given)))
 
     View.__doc__ = (service.__doc__ or "").strip().split("\n")[0]
     View.__name__ = View.__qualname__ = f"Milestone{name.title().replace('_', '')}View"
@@ -197,7 +198,7 @@ class FundView(IdempotentMixin, APIView):
     def post(self, request: Request, pk: int) -> Response:
         given = checked(shapes.FundSerializer(data=request.data))
         payment, milestone = services.milestone_fund(
-            actor=request.user,
+            actor=actor_of(request),
             milestone_id=pk,
             provider=given["provider"],
             method=given["method"],

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from marketplace.accounts.authentication import actor_of
 from marketplace.core.api.idempotency import IdempotentMixin
 
 from .. import selectors, services
@@ -39,7 +40,7 @@ class DisputeOpenView(IdempotentMixin, APIView):
     @extend_schema(operation_id="milestone_dispute", tags=TAG, request=shapes.ClaimSerializer, responses={201: shapes.DisputeSerializer})
     def post(self, request: Request, pk: int) -> Response:
         given = _checked(shapes.ClaimSerializer(data=request.data))
-        dispute = services.dispute_open(actor=request.user, milestone_id=pk, **given)
+        dispute = services.dispute_open(actor=actor_of(request), milestone_id=pk, **given)
         return Response(_data(request, dispute), status=status.HTTP_201_CREATED)
 
 
@@ -60,7 +61,7 @@ class DisputeWithdrawView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="dispute_withdraw", tags=TAG, request=None, responses=shapes.DisputeSerializer)
     def post(self, request: Request, pk: int) -> Response:
-        return Response(_data(request, services.dispute_withdraw(actor=request.user, dispute_id=pk)))
+        return Response(_data(request, services.dispute_withdraw(actor=actor_of(request), dispute_id=pk)))
 
 
 class DisputeSettleView(IdempotentMixin, APIView):
@@ -83,4 +84,4 @@ class DisputeSettleView(IdempotentMixin, APIView):
     )
     def post(self, request: Request, pk: int) -> Response:
         given = _checked(shapes.SplitSerializer(data=request.data))
-        return Response(_data(request, services.dispute_settle(actor=request.user, dispute_id=pk, **given)))
+        return Response(_data(request, services.dispute_settle(actor=actor_of(request), dispute_id=pk, **given)))

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from marketplace.accounts.authentication import actor_of
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 
@@ -50,4 +51,4 @@ class InboxReadView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="me_inbox_read", tags=["notifications"], request=None, responses=InboxItemSerializer)
     def post(self, request: Request, pk: int) -> Response:
-        return Response(InboxItemSerializer(services.item_read(actor=request.user, item_id=pk)).data)
+        return Response(InboxItemSerializer(services.item_read(actor=actor_of(request), item_id=pk)).data)

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from marketplace.accounts.authentication import actor_of
 from marketplace.core import clock
 from marketplace.core.api.idempotency import IdempotentMixin
 
@@ -34,7 +35,7 @@ class ReviewWriteView(IdempotentMixin, APIView):
     def post(self, request: Request, pk: int) -> Response:
         given = shapes.ReviewWriteSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        review = services.review_write(actor=request.user, contract_id=pk, **given.validated_data)
+        review = services.review_write(actor=actor_of(request), contract_id=pk, **given.validated_data)
         return Response(shapes.ReviewSerializer(review).data, status=status.HTTP_201_CREATED)
 
 
