@@ -185,9 +185,7 @@ def statuses(operation: tuple[str, str], numbers: dict[str, int], people: list[P
     return tuple(found)
 
 
-def test_everybody_gets_what_the_table_says(
-    house: dict[str, int], alice: Any, bob: Any, charlie: Any, sam: Any
-) -> None:
+def test_everybody_gets_what_the_table_says(house: dict[str, int], alice: Any, bob: Any, charlie: Any, sam: Any) -> None:
     people = [Person(), *(Person(u) for u in (charlie, alice, bob, sam))]
     events = Event.objects.count()
     found = {operation: statuses(operation, house, people) for operation in operations()}
