@@ -6,7 +6,7 @@ import os
 import signal
 
 
-def failpoint(name: str) -> None:
-    """End this process like a power cut when OPENLANCE_FAILPOINT is `name`."""
+def failpoint(name: str, process: int | None = None) -> None:
+    """End this process (or the child `process`) like a power cut when OPENLANCE_FAILPOINT is `name`."""
     if os.environ.get("OPENLANCE_FAILPOINT") == name:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(process or os.getpid(), signal.SIGKILL)

@@ -62,7 +62,7 @@ def build(*, full_refresh: bool = False, retry: bool = False) -> Iterator[str]:
             for line in process.stdout or ():
                 keep.write(line)
                 said.append(line.rstrip())
-                failpoint("dbt.running")
+                failpoint("dbt.running", process.pid)
                 yield line.rstrip()
         finally:
             if process.poll() is None and sys.exc_info()[0] is not None:

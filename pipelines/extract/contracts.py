@@ -7,6 +7,7 @@ python -m pipelines.extract.contracts check            compares every contract w
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tomllib
 from dataclasses import dataclass, field
@@ -47,6 +48,11 @@ class Contract:
         return {name: column.type for name, column in self.columns.items()}
 
 
+def folder() -> Path:
+    """The folder of contracts: OPENLANCE_CONTRACTS, or the one beside this module."""
+    return Path(os.environ.get("OPENLANCE_CONTRACTS") or FOLDER)
+
+
 @dataclass
 class Comparison:
     """How a table differs from its contract: `violations` stop it, `warnings` do not."""
@@ -71,9 +77,9 @@ def load(path: Path) -> Contract:
     return contract
 
 
-def load_all(folder: Path = FOLDER) -> list[Contract]:
+def load_all() -> list[Contract]:
     """Every contract, the tombstones' table first: other tables' deletes are read from it."""
-    found = [load(path) for path in sorted(folder.glob("*.toml"))]
+    found = [load(path) for path in sorted(folder().glob("*.toml"))]
     return sorted(found, key=lambda contract: (contract.table != "core_deletedrow", contract.table))
 
 
@@ -152,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     with sources.connect() as source:
         if options.what == "propose":
             for table in options.tables:
-                path = FOLDER / f"{table}.toml"
+                path = folder() / f"{table}.toml"
                 path.write_text(propose(table, source.columns(table), "id"), encoding="utf-8")
                 out.write(f"{path}\n")
             return 0

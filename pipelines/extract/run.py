@@ -23,7 +23,7 @@ from .. import files, paths
 from ..failpoints import failpoint
 from . import sources
 from .changes import Changes, DriftError, work_connection
-from .contracts import FOLDER, Contract, ContractError, compare, load_all
+from .contracts import Contract, ContractError, compare, load_all
 from .log import RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, utc
 from .watermark import STUCK, high_mark, mark, text
 
@@ -197,11 +197,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--full-refresh", action="store_true", help="read all rows again, whatever their stamps say")
     parser.add_argument("--no-reconcile", action="store_true", help="leave out the comparison of every key block with the source")
-    parser.add_argument("--contracts", type=Path, default=FOLDER, help="the folder of contracts")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        report = extract(contracts=load_all(options.contracts), full_refresh=options.full_refresh, reconcile=not options.no_reconcile)
+        report = extract(full_refresh=options.full_refresh, reconcile=not options.no_reconcile)
     except (files.Busy, FileNotFoundError) as refused:
         sys.stderr.write(f"{refused}\n")
         return 2

@@ -87,7 +87,7 @@ class Source:
     def contracts(self) -> Any:
         from pipelines.extract.contracts import load_all
 
-        return load_all(self.folder / "contracts")
+        return load_all()
 
     def run(self, **options: Any) -> Any:
         """One run in this process; without reconciliation unless asked for, which would hide what incremental reading lost."""
@@ -97,7 +97,7 @@ class Source:
 
     def run_process(self, failpoint: str = "", *options: str) -> subprocess.CompletedProcess[str]:
         """One run in a process of its own, killed at `failpoint`."""
-        command = [sys.executable, "-m", "pipelines.extract.run", "--contracts", str(self.folder / "contracts"), *options]
+        command = [sys.executable, "-m", "pipelines.extract.run", *options]
         return subprocess.run(
             command, cwd=REPO, env=os.environ | {"OPENLANCE_FAILPOINT": failpoint}, capture_output=True, text=True, timeout=60, check=False
         )
@@ -154,6 +154,7 @@ def source(extract_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (contracts / "core_deletedrow.toml").write_text((FOLDER / "core_deletedrow.toml").read_text())
     monkeypatch.setenv("OPENLANCE_DB_NAME", extract_database)
     monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
+    monkeypatch.setenv("OPENLANCE_CONTRACTS", str(contracts))
     monkeypatch.delenv("OPENLANCE_WAREHOUSE", raising=False)
     monkeypatch.delenv("OPENLANCE_SQLITE", raising=False)
     made = Source(extract_database, tmp_path, control)
