@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,7 +41,8 @@ def simulated(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: p
             taxonomy.load()
             with override_settings(VAR=var):
                 result = simulate(scale=os.environ.get("OPENLANCE_TEST_SCALE", "small"), seed=1, until=UNTIL)
-            print("\nsimulated in", {k: round(v, 1) for k, v in result.seconds.items()})
+            seconds = ", ".join(f"{stage} {took:.1f} s" for stage, took in result.seconds.items())
+            sys.stderr.write(f"\nsample market made: {seconds}\n")
             yield Simulated(result, var / "simulation")
         finally:
             transaction.set_rollback(True)

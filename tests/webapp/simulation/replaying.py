@@ -88,7 +88,10 @@ def signature(contract: Contract) -> dict[str, Any]:
         "proposal": _values(contract.proposal, without=("job_id", "live_key")) | {"live": contract.proposal.live_key is not None},
         "contract": _values(contract, without=("job_id", "proposal_id")),
         "milestones": [_values(m, without=("contract_id", "payment_id")) | {"paid": m.payment_id is not None} for m in t.milestones],
-        "submissions": [_values(s, without=("milestone_id",)) for s in Submission.objects.filter(milestone__in=ids).order_by("milestone__position", "version")],
+        "submissions": [
+            _values(s, without=("milestone_id",))
+            for s in Submission.objects.filter(milestone__in=ids).order_by("milestone__position", "version")
+        ],
         "payments": [_values(p, without=("purpose_id", "idempotency_key", "provider_ref")) for p in t.payments],
         "disputes": [_values(d, without=("milestone_id", "live_key")) | {"live": d.live_key is not None} for d in t.disputes],
         "reviews": [_values(r, without=("contract_id",)) for r in t.reviews],
@@ -254,5 +257,3 @@ class Replay:
 
     def _review_open(self, event: Event) -> None:
         trust.reviews_open(contract_id=self.contract.pk)  # opens nothing when both were in: they opened at once
-
-

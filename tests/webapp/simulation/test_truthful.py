@@ -48,5 +48,3 @@ def test_the_comparison_sees_a_changed_leg(simulated: Any) -> None:
     finally:
         Contract.objects.filter(pk=done.pk).update(total_minor=done.total_minor)
     assert signature(done) == before
-
-

@@ -95,7 +95,9 @@ WEEKDAY = (1.2, 1.25, 1.2, 1.15, 1.0, 0.55, 0.5)
 #: January … December. Assumed: a strong start of the year, a slow August and December.
 SEASON = (1.15, 1.1, 1.1, 1.0, 1.0, 0.95, 0.9, 0.8, 1.05, 1.1, 1.05, 0.75)
 GROWTH_A_YEAR = 0.5  # assumed
-DRAFT_SHARE, REVIEW_SHARE, CLOSED_EARLY_SHARE, INVITED_SHARE = 0.015, 0.012, 0.05, 0.03  # assumed
+CLOSED_EARLY_SHARE, INVITED_SHARE = 0.05, 0.03  # assumed
+#: of the posts of the last weeks: not published yet, held for review. Assumed.
+RECENT_DRAFTS, RECENT_REVIEWS = 0.18, 0.08
 DECISION_DAYS_MEDIAN, DECISION_SIGMA = 5.0, 0.7  # from opening to the offer: assumed
 MIN_BIDS_TO_DECIDE = 1
 

@@ -116,7 +116,8 @@ def _plant_rings(streams: Streams, planted: Planted, market: Market, kind: str) 
     free = np.flatnonzero(
         (jobs.fate == MARKET)
         & (np.array(jobs.fraud) == "")
-        & ~jobs.hourly & ~jobs.invited
+        & ~jobs.hourly
+        & ~jobs.invited
         & (jobs.copy_of < 0)
         & ~np.isin(np.arange(len(jobs)), jobs.copy_of)
     )

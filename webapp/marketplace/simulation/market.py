@@ -197,9 +197,7 @@ def _try_card(contracts: Contracts, burst: tuple[int, int, int, int], at: int, k
     currency = people.currency_of(int(desk.clients.country[client]))
     amount = Money(int(posts.minor(cents / 100 + k / 10, currency)), currency)
     card, failure = ("tok_visa", "") if k == count - 1 else ("tok_declined", "declined")
-    contracts.ledger.payment(
-        at, int(desk.clients.user_id[client]), amount, None, opaque_key("card", client, k), card=card, failure=failure
-    )
+    contracts.ledger.payment(at, int(desk.clients.user_id[client]), amount, None, opaque_key("card", client, k), card=card, failure=failure)
 
 
 def _reset_sequences(tables: list[Table]) -> None:

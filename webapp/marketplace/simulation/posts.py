@@ -101,8 +101,10 @@ def draw(streams: Streams, scale: cal.Scale, skills: SkillMap, clients: Clients,
     fate = np.full(n, MARKET, dtype=np.int8)
     other = rng.random(n)
     fate[other < cal.CLOSED_EARLY_SHARE] = CLOSED
-    fate[(other > 1 - cal.REVIEW_SHARE) & (created > until - 6 * cal.DAY)] = REVIEW
-    fate[(other > 1 - 12 * cal.DRAFT_SHARE) & (created > until - 25 * cal.DAY)] = DRAFT
+    fate[(other > 1 - cal.RECENT_DRAFTS) & (created > until - 25 * cal.DAY)] = DRAFT
+    # what is still held back: of the newest posts the last but one, and of the week before a few
+    fate[(other < cal.RECENT_REVIEWS) & (created > until - 6 * cal.DAY)] = REVIEW
+    fate[n - 2] = REVIEW
     opened = np.where(fate == DRAFT, 0, np.minimum(created + rng.integers(120, 7_200, n), until - 60))
     wait = cal.DAY * cal.DECISION_DAYS_MEDIAN * np.exp(cal.DECISION_SIGMA * rng.standard_normal(n) - 0.2 * clients.decisive[client])
     return Jobs(
