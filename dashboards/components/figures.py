@@ -39,7 +39,13 @@ def tidy(figure: go.Figure, *, height: int = 300, money: bool = False, share: bo
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "title": ""},
         hovermode="x unified",
         xaxis={"title": "", "gridcolor": GRID},
-        yaxis={"title": "", "gridcolor": GRID, "rangemode": "tozero", "tickformat": ".0%" if share else ",.0f", "tickprefix": "$" if money else ""},
+        yaxis={
+            "title": "",
+            "gridcolor": GRID,
+            "rangemode": "tozero",
+            "tickformat": ".0%" if share else ",.0f",
+            "tickprefix": "$" if money else "",
+        },
     )
     return figure
 
@@ -61,8 +67,12 @@ def lines_over_time(frame: pd.DataFrame, *, x: str, y: str, color: str | None = 
 
 def survival_curve(frame: pd.DataFrame) -> go.Figure:
     """Share of jobs that have a bid by then: 1 − survival, as steps."""
-    figure = go.Figure(go.Scatter(x=frame["hours"], y=1 - frame["survival"], line={"shape": "hv", "color": TEAL}, fill="tozeroy", name="with a bid"))
-    figure.update_traces(customdata=frame[["at_risk", "events"]], hovertemplate="%{y:.1%} by %{x:.1f} h · %{customdata[0]} watched<extra></extra>")
+    figure = go.Figure(
+        go.Scatter(x=frame["hours"], y=1 - frame["survival"], line={"shape": "hv", "color": TEAL}, fill="tozeroy", name="with a bid")
+    )
+    figure.update_traces(
+        customdata=frame[["at_risk", "events"]], hovertemplate="%{y:.1%} by %{x:.1f} h · %{customdata[0]} watched<extra></extra>"
+    )
     tidy(figure, share=True)
     figure.update_layout(hovermode="closest", xaxis={"ticksuffix": " h"}, yaxis={"range": [0, 1.02]})
     return figure
@@ -71,7 +81,9 @@ def survival_curve(frame: pd.DataFrame) -> go.Figure:
 def funnel_bars(frame: pd.DataFrame) -> go.Figure:
     """One bar a stage, its count and share of all pairs that were shown."""
     text = [f"{count:,} · {share:.1%}" for count, share in zip(frame["count"], frame["share"], strict=True)]
-    figure = go.Figure(go.Bar(x=frame["share"], y=frame["stage"], orientation="h", text=text, textposition="auto", marker_color=TEAL, cliponaxis=False))
+    figure = go.Figure(
+        go.Bar(x=frame["share"], y=frame["stage"], orientation="h", text=text, textposition="auto", marker_color=TEAL, cliponaxis=False)
+    )
     tidy(figure, height=280, share=True)
     figure.update_layout(hovermode=False, xaxis={"visible": False, "range": [0, 1.05]}, yaxis={"autorange": "reversed", "tickformat": None})
     return figure

@@ -43,7 +43,9 @@ def take_rate_monthly() -> pd.DataFrame:
 
 def fill_rate_weekly() -> pd.DataFrame:
     """cohort_week, window_days, fill_rate, jobs; cohorts whose window has not passed are left out."""
-    return query("select cohort_week, window_days, fill_rate, jobs from admin.fill_rate_weekly where jobs > 0 order by cohort_week, window_days")
+    return query(
+        "select cohort_week, window_days, fill_rate, jobs from admin.fill_rate_weekly where jobs > 0 order by cohort_week, window_days"
+    )
 
 
 def time_to_first_bid() -> pd.DataFrame:
@@ -58,4 +60,6 @@ def funnel() -> pd.DataFrame:
 
 def freshness() -> pd.DataFrame:
     """One row an extracted table: table_name, last_known_at, last_source_change_at, lag_seconds, logged_rows."""
-    return query("select table_name, last_known_at, last_source_change_at, lag_seconds, logged_rows from admin.freshness order by table_name")
+    return query(
+        "select table_name, last_known_at, last_source_change_at, lag_seconds, logged_rows from admin.freshness order by table_name"
+    )
