@@ -223,7 +223,7 @@ class Bids:
             if s.bid.accepted:
                 accepted(s)
                 self._end(s, "accept", "accepted", s.decided, int(d.people.user_id[s.bid.freelancer]), "")
-                extra = {"proposal_id": s.id}
+                extra: dict[str, Any] = {"proposal_id": s.id}
                 who = int(d.people.user_id[s.bid.freelancer])
                 d.journal.move(ended, "jobs.job", int(jobs.id[j]), "job", "fill", ("open", "filled"), who, **extra)
             else:

@@ -70,8 +70,6 @@ SKILLS_OF_FREELANCER = (4, 11)  # least and most: assumed
 #: share of clients who never answer anybody; sd of latent qualities is 1 by definition. Assumed.
 GHOSTING_CLIENTS = 0.12
 ACTIVITY_SIGMA = 0.8  # log-normal spread of how often people look: assumed
-#: share of freelancers who also buy, as one account with both roles. Assumed.
-BOTH_ROLES = 0.04
 
 # --- jobs -----------------------------------------------------------------------------------------------------------
 #: asked hourly range: median low end 20 USD, sd of its logarithm 0.70, median ratio high/low 2.06 [posts, 201 rows with a range].
