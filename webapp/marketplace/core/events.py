@@ -80,7 +80,9 @@ def record(
     names = sorted(_handlers.get(kind, {}))
     if names:
         Delivery.objects.bulk_create([Delivery(event=event, handler=n, next_try_at=event.occurred_at) for n in names])
-        transaction.on_commit(_wake, robust=True)
+        # one wake-up a transaction, however many events it records; a savepoint that is rolled back takes its own away
+        if not any(entry[1] is _wake for entry in connection.run_on_commit):
+            transaction.on_commit(_wake, robust=True)
     return event
 
 

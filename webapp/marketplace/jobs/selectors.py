@@ -110,7 +110,7 @@ def skills_matching(text: str, limit: int = 20) -> list[Skill]:
     rows = Skill.objects.select_related("category")
     if not text:
         return list(rows.order_by("name")[:limit])
-    hits = rows.filter(Q(name__icontains=text) | Q(aliases__alias__startswith=text.lower())).distinct()[: limit * 5]
+    hits = rows.filter(Q(name__icontains=text) | Q(aliases__alias__startswith=fold(text))).distinct()[: limit * 5]
     folded = text.lower()
     return sorted(hits, key=lambda s: (s.name.lower() != folded, not s.name.lower().startswith(folded), s.name.lower()))[:limit]
 
