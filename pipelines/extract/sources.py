@@ -149,12 +149,13 @@ class MySQLSource:
         try:
             transactions = _query(
                 control,
-                "SELECT trx_id, trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), @@system_time_zone, @@global.lock_wait_timeout,"
+                "SELECT CONCAT_WS('/', trx_id, trx_mysql_thread_id, trx_started), trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), @@system_time_zone, @@global.lock_wait_timeout,"
                 " CAST(UTC_TIMESTAMP(6) AS CHAR) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> CONNECTION_ID()",
             )
         finally:
             control.query("SET SESSION time_zone = '+00:00'")
         opened, wait = {}, timedelta(days=1)
+        # The number of a read-only transaction is given again to later ones: connection and start belong to its name.
         for name, connection, seconds, zone, lock_wait, now in transactions:
             # Outside UTC a local clock repeats an hour once a year: an hour of margin keeps the age a lower bound.
             margin = 1 if zone in ("UTC", "GMT") else 3601

@@ -64,10 +64,12 @@ def test_row_stamped_exactly_at_the_mark_is_read(source: Source) -> None:
 
 def test_transaction_that_commits_between_the_look_and_the_snapshot_is_not_lost(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rival commits exactly between the two steps, whichever comes first."""
-    source.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(watermark, "SKEW", timedelta(seconds=60))
+        source.run()
     rival = source.connect()
     source.sql("BEGIN", rival)
-    source.sql("SET timestamp = UNIX_TIMESTAMP() - 1", rival)
+    source.sql("SET timestamp = UNIX_TIMESTAMP() - 10", rival)
     source.sql("INSERT INTO item (name) VALUES ('rival')", rival)
     steps: list[str] = []
 
