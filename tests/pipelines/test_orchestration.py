@@ -1,0 +1,54 @@
+"""Dagster's definitions: they load with no secret, no network and no manifest, and are exactly those of the committed picture.
+
+After a wanted change: OPENLANCE_UPDATE_SNAPSHOTS=1 pytest tests/pipelines/test_orchestration.py, then review the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPO = Path(__file__).resolve().parents[2]
+PICTURE = Path(__file__).with_name("definitions.json")
+_DUMP = """
+import json, sys
+from pipelines.orchestration import defs
+graph = defs.resolve_asset_graph()
+name = lambda key: key.to_user_string()
+assets = {name(k): {"group": graph.get(k).group_name, "parents": sorted(map(name, graph.get(k).parent_keys))} for k in graph.get_all_asset_keys()}
+checks = {f"{name(c.asset_key)}:{c.name}": graph.get(c).blocking for c in graph.asset_check_keys}
+jobs = {n: sorted(map(name, defs.resolve_job_def(n).asset_layer.executable_asset_keys)) for n in ("pipeline_round", "training")}
+schedules = {s.name: [s.cron_schedule, s.job_name, s.default_status.value] for s in defs.schedules}
+json.dump({"assets": assets, "checks": checks, "jobs": jobs, "schedules": schedules}, sys.stdout)
+"""
+
+
+def test_definitions_load_without_secret_network_or_manifest_and_are_as_committed(tmp_path: Path) -> None:
+    bare = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "OPENLANCE_VAR": str(tmp_path / "var"),
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    done = subprocess.run([sys.executable, "-c", _DUMP], cwd=REPO, env=bare, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+
+    assert all(found["checks"].values()), "every check blocks"
+    for table in (asset for asset in found["assets"] if asset.startswith("raw/")):
+        assert {f"{table}:contract", f"{table}:drift"} <= set(found["checks"])
+    told = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    if os.environ.get("OPENLANCE_UPDATE_SNAPSHOTS") == "1":
+        PICTURE.write_text(told)
+    assert told == PICTURE.read_text(), "the definitions changed; see this module's docstring"
+
+
+def test_telemetry_is_off_in_the_project_s_own_config() -> None:
+    config = yaml.safe_load((REPO / "pipelines" / "orchestration" / "dagster.yaml").read_text())
+    assert config["telemetry"] == {"enabled": False}
