@@ -140,7 +140,7 @@ def test_the_parts_of_a_recommendation_add_up_to_its_score(visitor: Any, alice_a
     _, bob = alice_and_bob
     page = visitor(bob).go("/recommended")
 
-    page.get_by_text(re.compile(r"^Place 1, score")).click()
+    expect(page.locator("main ol > li").first, "Place 1, score")
     parts = [float(text.replace("−", "-")) for text in page.locator(".reasons").first.locator(".value:not(.sum)").all_text_contents()]
     score = float(page.get_by_test_id("score").first.text_content())
 

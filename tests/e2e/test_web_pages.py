@@ -58,10 +58,11 @@ def test_pages_fit_a_phone_and_are_accessible(visitor: Any, alice_and_bob: Any, 
     browser = visitor(user)
 
     for path in pages[who]:
+        page = browser.go(path)
+        page.evaluate(axe)
         for width, scheme in ((360, "light"), (1280, "dark")):
-            browser.page.set_viewport_size({"width": width, "height": 800})
-            browser.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            page = browser.go(path)
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             at = f"{path} at {width} px, {scheme}"
             assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
             if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
@@ -69,7 +70,6 @@ def test_pages_fit_a_phone_and_are_accessible(visitor: Any, alice_and_bob: Any, 
             if (count := page.locator("h1").count()) != 1:
                 faults.append(f"{at}: {count} headings of the first level")
             faults += [f"{at}: small target {html}" for html in page.evaluate(SMALL_TARGETS)]
-            page.evaluate(axe)
             faults += [f"{at}: {violation}" for violation in page.evaluate(AXE)]
 
     assert faults == []

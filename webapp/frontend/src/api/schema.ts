@@ -1067,7 +1067,7 @@ export interface components {
             job_id: number;
             proposal_id: number;
             readonly title: string;
-            readonly state: components["schemas"]["State41fEnum"];
+            readonly state: components["schemas"]["ContractStateEnum"];
             readonly role: components["schemas"]["RoleEnum"];
             client: components["schemas"]["Person"];
             freelancer: components["schemas"]["Person"];
@@ -1104,13 +1104,21 @@ export interface components {
             /** @default  */
             reason?: string;
         };
+        /**
+         * @description * `active` - active
+         *     * `cancelled` - cancelled
+         *     * `completed` - completed
+         *     * `offered` - offered
+         * @enum {string}
+         */
+        ContractStateEnum: "active" | "cancelled" | "completed" | "offered";
         /** @description A contract as a list shows it. */
         ContractSummary: {
             readonly id: number;
             job_id: number;
             proposal_id: number;
             readonly title: string;
-            readonly state: components["schemas"]["State41fEnum"];
+            readonly state: components["schemas"]["ContractStateEnum"];
             readonly role: components["schemas"]["RoleEnum"];
             client: components["schemas"]["Person"];
             freelancer: components["schemas"]["Person"];
@@ -2090,14 +2098,6 @@ export interface components {
             code: string;
             level: components["schemas"]["LevelEnum"];
         };
-        /**
-         * @description * `active` - active
-         *     * `cancelled` - cancelled
-         *     * `completed` - completed
-         *     * `offered` - offered
-         * @enum {string}
-         */
-        State41fEnum: "active" | "cancelled" | "completed" | "offered";
         Submission: {
             readonly version: number;
             readonly note: string;

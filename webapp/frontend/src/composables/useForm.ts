@@ -1,7 +1,7 @@
 import { nextTick, reactive, ref, watch, type Reactive, type Ref } from "vue";
 
 import { ApiError } from "@/api/client";
-import { clearDraft, loadDraft, saveDraft } from "@/lib/draft";
+import { clearDraft, loadDraft, sameContent, saveDraft } from "@/lib/draft";
 
 export interface Form<T extends object> {
   values: Reactive<T>;
@@ -32,7 +32,9 @@ export function useForm<T extends object>(initial: T, draftKey?: string): Form<T
     watch(
       values,
       () => {
-        if (!done) saveDraft(draftKey, values);
+        if (done) return;
+        if (sameContent(values, initial)) clearDraft(draftKey);
+        else saveDraft(draftKey, values);
       },
       { deep: true },
     );

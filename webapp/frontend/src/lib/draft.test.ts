@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { clearDraft, loadDraft, saveDraft } from "./draft";
+import { clearDraft, loadDraft, sameContent, saveDraft } from "./draft";
 
 function memory() {
   const kept = new Map<string, string>();
@@ -31,5 +31,12 @@ describe("a draft", () => {
     };
     expect(loadDraft("x", broken)).toBeUndefined();
     expect(() => saveDraft("x", {}, full)).not.toThrow();
+  });
+
+  it("is only worth keeping when something was typed", () => {
+    const blank = { amount: "", answers: [] as string[], rating: 0 };
+    expect(sameContent({ ...blank, answers: ["", ""] }, blank)).toBe(true);
+    expect(sameContent({ ...blank, answers: ["", "yes"] }, blank)).toBe(false);
+    expect(sameContent({ ...blank, rating: 3 }, blank)).toBe(false);
   });
 });

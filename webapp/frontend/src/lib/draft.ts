@@ -28,3 +28,10 @@ export function saveDraft(key: string, values: object, store: Store = sessionSto
 export function clearDraft(key: string, store: Store = sessionStorage): void {
   store.removeItem(PREFIX + key);
 }
+
+/** Whether two forms say the same: texts that are empty, and lists of nothing but such texts, say nothing. */
+export function sameContent(one: object, other: object): boolean {
+  const empty = (value: unknown): boolean => value === "" || (Array.isArray(value) && value.every(empty));
+  const content = (form: object) => JSON.stringify(form, (_, value: unknown) => (empty(value) ? undefined : value));
+  return content(one) === content(other);
+}

@@ -28,7 +28,7 @@ describe("money", () => {
 
   it("names the currency where its sign is shared, and only there", () => {
     expect(formatMoney(1250, "USD")).toBe("$12.50 USD");
-    expect(formatMoney(1250, "EUR")).toBe("€12.50");
+    expect(formatMoney(-1250, "EUR")).toBe("−€12.50");
     expect(formatMoney(1250, "JPY")).toBe("¥1,250 JPY");
     expect(formatMoney(1250, "KWD")).toBe("KWD\u00a01.250");
   });

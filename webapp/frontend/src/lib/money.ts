@@ -45,7 +45,7 @@ function withCode(text: string, currency: string): string {
 
 /** Localised text that leaves no doubt about the currency: (1250, "USD") → "$12.50 USD". */
 export function formatMoney(minor: Minor, currency: string): string {
-  return withCode(signed(minor, currency, false), currency);
+  return withCode(signed(minor, currency, false), currency).replace("-", "−");
 }
 
 /** "$500 – $1,500 USD", "up to …", "from …", or null when the price is unknown. */

@@ -79,3 +79,21 @@ export const CURRENCIES = [
   "CHF",
   "KWD",
 ];
+
+const LEDGER: Record<string, string> = {
+  deposit: "Paid in",
+  hold: "Funds held",
+  release: "Released",
+  clear: "Cleared",
+  refund: "Given back",
+  settle: "Dispute settled",
+  wallet: "Wallet",
+  pending: "Clearing",
+  available: "Available",
+  payout_transit: "Being paid out",
+};
+
+/** The word for a ledger entry's kind or an account's. */
+export function ledgerWord(name: string): string {
+  return LEDGER[name] ?? capitalise(name);
+}
