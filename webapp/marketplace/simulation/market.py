@@ -113,7 +113,8 @@ class _Run:
             fraud.plant_lines(streams, planted, history, market)
         with self.stage("proposals and contracts"):
             desk = Desk(streams, taxonomy, freelancers, clients, jobs, history, Prices(), Journal(), until, first)
-            bids, contracts, payouts = self._tell(desk, planted)
+            with transaction.atomic():  # the rates that quotes need are stored one by one: one commit for all
+                bids, contracts, payouts = self._tell(desk, planted)
         with self.stage("activity and messages"):
             captured = activity_tables(desk)
             talk = conversations(desk, bids, planted)
