@@ -5,6 +5,7 @@ python -m infra.local.smoke PLACES.json      PLACES: {"addresses", "web", "dashb
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -157,9 +158,12 @@ def work_and_pay(client: Person, freelancer: Person, admin: Person, contract: in
         found = {m["id"]: m["state"] for m in client.get(f"contracts/{contract}")["milestones"]}
         return str(found[milestone])
 
+    def is_funded(milestone: int) -> bool:
+        return state(milestone) == "funded"
+
     for milestone in milestones:
         client.post(f"milestones/{milestone}/fund", {"provider": "sandbox", "method": {"token": "tok_visa"}})
-        eventually("funding", lambda m=milestone: state(m) == "funded")
+        eventually("funding", functools.partial(is_funded, milestone))
         freelancer.post(f"milestones/{milestone}/submit", {"note": "Done; see the attached text."})
         client.post(f"milestones/{milestone}/approve")
         expect(state(milestone) == "released", f"after approval the milestone is {state(milestone)}")

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ml.datasets.published import bundles_root, current_sides, training_frames
+from ml.datasets.published import Sides, bundles_root, current_sides, training_frames
 from ml.datasets.truth import oracle_scores
 from ml.features.sides import Vocabulary
 from ml.features.text import TextSpace
@@ -177,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
             has_signature=True,
         )
     )
-    show(f"Matching, test span from {test.pairs['shown_at'].min():%Y-%m-%d}, seed {options.seed}", results, decision)
+    show(f"Matching, test span from {test.pairs['shown_at'].min()!s:.10}, seed {options.seed}", results, decision)
     report = {
         "command": f"python -m ml.matching.train --seed {options.seed}",
         "publish_id": frames.publish_id,
@@ -200,7 +201,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _register(trained: Trained, report: dict, decision: Decision, *, recommender_inputs: tuple) -> None:  # type: ignore[type-arg]
+def _register(trained: Trained, report: dict[str, Any], decision: Decision, *, recommender_inputs: tuple[Sides, float]) -> None:
     """Log the run, move the alias, and when promoted write the bundle."""
     sides, coverage = recommender_inputs
     metrics = {

@@ -17,6 +17,7 @@ from marketplace.core.ports import Term
 from .models import Category, Job, JobSkill, Proposal, Skill
 from .policies import jobs_visible_to, proposals_visible_to, role_in_job, role_in_proposal
 from .states import JOB, LIVE_PROPOSAL_STATES, PROPOSAL
+from .taxonomy import fold
 
 #: how a client's list of proposals is ranked, published: more of the job's skills first, then the earlier bid
 PROPOSAL_RANKING = "proposals-1: share of the job's skills claimed, then earlier bid"
