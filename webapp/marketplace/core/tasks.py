@@ -48,7 +48,8 @@ def deliver_one(delivery_id: int) -> bool:
 
     Returns True when the handler ran to its end here. Two workers with the same id: one of them does nothing.
     """
-    delivery = _claim(delivery_id)
+    # in a transaction of its own, because two workers that claim at once may meet in a deadlock, after which the loser looks again
+    delivery = run_in_transaction(lambda: _claim(delivery_id))
     if delivery is None:
         return False
     handler = events.handler_named(delivery.event.kind, delivery.handler)
