@@ -64,7 +64,7 @@ def test_pages_fit_a_phone_and_are_accessible(visitor: Any, alice_and_bob: Any, 
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             at = f"{path} at {width} px, {scheme}"
-            assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
+            page.locator(f"html[data-bs-theme={scheme}]").wait_for()
             if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
                 faults.append(f"{at}: scrolls sideways")
             if (count := page.locator("h1").count()) != 1:

@@ -2,7 +2,6 @@
 declare module "bootstrap/js/dist/offcanvas" {
   export default class Offcanvas {
     constructor(element: Element);
-    static getOrCreateInstance(element: Element): Offcanvas;
     show(): void;
     hide(): void;
     dispose(): void;
