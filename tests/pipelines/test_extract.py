@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipelines import files, paths
 from pipelines.extract import sources, watermark
-from pipelines.extract.log import Log
+from pipelines.extract.log import CorruptError, Log
 
 from .conftest import Source
 
@@ -213,6 +214,14 @@ def _parquet_files() -> set[str]:
 
 def _committed_files() -> set[str]:
     return {name for entry in Log(paths.raw()).manifest().tables.values() for name in entry.files}
+
+
+def test_file_that_reads_back_differently_than_it_was_written_is_not_committed(tmp_path: Path) -> None:
+    """Rows that are other ones each time they are asked for stand for a disk that does not keep what it was given."""
+    log = Log(tmp_path)
+    log.clean(log.manifest())
+    with duckdb.connect() as db, pytest.raises(CorruptError, match="wrote 10 rows, read 10 back, or their checksum differs"):
+        log.stage(db, "item", "SELECT random() AS amount FROM range(10)")
 
 
 def test_two_extractions_at_once_are_refused(source: Source) -> None:

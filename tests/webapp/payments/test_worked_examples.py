@@ -8,7 +8,7 @@ import pytest
 
 from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput
 from marketplace.core.money import Money
-from marketplace.payments import fx, selectors, services
+from marketplace.payments import fees, fx, selectors, services
 from marketplace.payments.models import Entry, FeeSchedule, FxRate, Posting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.parity]
@@ -70,6 +70,22 @@ def test_a_release_with_tax_has_three_legs_that_sum_to_the_gross(alice: Any, bob
         ("tax", "hold:7:USD", "tax:USD", 190),
     ]
     proven()
+
+
+@pytest.mark.parametrize(
+    ("gross", "tax_bps", "parts"),
+    [
+        (105, 0, (11, 0, 94)),  # 10.5 and 94.5: of two equal remainders, the fee's comes first
+        (104, 0, (10, 0, 94)),  # 10.4 and 93.6
+        (106, 0, (11, 0, 95)),  # 10.6 and 95.4
+        (1, 0, (0, 0, 1)),
+        (105, 1_900, (10, 2, 93)),  # 10.5, 1.995 and 92.505: two units are left over, and the fee has the smallest remainder
+    ],
+)
+def test_fee_tax_and_net_share_the_left_over_units_by_largest_remainder(gross: int, tax_bps: int, parts: tuple[int, int, int]) -> None:
+    split = fees.split(USD(gross), FeeSchedule(version="any", freelancer_fee_bps=1_000, tax_bps=tax_bps))
+
+    assert (split.fee.minor, split.tax.minor, split.net.minor) == parts
 
 
 def test_clearing_moves_what_was_released_to_the_available_balance(alice: Any, bob: Any, fund: Any, release: Any, proven: Any) -> None:

@@ -140,10 +140,3 @@ def split_minor(total: int, weights: Sequence[int]) -> list[int]:
     for _, i in sorted(remainders)[: total - sum(parts)]:
         parts[i] += 1
     return parts
-
-
-def basis_points(amount_minor: int, bps: int) -> int:
-    """`bps` hundredths of a per cent of an amount, rounded half up, in minor units."""
-    if amount_minor < 0 or bps < 0:
-        raise ValueError("amount and basis points must not be negative")
-    return (amount_minor * bps + 5_000) // 10_000
