@@ -15,26 +15,33 @@ ROOT = str(Path(__file__).resolve().parents[1])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from dashboards.auth import Viewer, keep_checking, require_viewer  # noqa: E402
+from dashboards.auth import Viewer, keep_checking, require_viewer, web_url  # noqa: E402
 
 st.set_page_config(page_title="Openlance dashboards", page_icon="◐", layout="wide")
 
 
-def pages_for(viewer: Viewer) -> list[st.Page]:  # type: ignore[valid-type]
+def pages_for(viewer: Viewer) -> list[st.Page]:
     """The pages of this viewer's roles; default deny."""
     if viewer.is_staff:
         return [st.Page("app_pages/admin/overview.py", title="Overview", icon=":material/monitoring:", default=True)]
     return []
 
 
+def header(viewer: Viewer) -> None:
+    """Whose numbers these are, and the ways out."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown("**◐ Openlance** dashboards", width="content")
+        with st.popover(viewer.name, icon=":material/account_circle:", type="tertiary"):
+            st.link_button("Open the web app", web_url(), width="stretch")
+            st.button("Sign out of the dashboards", on_click=st.logout, width="stretch")
+
+
 viewer = require_viewer()
 pages = pages_for(viewer)
-with st.sidebar:
-    st.caption(f"Signed in as {viewer.name}")
-    st.button("Sign out", on_click=st.logout, use_container_width=True)
-if not pages:
-    st.title("Nothing for you here yet")
-    st.write("These dashboards are for staff. Your own numbers are on your contract and balance pages in the web app.")
-    st.stop()
+header(viewer)
 keep_checking(viewer)
-st.navigation(pages).run()
+if pages:
+    st.navigation(pages, position="top").run()
+else:
+    st.title("Nothing for you here yet", anchor=False)
+    st.write("These dashboards are for staff. Your own numbers are on your contract and money pages in the web app.")

@@ -54,8 +54,7 @@ def _userinfo(token: str, userinfo_url: str) -> dict[str, object]:
         raise Refused(str(answer.status_code))
     if answer.status_code != 200:
         raise Unreachable(f"userinfo answers {answer.status_code}")
-    found: dict[str, object] = answer.json()
-    return found
+    return _object(answer, "sub")
 
 
 @st.cache_data(ttl=3600, max_entries=4, show_spinner=False)
@@ -65,7 +64,18 @@ def _userinfo_url(issuer: str) -> str:
         answer.raise_for_status()
     except httpx.HTTPError as e:
         raise Unreachable(str(e)) from e
-    return str(answer.json()["userinfo_endpoint"])
+    return str(_object(answer, "userinfo_endpoint")["userinfo_endpoint"])
+
+
+def _object(answer: httpx.Response, needed: str) -> dict[str, object]:
+    """The JSON object of an answer; one that is none, or lacks `needed`, did not come from the web app."""
+    try:
+        found = answer.json()
+    except ValueError as e:
+        raise Unreachable(f"{answer.url} does not answer in JSON") from e
+    if not isinstance(found, dict) or needed not in found:
+        raise Unreachable(f"{answer.url} answers without {needed}")
+    return found
 
 
 def ask(token: str) -> Viewer:

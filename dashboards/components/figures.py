@@ -3,87 +3,143 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
-import plotly.express as px
 import plotly.graph_objects as go
 import streamlit as st
 
-INK, TEAL, AMBER, RUST, GRID = "#1d2a2a", "#0f6e64", "#c98a1b", "#b04a2f", "#e4e0d5"
-COLORS = {"funded": AMBER, "released": TEAL, "refunded": RUST, "7": "#8fb8b2", "14": "#3f938a", "30": TEAL}
-CONFIG = {"displayModeBar": False, "responsive": True}
+INK, MUTED, TEAL, AMBER, RUST, GRID = "#1d2a2a", "#5d6765", "#0f6e64", "#d09a35", "#b04a2f", "#e4e0d5"
+COLORS = {"funded": AMBER, "released": TEAL, "refunded": RUST, "first bid": TEAL, "hire": AMBER, 7: "#a9cdc7", 14: "#4d9a90", 30: TEAL}
+#: the year stands below the first month of it only
+MONTHS = {"nticks": 7, "tickformat": "%b\n%Y", "hoverformat": "%d %b %Y", "tickangle": 0}
+CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+
+
+def money(minor: float, currency: str | None, *, cents: bool = False) -> str:
+    """ "$12,345" for US cents, "12,345 EUR" for the minor units of other currencies with two decimals; exact with `cents`."""
+    amount = f"{Decimal(int(minor)).scaleb(-2):,.{2 if cents else 0}f}"
+    return f"${amount}".replace("$-", "−$") if currency == "USD" else f"{amount} {currency or ''}".strip()
+
+
+def hours(value: float) -> str:
+    """ "3.5 h" below two days, "4.2 days" from there on."""
+    return f"{value:,.1f} h" if value < 48 else f"{value / 24:,.1f} days"
 
 
 def number_text(value: float | None, unit: str, currency: str | None) -> str:
-    """A value as people read it: "12,345 USD", "41.2 %", "3.5 h", "—" when nothing can be said yet."""
+    """A metric as people read it: "$12,345", "41.2 %", "3.5 h", "—" when nothing can be said yet."""
     if value is None or pd.isna(value):
         return "—"
     if unit == "minor":
-        # every amount of these pages is in US cents: see the metric's currency rule
-        return f"{Decimal(int(value)).scaleb(-2):,.0f} {currency or ''}".strip()
+        return money(value, currency)
     if unit == "share":
-        return f"{value:.1%}".replace("%", " %")
-    if unit == "hours":
-        return f"{value:,.1f} h" if value < 72 else f"{value / 24:,.1f} d"
-    return f"{value:,.0f}"
+        return f"{100 * value:.1f} %"
+    return hours(value) if unit == "hours" else f"{value:,.0f}"
 
 
-def tidy(figure: go.Figure, *, height: int = 300, money: bool = False, share: bool = False) -> go.Figure:
-    """The house's look; legends above, so that they do not eat a phone's width."""
+def tidy(figure: go.Figure, *, height: int = 300, x: dict[str, Any] | None = None, y: dict[str, Any] | None = None) -> go.Figure:
+    """The house's look: the legend above, so that it does not eat a phone's width; nothing can be dragged out of sight."""
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        margin={"l": 4, "r": 8, "t": 34, "b": 4},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": INK, "size": 13},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "title": ""},
+        font={"color": INK, "size": 13, "family": "Source Sans, sans-serif"},
+        hoverlabel={"bgcolor": "#ffffff", "bordercolor": GRID, "font": {"color": INK}},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         hovermode="x unified",
-        xaxis={"title": "", "gridcolor": GRID},
-        yaxis={
-            "title": "",
-            "gridcolor": GRID,
-            "rangemode": "tozero",
-            "tickformat": ".0%" if share else ",.0f",
-            "tickprefix": "$" if money else "",
-        },
+        dragmode=False,
+        bargap=0.25,
+        xaxis={"showgrid": False, "tickcolor": GRID, "linecolor": GRID, "automargin": True, "fixedrange": True, **(x or {})},
+        yaxis={"gridcolor": GRID, "zerolinecolor": GRID, "rangemode": "tozero", "automargin": True, "fixedrange": True, **(y or {})},
     )
     return figure
 
 
-def show(figure: go.Figure, key: str) -> None:
-    st.plotly_chart(figure, width="stretch", config=CONFIG, key=key)
+def show(figure: go.Figure, key: str, alt: str) -> None:
+    """`alt` says in words what the picture shows, for those who do not see it."""
+    st.plotly_chart(figure, width="stretch", theme=None, config=CONFIG, key=key, alt=alt)
 
 
-def bars_over_time(frame: pd.DataFrame, *, x: str, y: str, color: str) -> go.Figure:
-    return tidy(px.bar(frame, x=x, y=y, color=color, barmode="group", color_discrete_map=COLORS), money=True)
+def volume_bars(frame: pd.DataFrame) -> go.Figure:
+    """Groups of bars, one group a period."""
+    figure = go.Figure()
+    for measure in ("funded", "released", "refunded"):
+        part = frame[frame["measure"] == measure]
+        figure.add_bar(x=part["start"], y=part["usd"], name=measure, marker_color=COLORS[measure], hovertemplate="$%{y:,.0f}")
+    return tidy(figure, height=320, x=MONTHS, y={"tickformat": ",.0f", "tickprefix": "$", "nticks": 6})
 
 
-def lines_over_time(frame: pd.DataFrame, *, x: str, y: str, color: str | None = None) -> go.Figure:
-    figure = px.line(frame, x=x, y=y, color=color, color_discrete_map=COLORS, markers=True)
-    if color is None:
-        figure.update_traces(line_color=TEAL)
-    return tidy(figure, share=True)
-
-
-def survival_curve(frame: pd.DataFrame) -> go.Figure:
-    """Share of jobs that have a bid by then: 1 − survival, as steps."""
+def take_rate_line(frame: pd.DataFrame) -> go.Figure:
     figure = go.Figure(
-        go.Scatter(x=frame["hours"], y=1 - frame["survival"], line={"shape": "hv", "color": TEAL}, fill="tozeroy", name="with a bid")
+        go.Scatter(
+            x=frame["month"],
+            y=frame["take_rate"],
+            customdata=frame[["released"]],
+            line={"color": TEAL, "width": 2.5},
+            marker={"size": 6},
+            mode="lines+markers",
+            hovertemplate="%{y:.2%} of $%{customdata[0]:,.0f} released<extra></extra>",
+        )
     )
-    figure.update_traces(
-        customdata=frame[["at_risk", "events"]], hovertemplate="%{y:.1%} by %{x:.1f} h · %{customdata[0]} watched<extra></extra>"
-    )
-    tidy(figure, share=True)
-    figure.update_layout(hovermode="closest", xaxis={"ticksuffix": " h"}, yaxis={"range": [0, 1.02]})
+    return tidy(figure, x=MONTHS, y={"tickformat": ".0%", "range": [0, max(0.12, 1.2 * frame["take_rate"].max())]})
+
+
+def fill_rate_lines(frame: pd.DataFrame) -> go.Figure:
+    """One line a window; the number of jobs is told on hovering."""
+    figure = go.Figure()
+    for days, part in frame.groupby("window_days"):
+        figure.add_scatter(
+            x=part["month"],
+            y=part["fill_rate"],
+            customdata=part[["jobs"]],
+            name=f"{days} days",
+            mode="lines+markers",
+            line={"color": COLORS[days], "width": 2.5},
+            marker={"size": 6},
+            hovertemplate="%{y:.0%} of %{customdata[0]} jobs",
+        )
+    return tidy(figure, x=MONTHS, y={"tickformat": ".0%"})
+
+
+def waiting_curves(frame: pd.DataFrame, *, until_days: float = 30) -> go.Figure:
+    """Share of jobs that have a bid, or have hired, by then: 1 − survival, as steps, up to `until_days`."""
+    figure, watched = go.Figure(), frame[frame["days"] <= until_days]
+    for what, part in watched.groupby("what"):
+        figure.add_scatter(
+            x=part["days"],
+            y=part["reached"],
+            customdata=part[["at_risk"]],
+            name=str(what),
+            line={"shape": "hv", "color": COLORS[what], "width": 2.5},
+            mode="lines",
+            hovertemplate="%{y:.0%} · %{customdata[0]} jobs watched",
+        )
+    figure.add_hline(y=0.5, line={"color": MUTED, "width": 1, "dash": "dot"})
+    tidy(figure, x={"ticksuffix": " d", "range": [0, watched["days"].max()], "nticks": 7}, y={"tickformat": ".0%", "range": [0, 1.02]})
     return figure
 
 
 def funnel_bars(frame: pd.DataFrame) -> go.Figure:
-    """One bar a stage, its count and share of all pairs that were shown."""
-    text = [f"{count:,} · {share:.1%}" for count, share in zip(frame["count"], frame["share"], strict=True)]
+    """One bar a stage: its length is the share of all pairs shown, its text the count and the share of the stage before."""
+    before = frame["stage"].shift()
+    text = [
+        f"{count:,}" if pd.isna(step) else f"{count:,} · {step:.0%} of {previous}"
+        for count, step, previous in zip(frame["count"], frame["share_of_previous"], before, strict=True)
+    ]
     figure = go.Figure(
-        go.Bar(x=frame["share"], y=frame["stage"], orientation="h", text=text, textposition="auto", marker_color=TEAL, cliponaxis=False)
+        go.Bar(
+            x=frame["share"],
+            y=frame["stage"],
+            orientation="h",
+            text=text,
+            textposition=["inside" if share > 0.6 else "outside" for share in frame["share"]],
+            textfont={"size": 13},
+            marker_color=TEAL,
+            cliponaxis=False,
+        )
     )
-    tidy(figure, height=280, share=True)
-    figure.update_layout(hovermode=False, xaxis={"visible": False, "range": [0, 1.05]}, yaxis={"autorange": "reversed", "tickformat": None})
+    tidy(figure, x={"visible": False, "range": [0, 1.02]}, y={"autorange": "reversed", "showgrid": False, "ticklabelstandoff": 6})
+    figure.update_layout(hovermode=False, margin_t=8)
     return figure

@@ -8,12 +8,26 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.marts_reader import Published
+
 from . import query
+
+ANCESTRY = """
+    with recursive up as (
+        select unique_id as id, 0 as steps from _meta.model where relation = ? and published
+        union
+        select edge.parent, up.steps + 1 from up join _meta.edge as edge on edge.child = up.id
+    )
+    select model.unique_id, model.relation, model.layer, min(up.steps) as steps
+    from up join _meta.model as model on model.unique_id = up.id where up.steps > 0 group by all
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One published model. `tests` and `columns` are dbt's, `sources` the extracted tables at the root of its ancestry."""
+    """One published model. `tests` and `columns` are dbt's, `ancestors` all models it is made from, nearest first, and `sources` the newest
+    run of each extracted table among them: rows changed before `high_mark` were seen by it.
+    """
 
     relation: str
     description: str
@@ -29,40 +43,36 @@ def _rows(text: str | None) -> pd.DataFrame:
     return pd.DataFrame(json.loads(text or "[]"))
 
 
-def model_card(schema: str, name: str) -> ModelCard:
-    """Raises LookupError when no such model was published."""
+def model_card(marts: Published, relation: str) -> ModelCard:
+    """`relation` is schema.name, such as admin.funnel. Raises LookupError when no such model was published."""
     found = query(
-        f"select unique_id, relation, description, sql, columns::varchar as columns, meta::varchar as meta, tests::varchar as tests "
-        f"from _meta.model where published and relation = '{schema}.{name}'"
+        marts,
+        "select description, sql, columns::varchar as columns, meta::varchar as meta, tests::varchar as tests "
+        "from _meta.model where published and relation = ?",
+        [relation],
     )
     if found.empty:
-        raise LookupError(f"{schema}.{name} is not among the published models")
+        raise LookupError(f"{relation} is not among the published models")
     row = found.iloc[0]
-    ancestry = f"""
-        with recursive up as (
-            select '{row["unique_id"]}' as id, 0 as steps
-            union
-            select edge.parent, up.steps + 1 from up join _meta.edge as edge on edge.child = up.id
-        )
-        select model.unique_id, model.relation, model.layer, min(up.steps) as steps
-        from up join _meta.model as model on model.unique_id = up.id where up.steps > 0 group by all order by steps, relation
-    """
-    ancestors = query(ancestry)
+    ancestors = query(marts, f"select relation, layer, steps from ({ANCESTRY}) order by steps, relation", [relation])
     sources = query(
+        marts,
         f"""
-        select run."table", run.run_seq, run.L as low_watermark, run.H as high_mark, run.rows, run.deletes, run.drift, run.state, run.known_at
+        select run."table", run.run_seq, run.L as low_watermark, run.H as high_mark, run.rows, run.deletes, run.drift, run.state
         from _meta.source_run as run
-        where run."table" in (select split_part(relation, '.', 2) from ({ancestry}) where unique_id like 'source.%')
-        order by run."table", run.run_seq desc
-        """
+        where run."table" in (select split_part(relation, '.', 2) from ({ANCESTRY}) where layer = 'raw')
+        qualify row_number() over (partition by run."table" order by run.run_seq desc) = 1
+        order by run."table"
+        """,
+        [relation],
     )
     return ModelCard(
-        relation=str(row["relation"]),
+        relation=relation,
         description=str(row["description"]),
         sql=str(row["sql"]),
         meta=json.loads(row["meta"] or "{}"),
         columns=_rows(row["columns"]),
         tests=_rows(row["tests"]),
-        ancestors=ancestors[["relation", "layer", "steps"]],
+        ancestors=ancestors,
         sources=sources,
     )

@@ -43,8 +43,13 @@ def current(root: Path | None = None, audience: str = "staff") -> Published:
     return Published(pointer["publish_id"], path, datetime.fromisoformat(pointer["published_at"]))
 
 
-def connect(root: Path | None = None, audience: str = "staff") -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the current publication: schemas admin, client, freelancer, science (as the audience may see) and _meta."""
-    connection = duckdb.connect(str(current(root, audience).path), read_only=True)
+def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to one publication's file, so that several questions may be asked of the same one."""
+    connection = duckdb.connect(str(path), read_only=True)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def connect(root: Path | None = None, audience: str = "staff") -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the current publication: schemas admin, client, freelancer, science (as the audience may see) and _meta."""
+    return open_read_only(current(root, audience).path)

@@ -1,116 +1,208 @@
-"""Admin overview: volume, take rate, fill rate, time to first bid, the funnel, and how fresh all of it is."""
+"""Admin overview: volume, take rate, fill rate, waiting times, the funnel, and how fresh all of it is."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import streamlit as st
 
-from dashboards.components import figures
-from dashboards.components.lineage import lineage
+from dashboards.components import figures, follow
+from dashboards.components.lineage import lineage_button
 from dashboards.queries import admin
 from pipelines import marts_reader
+from pipelines.marts_reader import Published
 
-TITLES = {
-    "gsv_funded": "GSV funded", "gsv_released": "GSV released", "gsv_net": "GSV net", "gsv_funded_30d": "Funded, 30 days",
-    "gsv_released_30d": "Released, 30 days", "gsv_net_30d": "Net, 30 days", "funds_held": "Funds held", "take_rate": "Take rate",
-    "fill_rate_14d": "Fill rate, 14 days", "time_to_first_bid_median": "Time to first bid", "time_to_hire_median": "Time to hire",
-}  # fmt: skip
+#: heading → metric → title; together they are every metric of admin.kpi_overview
+GROUPS = {
+    "Last 30 days": {
+        "gsv_funded_30d": "Funded",
+        "gsv_released_30d": "Released",
+        "gsv_net_30d": "Net",
+        "active_freelancers_30d": "Active bidders",
+    },
+    "Since the beginning": {
+        "gsv_funded": "GSV funded",
+        "gsv_released": "GSV released",
+        "gsv_net": "GSV net",
+        "take_rate": "Take rate",
+    },
+    "The market": {
+        "open_jobs": "Open jobs",
+        "fill_rate_14d": "Filled in 14 d",
+        "median_hours_to_first_bid": "Wait for a bid",
+        "median_hours_to_hire": "Wait for a hire",
+    },
+    "Care and quality": {
+        "funds_held": "Funds held",
+        "search_zero_share": "Empty searches",
+        "unconverted_postings": "Postings without rate",
+        "unconverted_holds": "Holds without rate",
+    },
+}
+#: what a dash means, where it is not simply "nothing yet"
+UNREACHED = {
+    "median_hours_to_first_bid": "under half got one",
+    "median_hours_to_hire": "under half hired",
+}
+#: two cards a line on a phone, four on a desk: Streamlit's own columns would give a phone one
+GRID = """<style>
+[class*="st-key-cards-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(8.75rem, 22%), 1fr)); gap: 0.75rem; }
+[class*="st-key-cards-"] > div { width: auto; min-width: 0; }
+[class*="st-key-cards-"] p, [data-testid="stMetricDelta"] { white-space: normal; }
+[data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 82rem; }
+</style>"""
 
 
-def title_of(metric: str) -> str:
-    return TITLES.get(metric, metric.replace("_", " ").capitalize())
+@contextmanager
+def panel(marts: Published, title: str, *relations: str) -> Iterator[None]:
+    """A framed part of the page: its title, and the way to where its numbers come from."""
+    with st.container(border=True, height="stretch"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader(title, anchor=False, width="content")
+            lineage_button(marts, *relations)
+        yield
 
 
-def cards(rows: pd.DataFrame) -> None:
-    """Four numbers a line on a desk, two on a phone; each opens its definition and lineage."""
-    for start in range(0, len(rows), 4):
-        for column, (_, row) in zip(st.columns(4), rows.iloc[start : start + 4].iterrows(), strict=False):
-            with column, st.container(border=True):
-                value = figures.number_text(row["value"], row["unit"], row["currency"])
-                st.metric(title_of(row["metric"]), value, help=row["definition"])
+def change_text(now: float, before: float) -> str | None:
+    """ "+12 %"; None when there was nothing before."""
+    return f"{now / before - 1:+.0%}".replace("%", " %") if before else None
 
 
-def page() -> None:
-    published = marts_reader.current()
-    rows = admin.kpis()
-    as_of = pd.Timestamp(rows["as_of"].max())
-    st.title("Overview")
-    st.caption(f"As of {as_of:%d %b %Y %H:%M} UTC · publication {published.publish_id}")
-    cards(rows)
-    lineage("admin", "kpi_overview")
+def cards(marts: Published, rows: pd.DataFrame) -> None:
+    """Every metric in its group, each with its definition and exact value behind the question mark."""
+    by_metric = rows.set_index("metric")
+    before = admin.money_30_days_before(marts).iloc[0]
+    for number, (heading, titles) in enumerate(GROUPS.items()):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader(heading, anchor=False, width="content")
+            if number == 0:
+                lineage_button(marts, "admin.kpi_overview", "admin.gsv_daily")
+        with st.container(key=f"cards-{number}"):
+            for metric, title in titles.items():
+                card(metric, title, by_metric.loc[metric], before)
 
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("Volume by week")
-        weekly = admin.gsv_weekly()
-        if weekly.empty:
-            st.info("No money has moved yet. Fund a milestone in the web app, then run `make pipeline`.")
+
+def card(metric: str, title: str, row: pd.Series, before: pd.Series) -> None:
+    value, about = row["value"], str(row["definition"])
+    if row["unit"] == "minor" and not pd.isna(value):
+        about += f". Exactly {figures.money(value, row['currency'], cents=True)}"
+    note = None
+    if metric in before.index and before["complete"]:
+        note = change_text(value, before[metric])
+    elif pd.isna(value):
+        note = UNREACHED.get(metric, "nothing yet")
+    st.metric(
+        title,
+        figures.number_text(value, row["unit"], row["currency"]),
+        note,
+        delta_color="normal" if metric in before.index else "off",
+        delta_arrow="auto" if metric in before.index else "off",
+        help=about,
+        border=True,
+        height="stretch",
+    )
+
+
+def volume(marts: Published, unconverted: int) -> None:
+    with panel(marts, "Volume", "admin.gsv_daily"):
+        period = st.segmented_control("Period", ["month", "week"], default="month", required=True, label_visibility="collapsed")
+        bars = admin.volume(marts, period)
+        if bars.empty:
+            st.info("No money has moved in this time. Fund a milestone in the web app, then run `make pipeline`.")
         else:
-            figures.show(figures.bars_over_time(weekly, x="week", y="usd", color="measure"), "gsv")
-        missing = admin.unconverted_postings()
-        st.caption("US dollars at the rate of each day." + (f" {missing:,} postings have no rate and are missing here." if missing else ""))
-        lineage("admin", "gsv_daily")
-    with right:
-        st.subheader("Take rate by month")
-        monthly = admin.take_rate_monthly().dropna(subset=["take_rate"])
+            last = bars[bars["start"] == bars["start"].max()].set_index("measure")["usd"]
+            alt = f"Bars of the last 13 {period}s. The newest: " + ", ".join(f"{name} ${usd:,.0f}" for name, usd in last.items())
+            figures.show(figures.volume_bars(bars), "volume", alt)
+        missing = f" {unconverted:,} postings have no rate and are missing here." if unconverted else ""
+        st.caption(f"US dollars at the rate of each day; the newest {period} is not over yet.{missing}")
+
+
+def take_rate(marts: Published) -> None:
+    with panel(marts, "Take rate by month", "admin.take_rate_monthly"):
+        monthly = admin.take_rate_monthly(marts)
         if monthly.empty:
             st.info("Nothing was released yet: there is no take rate.")
         else:
-            figures.show(figures.lines_over_time(monthly, x="month", y="take_rate"), "take-rate")
+            newest = monthly.iloc[-1]["take_rate"]
+            figures.show(figures.take_rate_line(monthly), "take-rate", f"Take rate by month, lately {newest:.1%}")
         st.caption("Fees less fee refunds, divided by GSV released.")
-        lineage("admin", "take_rate_monthly")
 
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("Fill rate by week of publication")
-        fill = admin.fill_rate_weekly()
+
+def fill_rate(marts: Published) -> None:
+    with panel(marts, "Fill rate by month", "admin.fill_rate_weekly"):
+        fill = admin.fill_rate_monthly(marts)
         if fill.empty:
-            st.info("No week of jobs has waited long enough yet.")
+            st.info(f"No month has {admin.ENOUGH_JOBS} jobs that waited long enough yet.")
         else:
-            fill["window_days"] = fill["window_days"].astype(str)
-            figures.show(figures.lines_over_time(fill, x="cohort_week", y="fill_rate", color="window_days"), "fill-rate")
-        st.caption("Share of the week's jobs that were filled within 7, 14 and 30 days; only weeks whose window has passed.")
-        lineage("admin", "fill_rate_weekly")
-    with right:
-        st.subheader("Time to first bid")
-        curve = admin.time_to_first_bid()
-        if curve.empty:
+            newest = fill[fill["window_days"] == 14].tail(1)["fill_rate"]
+            alt = "Share of jobs filled within 7, 14 and 30 days" + "".join(f"; within 14 days lately {rate:.0%}" for rate in newest)
+            figures.show(figures.fill_rate_lines(fill), "fill-rate", alt)
+        st.caption(
+            f"Jobs by the month they were published, filled within 7, 14 and 30 days. Only weeks whose window has passed, months of {admin.ENOUGH_JOBS} jobs or more."
+        )
+
+
+def waiting(marts: Published) -> None:
+    with panel(marts, "Time to bid and hire", "admin.time_to_first_bid", "admin.time_to_hire"):
+        curves = admin.waiting(marts)
+        if not curves["at_risk"].sum():
             st.info("No job has been open yet.")
         else:
-            figures.show(figures.survival_curve(curve), "first-bid")
-        st.caption("Share of jobs with a bid by then (Kaplan–Meier: jobs that ended without one stay in the count until they end).")
-        lineage("admin", "time_to_first_bid")
+            most = curves.groupby("what")["reached"].max()
+            alt = "Share of jobs by days since opening: " + ", ".join(f"{what} up to {share:.0%}" for what, share in most.items())
+            figures.show(figures.waiting_curves(curves), "waiting", alt)
+        st.caption("Share of jobs that got there (Kaplan–Meier: a job that ended without counts until its end). Dotted: half of the jobs.")
 
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("Funnel")
-        stages = admin.funnel()
+
+def funnel(marts: Published) -> None:
+    with panel(marts, "Funnel", "admin.funnel"):
+        stages = admin.funnel(marts)
         if stages.empty or not stages["count"].iloc[0]:
             st.info("No job was shown to anybody yet.")
         else:
-            figures.show(figures.funnel_bars(stages), "funnel")
-        st.caption("Pairs of freelancer and job, from shown to completed.")
-        lineage("admin", "funnel")
-    with right:
-        st.subheader("Freshness")
+            alt = "Pairs of freelancer and job: " + ", ".join(f"{s} {n:,}" for s, n in zip(stages["stage"], stages["count"], strict=True))
+            figures.show(figures.funnel_bars(stages), "funnel", alt)
+        st.caption("Pairs of freelancer and job, from shown to completed; each stage counts those who reached it or a later one.")
+
+
+def freshness(marts: Published) -> None:
+    with panel(marts, "Freshness", "admin.freshness"):
+        tables = admin.freshness(marts)
         st.dataframe(
-            admin.freshness(),
+            tables,
             hide_index=True,
             width="stretch",
             column_config={
-                "table_name": "table",
-                "last_known_at": st.column_config.DatetimeColumn("known (UTC)", format="D MMM HH:mm:ss"),
-                "last_source_change_at": st.column_config.DatetimeColumn("changed (UTC)", format="D MMM HH:mm:ss"),
-                "lag_seconds": st.column_config.NumberColumn("lag, s", format="%.0f"),
-                "logged_rows": st.column_config.NumberColumn("rows", format="localized"),
+                "table_name": st.column_config.TextColumn("source table"),
+                "lag_seconds": st.column_config.NumberColumn("known after, s", format="%.0f", width="small"),
+                "last_source_change_at": st.column_config.DatetimeColumn("last change (UTC)", format="D MMM HH:mm:ss"),
+                "logged_rows": st.column_config.NumberColumn("rows", format="localized", width="small"),
             },
         )
-        st.caption("When each source table last brought a change, and how long it took to be known.")
-        lineage("admin", "freshness")
+        st.caption("When each source table last changed, and how long it took until the platform knew.")
 
 
+def page(marts: Published) -> None:
+    rows = admin.kpis(marts)
+    st.title("Overview", anchor=False)
+    as_of = pd.Timestamp(rows["as_of"].max())
+    st.caption(f"As of {as_of:%d %b %Y, %H:%M} UTC · US dollars · changes against the 30 days before · publication {marts.publish_id}")
+    follow.newer(marts)
+    cards(marts, rows)
+    volume(marts, int(rows.set_index("metric").loc["unconverted_postings", "value"] or 0))
+    for left, right in ((take_rate, fill_rate), (waiting, funnel)):
+        for column, part in zip(st.columns(2, gap="small"), (left, right), strict=True):
+            with column:
+                part(marts)
+    freshness(marts)
+
+
+st.html(GRID)
 try:
-    page()
-except marts_reader.NothingPublished as e:
-    st.title("Overview")
-    st.info(f"{e}")
+    page(marts_reader.current())
+except marts_reader.NothingPublished:
+    st.title("Overview", anchor=False)
+    st.info("Nothing has been published yet. Run `make pipeline`: this page shows the numbers as soon as they are there.")
+    follow.first()

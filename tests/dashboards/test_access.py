@@ -1,0 +1,165 @@
+"""Who sees the dashboards, and for how long: the web app is asked again and again, and silence or a refusal shows nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import streamlit as st
+from playwright.sync_api import Page, expect
+
+from dashboards import auth
+from tests.dashboards.stage import Stage, Visitor
+
+pytestmark = pytest.mark.browser
+#: asked every TTL_SECONDS, an answer kept for TTL_SECONDS, and five seconds for a busy machine
+LOSES_THE_PAGE_WITHIN_MS = 1000 * (2 * auth.TTL_SECONDS + 5)
+PATIENCE_MS = 30_000
+ADMIN = "admin@openlance.example"
+
+
+def numbers(page: Page) -> Any:
+    return page.get_by_test_id("stMetricValue")
+
+
+def sees_the_overview(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=PATIENCE_MS)
+    expect(numbers(page)).to_have_count(16, timeout=PATIENCE_MS)
+
+
+def loses_everything(page: Page, title: str) -> None:
+    """The page says why, and no number or chart is left of what was there."""
+    expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=LOSES_THE_PAGE_WITHIN_MS)
+    expect(numbers(page)).to_have_count(0, timeout=2_000)
+    expect(page.locator(".js-plotly-plot")).to_have_count(0, timeout=2_000)
+    expect(page.get_by_role("heading", name="Overview")).to_have_count(0)
+
+
+@contextmanager
+def changed(stage: Stage, column: str, value: int) -> Iterator[None]:
+    """The admin's account with another value, put back afterwards."""
+    assert stage.sql(f"update accounts_user set {column} = ? where email = ?", value, ADMIN) == 1
+    try:
+        yield
+    finally:
+        stage.sql(f"update accounts_user set {column} = 1 where email = ?", ADMIN)
+
+
+def test_nobody_sees_anything_before_signing_in(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page = visitor().page
+    page.goto(stage.dashboards)
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", name="Overview")).to_have_count(0)
+    expect(numbers(page)).to_have_count(0)
+
+
+def test_an_admin_signed_in_at_the_web_app_needs_no_other_password(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    admin = visitor("admin")
+    met: list[str] = []
+    admin.page.on("request", lambda request: met.append(request.url))
+    sees_the_overview(admin.open_dashboards())
+    authorize = httpx.get(f"{stage.web}/.well-known/openid-configuration").json()["authorization_endpoint"]
+    assert [url for url in met if url.startswith(authorize)], "the web app was asked"
+    assert not [url for url in met if "/sign-in" in url], "and did not ask back"
+
+
+def test_a_client_gets_nothing_and_is_told_where_to_look(visitor: Callable[..., Visitor]) -> None:
+    page = visitor("client").open_dashboards()
+    expect(page.get_by_role("heading", name="Nothing for you here yet")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("money pages in the web app")).to_be_visible()
+    expect(numbers(page)).to_have_count(0)
+
+
+def test_a_client_who_types_a_page_s_address_gets_nothing_either(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page = visitor("client").open_dashboards()
+    expect(page.get_by_role("heading", name="Nothing for you here yet")).to_be_visible(timeout=PATIENCE_MS)
+    page.goto(f"{stage.dashboards}/overview")
+    expect(page.get_by_role("heading", name="Nothing for you here yet")).to_be_visible(timeout=PATIENCE_MS)
+    expect(numbers(page)).to_have_count(0)
+
+
+def test_a_deactivated_admin_loses_the_open_page(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page = visitor("admin").open_dashboards()
+    sees_the_overview(page)
+    with changed(stage, "is_active", 0):
+        loses_everything(page, "Please sign in again")
+        page.reload()
+        expect(page.get_by_role("heading", name="Please sign in again")).to_be_visible(timeout=PATIENCE_MS)
+        expect(numbers(page)).to_have_count(0)
+
+
+def test_an_admin_who_is_staff_no_more_loses_the_open_page(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page = visitor("admin").open_dashboards()
+    sees_the_overview(page)
+    with changed(stage, "is_staff", 0):
+        loses_everything(page, "Nothing for you here yet")
+
+
+def test_signing_out_at_the_web_app_closes_the_dashboards(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    admin = visitor("admin")
+    page = admin.open_dashboards()
+    sees_the_overview(page)
+    token = next(c["value"] for c in admin.context.cookies(stage.web) if c["name"] == "csrftoken")
+    answer = admin.context.request.delete(
+        f"{stage.web}/_allauth/browser/v1/auth/session", headers={"X-CSRFToken": token, "Referer": stage.web}
+    )
+    assert answer.status == 401, "allauth's answer for a session that is over"
+    loses_everything(page, "Please sign in again")
+
+
+def test_an_expired_token_is_refused_and_renewed_without_a_password_while_the_session_lives(
+    visitor: Callable[..., Visitor], stage: Stage
+) -> None:
+    page = visitor("admin").open_dashboards()
+    sees_the_overview(page)
+    assert stage.sql("update allauth_idp_oidc_token set expires_at = '2020-01-01 00:00:00' where type = 'at'") > 0
+    loses_everything(page, "Please sign in again")
+    page.get_by_role("button", name="Sign in again").click()
+    sees_the_overview(page)
+
+
+def test_a_cookie_that_was_tampered_with_signs_nobody_in(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    admin = visitor("admin")
+    sees_the_overview(admin.open_dashboards())
+    cookies = [c for c in admin.context.cookies(stage.dashboards) if c["name"].startswith("_streamlit_user")]
+    assert cookies
+    for cookie in cookies:
+        first = cookie["value"][:1]
+        admin.context.add_cookies([cookie | {"value": ("B" if first == "A" else "A") + cookie["value"][1:]}])
+    admin.page.goto(stage.dashboards)
+    expect(admin.page.get_by_role("button", name="Sign in", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    expect(numbers(admin.page)).to_have_count(0)
+
+
+@pytest.mark.parametrize("token", ["forged", "x" * 5000, "null", "a.b.c"])
+def test_a_forged_token_is_refused(token: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLANCE_BASE_URL", stage.web)
+    st.cache_data.clear()
+    with pytest.raises(auth.Refused):
+        auth.ask(token)
+
+
+def test_an_address_that_is_not_the_web_app_vouches_for_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLANCE_BASE_URL", stage.dashboards)  # answers 200 with a page of HTML
+    assert httpx.get(f"{stage.dashboards}/.well-known/openid-configuration").status_code == 200
+    st.cache_data.clear()
+    with pytest.raises(auth.Unreachable, match=re.escape("does not answer in JSON")):
+        auth.ask("forged")
+
+
+def test_while_the_web_app_is_down_nothing_is_shown_and_it_comes_back_by_itself(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page = visitor("admin").open_dashboards()
+    sees_the_overview(page)
+    stage.end("web")
+    try:
+        loses_everything(page, "The web app does not answer")
+        page.reload()
+        expect(page.get_by_role("heading", name="The web app does not answer")).to_be_visible(timeout=PATIENCE_MS)
+        expect(numbers(page)).to_have_count(0)
+    finally:
+        stage.start("web")
+    sees_the_overview(page)

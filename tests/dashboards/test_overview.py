@@ -1,0 +1,280 @@
+"""The admin overview in a real browser: its numbers are the marts', its sources can be read, it fits a phone, and it is right when empty."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from pipelines import marts_reader
+from pipelines.marts_reader import Published
+from tests.dashboards.stage import Stage, Visitor
+
+pytestmark = pytest.mark.browser
+PATIENCE_MS = 30_000
+#: title on the page → metric of admin.kpi_overview
+CARDS = {
+    "Funded": "gsv_funded_30d",
+    "Released": "gsv_released_30d",
+    "Net": "gsv_net_30d",
+    "Active bidders": "active_freelancers_30d",
+    "GSV funded": "gsv_funded",
+    "GSV released": "gsv_released",
+    "GSV net": "gsv_net",
+    "Take rate": "take_rate",
+    "Open jobs": "open_jobs",
+    "Filled in 14 d": "fill_rate_14d",
+    "Wait for a bid": "median_hours_to_first_bid",
+    "Wait for a hire": "median_hours_to_hire",
+    "Funds held": "funds_held",
+    "Empty searches": "search_zero_share",
+    "Postings without rate": "unconverted_postings",
+    "Holds without rate": "unconverted_holds",
+}
+CHARTS = ("volume", "take-rate", "fill-rate", "waiting", "funnel")
+
+
+def rows(marts: Published, sql: str) -> list[tuple[Any, ...]]:
+    with marts_reader.open_read_only(marts.path) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def as_read(value: float | None, unit: str) -> str:
+    """A metric in US dollars as the page must write it, worked out apart from the page's own code."""
+    if value is None:
+        return "—"
+    if unit == "minor":
+        return f"${(Decimal(str(value)) / 100).quantize(Decimal(1), ROUND_HALF_EVEN):,}"
+    if unit == "share":
+        return f"{value * 100:.1f} %"
+    if unit == "hours":
+        return f"{value:.1f} h" if value < 48 else f"{value / 24:.1f} days"
+    return f"{int(value):,}"
+
+
+def overview(visitor: Callable[..., Visitor], **options: Any) -> Page:
+    page: Page = visitor("admin", **options).open_dashboards()
+    settled(page)
+    return page
+
+
+def settled(page: Page, charts: int = len(CHARTS)) -> None:
+    expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".js-plotly-plot")).to_have_count(charts, timeout=PATIENCE_MS)
+
+
+def drawn(page: Page, chart: str) -> list[dict[str, Any]]:
+    """name, x, y and text of each trace that Plotly drew."""
+    found: list[dict[str, Any]] = page.locator(f".st-key-{chart} .js-plotly-plot").evaluate(
+        """plot => plot._fullData.map(t => ({name: t.name, x: Array.from(t.x || []), y: Array.from(t.y || []), text: t.text}))"""
+    )
+    return found
+
+
+@contextmanager
+def instead(stage: Stage, folder: Path | None) -> Iterator[None]:
+    """The dashboards read another publication folder, or none, and the sample's again afterwards."""
+    sample = stage.published.resolve()
+    stage.published.unlink()
+    if folder:
+        stage.published.symlink_to(folder)
+    try:
+        yield
+    finally:
+        stage.published.unlink(missing_ok=True)
+        stage.published.symlink_to(sample)
+
+
+def publication(folder: Path, publish_id: str, file: Path) -> Path:
+    """A publication folder whose pointer names a copy of `file`."""
+    staff = folder / "staff"
+    staff.mkdir(parents=True)
+    shutil.copyfile(file, staff / f"marts-{publish_id}.duckdb")
+    pointer = {"publish_id": publish_id, "file": f"marts-{publish_id}.duckdb", "published_at": datetime.now(UTC).isoformat()}
+    (staff / "CURRENT.json").write_text(json.dumps(pointer))
+    return folder
+
+
+def empty_market(marts: Published, file: Path) -> Path:
+    """Marts of a market in which nothing has happened: the sample's tables without rows, metrics at nothing."""
+    with duckdb.connect(str(file)) as db:
+        db.execute(f"attach '{marts.path}' as sample (read_only)")
+        db.execute("create schema admin; create schema _meta")
+        tables = "select schema_name, view_name from duckdb_views() where database_name = 'sample' and schema_name in ('admin', '_meta') union " \
+                 "select schema_name, table_name from duckdb_tables() where database_name = 'sample' and schema_name in ('admin', '_meta')"  # fmt: skip
+        for schema, table in db.execute(tables).fetchall():
+            kept = "true" if schema == "_meta" or table == "kpi_overview" else "false"
+            db.execute(f"create table {schema}.{table} as select * from sample.{schema}.{table} where {kept}")
+        db.execute("update admin.kpi_overview set value = case when unit in ('minor', 'count') then 0 end")
+    return file
+
+
+def test_every_metric_of_the_marts_is_on_the_page_with_its_exact_value(visitor: Callable[..., Visitor], marts: Published) -> None:
+    page = overview(visitor)
+    shown = dict(
+        zip(
+            page.get_by_test_id("stMetricLabel").all_inner_texts(),
+            page.get_by_test_id("stMetricValue").all_inner_texts(),
+            strict=True,
+        )
+    )
+    wanted = {metric: as_read(value, unit) for metric, value, unit in rows(marts, "select metric, value, unit from admin.kpi_overview")}
+    assert set(wanted) == set(CARDS.values())
+    assert {label.strip(): value for label, value in shown.items()} == {title: wanted[metric] for title, metric in CARDS.items()}
+    assert marts.publish_id in page.locator("[data-testid=stCaptionContainer]").first.inner_text()
+
+
+def test_the_charts_draw_what_the_marts_hold(visitor: Callable[..., Visitor], marts: Published) -> None:
+    page = overview(visitor)
+    funnel = drawn(page, "funnel")[0]
+    counts = rows(marts, 'select stage, "count" from admin.funnel order by position')
+    assert funnel["y"] == [stage for stage, _ in counts]
+    assert [text.split(" ")[0] for text in funnel["text"]] == [f"{count:,}" for _, count in counts]
+    since = "date_trunc('month', (select max(as_of) from admin.kpi_overview)) - interval 12 month"
+    for trace in drawn(page, "volume"):
+        cents = rows(marts, f"select sum({trace['name']}_usd_minor) from admin.gsv_daily where day >= {since}")[0][0]
+        assert sum(Decimal(str(y)) for y in trace["y"]).quantize(Decimal("0.01")) == Decimal(int(cents)).scaleb(-2), trace["name"]
+    take = drawn(page, "take-rate")[0]
+    month, fee, released = rows(
+        marts,
+        "select month, sum(net_fee_usd_minor), sum(released_usd_minor) from admin.take_rate_monthly group by 1 having sum(released_usd_minor) > 0 order by 1 desc",
+    )[0]
+    assert take["x"][-1].startswith(f"{month:%Y-%m-%d}")
+    assert take["y"][-1] == pytest.approx(int(fee) / int(released), rel=1e-12)
+    assert [trace["name"] for trace in drawn(page, "waiting")] == ["first bid", "hire"]
+    assert [trace["name"] for trace in drawn(page, "fill-rate")] == ["7 days", "14 days", "30 days"]
+
+
+def test_volume_can_be_read_by_week(visitor: Callable[..., Visitor], marts: Published) -> None:
+    page = overview(visitor)
+    page.get_by_role("radio", name="week").or_(page.get_by_role("button", name="week", exact=True)).first.click()
+    expect(page.get_by_text("the newest week is not over yet")).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_function(
+        "() => new Date(document.querySelector('.st-key-volume .js-plotly-plot')._fullData[0].x.at(-1)).getUTCDay() === 1",
+        timeout=PATIENCE_MS,
+    )
+    weeks = rows(
+        marts,
+        "select count(distinct date_trunc('week', day)) from admin.gsv_daily "
+        "where day >= date_trunc('week', (select max(as_of) from admin.kpi_overview)) - interval 12 week",
+    )[0][0]
+    assert len(drawn(page, "volume")[0]["x"]) == weeks
+
+
+def open_lineage(page: Page, number: int) -> Locator:
+    page.get_by_role("button", name="Where from?").nth(number).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("tab", name="Source runs")).to_be_visible(timeout=PATIENCE_MS)
+    return dialog
+
+
+def test_a_number_leads_to_its_definition_sql_tests_and_source_run(visitor: Callable[..., Visitor], marts: Published) -> None:
+    dialog = open_lineage(overview(visitor), 5)  # the funnel
+    description, sql, tests = rows(marts, "select description, sql, tests from _meta.model where relation = 'admin.funnel'")[0]
+    expect(dialog.get_by_text(description)).to_be_visible(timeout=PATIENCE_MS)
+    for test in json.loads(tests):
+        expect(dialog.get_by_role("cell", name=test["name"])).to_be_visible()
+        assert test["status"] == "pass"
+    dialog.get_by_role("tab", name="Source runs").click()
+    run_seq, high = rows(marts, """select run_seq, H from _meta.source_run where "table" = 'activity_impression' order by run_seq desc""")[
+        0
+    ]
+    run = dialog.get_by_role("row").filter(has_text="activity_impression")
+    expect(run).to_be_visible()
+    assert run.get_by_role("cell").all_inner_texts()[1:3] == [str(run_seq), f"{high:%d %b %H:%M:%S}"]
+    dialog.get_by_role("tab", name="Parents").click()
+    expect(dialog.get_by_text("fct_pair_journey").first).to_be_visible()
+    dialog.get_by_role("tab", name="SQL").click()
+    code = dialog.get_by_test_id("stCode").locator("code").first
+    expect(code).to_be_visible()
+    assert code.inner_text().split() == sql.split()
+
+
+def test_lineage_of_a_group_of_cards_names_both_models(visitor: Callable[..., Visitor], marts: Published) -> None:
+    dialog = open_lineage(overview(visitor, width=360), 0)
+    dialog.get_by_role("radio", name="gsv_daily").or_(dialog.get_by_role("button", name="gsv_daily")).first.click()
+    expect(dialog.get_by_text("admin.gsv_daily", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    about = rows(marts, "select description from _meta.model where relation = 'admin.gsv_daily'")[0][0]
+    expect(dialog.get_by_text(about)).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_is_cut_off_or_scrolls_sideways(width: int, visitor: Callable[..., Visitor]) -> None:
+    page = overview(visitor, width=width)
+    for part in ("stMetricValue", "stMetricLabel", "stMetricDelta"):
+        cut = page.get_by_test_id(part).evaluate_all(
+            """all => all.flatMap(one => [one, ...one.querySelectorAll('*')]).filter(e => e.scrollWidth > e.clientWidth + 1
+                 && getComputedStyle(e).overflowX !== 'visible').map(e => e.innerText)"""
+        )
+        assert cut == [], part
+    sideways = page.evaluate(
+        "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => e.scrollWidth - e.clientWidth)"
+    )
+    assert sideways == [0, 0]
+    cards = page.get_by_test_id("stMetric").evaluate_all("all => all.map(e => Math.round(e.getBoundingClientRect().top))")
+    assert cards.count(cards[0]) == (2 if width == 360 else 4), "cards a line"
+
+
+def test_charts_say_in_words_what_they_show(visitor: Callable[..., Visitor], marts: Published) -> None:
+    page = overview(visitor)
+    shown, completed = (
+        rows(marts, f"""select "count" from admin.funnel where stage = '{stage}'""")[0][0] for stage in ("shown", "completed")
+    )
+    alt = page.locator(".st-key-funnel [aria-label], .st-key-funnel [alt]").first
+    said = alt.get_attribute("aria-label") or alt.get_attribute("alt") or ""
+    assert f"shown {shown:,}" in said and f"completed {completed:,}" in said
+
+
+def test_before_the_first_publication_the_page_says_what_to_do_and_then_follows(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page = overview(visitor)
+    with instead(stage, None):
+        page.reload()
+        expect(page.get_by_text("Nothing has been published yet.")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("make pipeline")).to_be_visible()
+        expect(page.get_by_test_id("stMetricValue")).to_have_count(0)
+    settled(page)
+
+
+def test_an_empty_market_shows_nothing_yet_instead_of_numbers(
+    visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
+) -> None:
+    folder = publication(tmp_path / "published", "20200101T000000000000", empty_market(marts, tmp_path / "empty.duckdb"))
+    with instead(stage, folder):
+        page = visitor("admin").open_dashboards()
+        expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
+        for text in (
+            "No money has moved",
+            "Nothing was released yet",
+            "No month has 5 jobs",
+            "No job has been open yet",
+            "No job was shown",
+        ):
+            expect(page.get_by_text(text)).to_be_visible(timeout=PATIENCE_MS)
+        values = page.get_by_test_id("stMetricValue").all_inner_texts()
+        assert sorted(values) == sorted(["$0"] * 7 + ["—"] * 5 + ["0"] * 4)
+        expect(page.locator(".js-plotly-plot")).to_have_count(0)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_a_newer_publication_is_announced_and_shown_on_request(
+    visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
+) -> None:
+    page = overview(visitor)
+    folder = publication(tmp_path / "published", "29990101T000000000000", empty_market(marts, tmp_path / "empty.duckdb"))
+    with instead(stage, folder):
+        button = page.get_by_role("button", name="Newer numbers are there")
+        expect(button).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text(marts.publish_id)).to_be_visible()
+        button.click()
+        expect(page.get_by_text("29990101T000000000000")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("No money has moved")).to_be_visible(timeout=PATIENCE_MS)
