@@ -194,6 +194,7 @@ def write_dashboard_secrets(house: House) -> None:
     file.write_text(text + 'expose_tokens = ["access"]\n[auth.client_kwargs]\nscope = "openid profile email roles"\n')
     for folder in ("dagster", "mlflow"):
         (house.home / folder).mkdir(exist_ok=True)
+    shutil.copy(REPO / "pipelines" / "orchestration" / "dagster.yaml", house.home / "dagster" / "dagster.yaml")
 
 
 def start_servers(house: House, supervisor: Supervisor) -> None:
