@@ -49,6 +49,26 @@ def visitor(chromium: Any, stage: Stage) -> Iterator[Callable[..., Visitor]]:
         return made[-1]
 
     yield make
+    _end(made)
+
+
+@pytest.fixture(scope="module")
+def open_pages(chromium: Any, stage: Stage) -> Iterator[Callable[[int], Any]]:
+    """The overview as an admin has it open at a width, kept for all tests of a module that only read."""
+    made: dict[int, Visitor] = {}
+
+    def at(width: int) -> Any:
+        if width not in made:
+            made[width] = Visitor(chromium, stage, width=width)
+            made[width].sign_in_at_web("admin")
+            made[width].open_dashboards()
+        return made[width].page
+
+    yield at
+    _end(list(made.values()))
+
+
+def _end(made: list[Visitor]) -> None:
     problems = [p for v in made for p in v.problems]
     for each in made:
         each.context.close()

@@ -67,16 +67,11 @@ def test_an_admin_signed_in_at_the_web_app_needs_no_other_password(visitor: Call
     assert not [url for url in met if "/sign-in" in url], "and did not ask back"
 
 
-def test_a_client_gets_nothing_and_is_told_where_to_look(visitor: Callable[..., Visitor]) -> None:
+def test_a_client_gets_nothing_also_at_a_page_s_address_and_is_told_where_to_look(visitor: Callable[..., Visitor], stage: Stage) -> None:
     page = visitor("client").open_dashboards()
     expect(page.get_by_role("heading", name="Nothing for you here yet")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("money pages in the web app")).to_be_visible()
     expect(numbers(page)).to_have_count(0)
-
-
-def test_a_client_who_types_a_page_s_address_gets_nothing_either(visitor: Callable[..., Visitor], stage: Stage) -> None:
-    page = visitor("client").open_dashboards()
-    expect(page.get_by_role("heading", name="Nothing for you here yet")).to_be_visible(timeout=PATIENCE_MS)
     page.goto(f"{stage.dashboards}/overview")
     expect(page.get_by_role("heading", name="Nothing for you here yet")).to_be_visible(timeout=PATIENCE_MS)
     expect(numbers(page)).to_have_count(0)

@@ -61,8 +61,25 @@ def as_read(value: float | None, unit: str) -> str:
     return f"{int(value):,}"
 
 
-def overview(visitor: Callable[..., Visitor], **options: Any) -> Page:
-    page: Page = visitor("admin", **options).open_dashboards()
+@pytest.fixture
+def desk(open_pages: Callable[[int], Page]) -> Iterator[Page]:
+    yield from reading(open_pages(1280))
+
+
+@pytest.fixture
+def phone(open_pages: Callable[[int], Page]) -> Iterator[Page]:
+    yield from reading(open_pages(360))
+
+
+def reading(page: Page) -> Iterator[Page]:
+    settled(page)
+    yield page
+    page.keyboard.press("Escape")  # a dialog that was opened
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def overview(visitor: Callable[..., Visitor]) -> Page:
+    page: Page = visitor("admin").open_dashboards()
     settled(page)
     return page
 
@@ -119,47 +136,44 @@ def empty_market(marts: Published, file: Path) -> Path:
     return file
 
 
-def test_every_metric_of_the_marts_is_on_the_page_with_its_exact_value(visitor: Callable[..., Visitor], marts: Published) -> None:
-    page = overview(visitor)
+def test_every_metric_of_the_marts_is_on_the_page_with_its_exact_value(desk: Page, marts: Published) -> None:
     shown = dict(
         zip(
-            page.get_by_test_id("stMetricLabel").all_inner_texts(),
-            page.get_by_test_id("stMetricValue").all_inner_texts(),
+            desk.get_by_test_id("stMetricLabel").all_inner_texts(),
+            desk.get_by_test_id("stMetricValue").all_inner_texts(),
             strict=True,
         )
     )
     wanted = {metric: as_read(value, unit) for metric, value, unit in rows(marts, "select metric, value, unit from admin.kpi_overview")}
     assert set(wanted) == set(CARDS.values())
     assert {label.strip(): value for label, value in shown.items()} == {title: wanted[metric] for title, metric in CARDS.items()}
-    assert marts.publish_id in page.locator("[data-testid=stCaptionContainer]").first.inner_text()
+    assert marts.publish_id in desk.locator("[data-testid=stCaptionContainer]").first.inner_text()
 
 
-def test_the_charts_draw_what_the_marts_hold(visitor: Callable[..., Visitor], marts: Published) -> None:
-    page = overview(visitor)
-    funnel = drawn(page, "funnel")[0]
+def test_the_charts_draw_what_the_marts_hold(desk: Page, marts: Published) -> None:
+    funnel = drawn(desk, "funnel")[0]
     counts = rows(marts, 'select stage, "count" from admin.funnel order by position')
     assert funnel["y"] == [stage for stage, _ in counts]
     assert [text.split(" ")[0] for text in funnel["text"]] == [f"{count:,}" for _, count in counts]
     since = "date_trunc('month', (select max(as_of) from admin.kpi_overview)) - interval 12 month"
-    for trace in drawn(page, "volume"):
+    for trace in drawn(desk, "volume"):
         cents = rows(marts, f"select sum({trace['name']}_usd_minor) from admin.gsv_daily where day >= {since}")[0][0]
         assert sum(Decimal(str(y)) for y in trace["y"]).quantize(Decimal("0.01")) == Decimal(int(cents)).scaleb(-2), trace["name"]
-    take = drawn(page, "take-rate")[0]
+    take = drawn(desk, "take-rate")[0]
     month, fee, released = rows(
         marts,
         "select month, sum(net_fee_usd_minor), sum(released_usd_minor) from admin.take_rate_monthly group by 1 having sum(released_usd_minor) > 0 order by 1 desc",
     )[0]
     assert take["x"][-1].startswith(f"{month:%Y-%m-%d}")
     assert take["y"][-1] == pytest.approx(int(fee) / int(released), rel=1e-12)
-    assert [trace["name"] for trace in drawn(page, "waiting")] == ["first bid", "hire"]
-    assert [trace["name"] for trace in drawn(page, "fill-rate")] == ["7 days", "14 days", "30 days"]
+    assert [trace["name"] for trace in drawn(desk, "waiting")] == ["first bid", "hire"]
+    assert [trace["name"] for trace in drawn(desk, "fill-rate")] == ["7 days", "14 days", "30 days"]
 
 
-def test_volume_can_be_read_by_week(visitor: Callable[..., Visitor], marts: Published) -> None:
-    page = overview(visitor)
-    page.get_by_role("radio", name="week").or_(page.get_by_role("button", name="week", exact=True)).first.click()
-    expect(page.get_by_text("the newest week is not over yet")).to_be_visible(timeout=PATIENCE_MS)
-    page.wait_for_function(
+def test_volume_can_be_read_by_week(desk: Page, marts: Published) -> None:
+    desk.get_by_role("radio", name="week").or_(desk.get_by_role("button", name="week", exact=True)).first.click()
+    expect(desk.get_by_text("the newest week is not over yet")).to_be_visible(timeout=PATIENCE_MS)
+    desk.wait_for_function(
         "() => new Date(document.querySelector('.st-key-volume .js-plotly-plot')._fullData[0].x.at(-1)).getUTCDay() === 1",
         timeout=PATIENCE_MS,
     )
@@ -168,18 +182,18 @@ def test_volume_can_be_read_by_week(visitor: Callable[..., Visitor], marts: Publ
         "select count(distinct date_trunc('week', day)) from admin.gsv_daily "
         "where day >= date_trunc('week', (select max(as_of) from admin.kpi_overview)) - interval 12 week",
     )[0][0]
-    assert len(drawn(page, "volume")[0]["x"]) == weeks
+    assert len(drawn(desk, "volume")[0]["x"]) == weeks
 
 
 def open_lineage(page: Page, number: int) -> Locator:
-    page.get_by_role("button", name="Where from?").nth(number).click()
-    dialog = page.get_by_role("dialog")
+    desk.get_by_role("button", name="Where from?").nth(number).click()
+    dialog = desk.get_by_role("dialog")
     expect(dialog.get_by_role("tab", name="Source runs")).to_be_visible(timeout=PATIENCE_MS)
     return dialog
 
 
-def test_a_number_leads_to_its_definition_sql_tests_and_source_run(visitor: Callable[..., Visitor], marts: Published) -> None:
-    dialog = open_lineage(overview(visitor), 5)  # the funnel
+def test_a_number_leads_to_its_definition_sql_tests_and_source_run(desk: Page, marts: Published) -> None:
+    dialog = open_lineage(desk, 5)  # the funnel
     description, sql, tests = rows(marts, "select description, sql, tests from _meta.model where relation = 'admin.funnel'")[0]
     expect(dialog.get_by_text(description)).to_be_visible(timeout=PATIENCE_MS)
     for test in json.loads(tests):
@@ -200,8 +214,8 @@ def test_a_number_leads_to_its_definition_sql_tests_and_source_run(visitor: Call
     assert code.inner_text().split() == sql.split()
 
 
-def test_lineage_of_a_group_of_cards_names_both_models(visitor: Callable[..., Visitor], marts: Published) -> None:
-    dialog = open_lineage(overview(visitor, width=360), 0)
+def test_lineage_of_a_group_of_cards_names_both_models(phone: Page, marts: Published) -> None:
+    dialog = open_lineage(phone, 0)
     dialog.get_by_role("radio", name="gsv_daily").or_(dialog.get_by_role("button", name="gsv_daily")).first.click()
     expect(dialog.get_by_text("admin.gsv_daily", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     about = rows(marts, "select description from _meta.model where relation = 'admin.gsv_daily'")[0][0]
@@ -209,8 +223,9 @@ def test_lineage_of_a_group_of_cards_names_both_models(visitor: Callable[..., Vi
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_is_cut_off_or_scrolls_sideways(width: int, visitor: Callable[..., Visitor]) -> None:
-    page = overview(visitor, width=width)
+def test_nothing_is_cut_off_or_scrolls_sideways(width: int, open_pages: Callable[[int], Page]) -> None:
+    page = open_pages(width)
+    settled(page)
     for part in ("stMetricValue", "stMetricLabel", "stMetricDelta"):
         cut = page.get_by_test_id(part).evaluate_all(
             """all => all.flatMap(one => [one, ...one.querySelectorAll('*')]).filter(e => e.scrollWidth > e.clientWidth + 1
@@ -225,12 +240,11 @@ def test_nothing_is_cut_off_or_scrolls_sideways(width: int, visitor: Callable[..
     assert cards.count(cards[0]) == (2 if width == 360 else 4), "cards a line"
 
 
-def test_charts_say_in_words_what_they_show(visitor: Callable[..., Visitor], marts: Published) -> None:
-    page = overview(visitor)
+def test_charts_say_in_words_what_they_show(desk: Page, marts: Published) -> None:
     shown, completed = (
         rows(marts, f"""select "count" from admin.funnel where stage = '{stage}'""")[0][0] for stage in ("shown", "completed")
     )
-    alt = page.locator(".st-key-funnel [aria-label], .st-key-funnel [alt]").first
+    alt = desk.locator(".st-key-funnel [aria-label], .st-key-funnel [alt]").first
     said = alt.get_attribute("aria-label") or alt.get_attribute("alt") or ""
     assert f"shown {shown:,}" in said and f"completed {completed:,}" in said
 

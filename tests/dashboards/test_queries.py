@@ -1,0 +1,203 @@
+"""Each query of the pages: exact values on marts small enough to work out by hand, and equal to the sample's marts read another way."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import streamlit as st
+
+from dashboards.components import figures
+from dashboards.queries import admin, meta
+from pipelines import marts_reader
+from pipelines.marts_reader import Published
+
+SCHEMA = """
+create schema admin;
+create table admin.kpi_overview (position int, metric varchar, value double, unit varchar, currency varchar, as_of timestamp, definition varchar);
+create table admin.gsv_daily (day date, currency varchar, funded_usd_minor bigint, released_usd_minor bigint, refunded_usd_minor bigint, net_usd_minor bigint);
+create table admin.take_rate_monthly (month date, currency varchar, net_fee_usd_minor bigint, released_usd_minor bigint);
+create table admin.fill_rate_weekly (cohort_week date, window_days int, jobs bigint, filled bigint);
+create table admin.time_to_first_bid (hours double, survival double, at_risk bigint, events bigint);
+create table admin.time_to_hire (hours double, survival double, at_risk bigint, events bigint);
+create table admin.freshness (table_name varchar, logged_rows bigint, last_source_change_at timestamp, lag_seconds double);
+insert into admin.kpi_overview values (2, 'second', null, 'hours', null, '2026-03-18 09:30', 'b'), (1, 'first', 5, 'count', null, '2026-03-18 09:30', 'a');
+"""
+
+
+@pytest.fixture
+def worked(tmp_path: Path) -> tuple[duckdb.DuckDBPyConnection, Published]:
+    """Empty marts as of Wednesday 18 March 2026, to be filled, and the publication that reads them once `close` was called."""
+    file = tmp_path / "marts.duckdb"
+    db = duckdb.connect(str(file))
+    db.execute(SCHEMA)
+    return db, Published(tmp_path.name, file, datetime(2026, 3, 18, 10, tzinfo=UTC))
+
+
+def test_metrics_come_in_the_order_of_the_marts(worked: Any) -> None:
+    db, marts = worked
+    db.close()
+    assert list(admin.kpis(marts)["metric"]) == ["first", "second"]
+
+
+def test_volume_sums_currencies_by_month_and_by_week_from_monday_and_forgets_what_is_older(worked: Any) -> None:
+    db, marts = worked
+    db.execute(
+        """insert into admin.gsv_daily values
+        ('2025-02-28', 'USD', 999, 0, 0, 999), ('2025-03-01', 'USD', 100, 0, 0, 100),
+        ('2026-03-15', 'USD', 1250, 200, 50, 1200), ('2026-03-16', 'EUR', 101, null, 0, 101), ('2026-03-16', 'KES', null, null, null, null)"""
+    )
+    db.close()
+    months = {(r.start.date(), r.measure): r.usd for r in admin.volume(marts, "month").itertuples()}
+    assert months == {
+        (date(2025, 3, 1), "funded"): 1.0, (date(2025, 3, 1), "released"): 0.0, (date(2025, 3, 1), "refunded"): 0.0,
+        (date(2026, 3, 1), "funded"): 13.51, (date(2026, 3, 1), "released"): 2.0, (date(2026, 3, 1), "refunded"): 0.5,
+    }  # fmt: skip
+    weeks = {(r.start.date(), r.measure): r.usd for r in admin.volume(marts, "week").itertuples()}
+    assert weeks[date(2026, 3, 9), "funded"] == 12.5, "Sunday the 15th belongs to the week of the 9th"
+    assert weeks[date(2026, 3, 16), "funded"] == 1.01
+    assert {week for week, _ in weeks} == {date(2026, 3, 9), date(2026, 3, 16)}
+
+
+def test_a_period_that_does_not_exist_is_refused(worked: Any) -> None:
+    with pytest.raises(ValueError, match="week or month, not 'day; drop"):
+        admin.volume(worked[1], "day; drop")
+
+
+def test_the_30_days_before_are_exactly_the_30_before_the_last_30(worked: Any) -> None:
+    db, marts = worked
+    # last 30: 17 February to 18 March; the 30 before: 18 January to 16 February
+    db.execute(
+        """insert into admin.gsv_daily values ('2026-01-17', 'USD', 1, 1, 1, 1), ('2026-01-18', 'USD', 10, 20, 1, 9),
+        ('2026-02-16', 'EUR', 100, 200, 0, 100), ('2026-02-17', 'USD', 1000, 2000, 0, 1000)"""
+    )
+    db.close()
+    before = admin.money_30_days_before(marts).iloc[0]
+    assert (before["gsv_funded_30d"], before["gsv_released_30d"], before["gsv_net_30d"], before["complete"]) == (110, 220, 109, True)
+
+
+@pytest.mark.parametrize(("first_day", "complete"), [("2026-01-18", True), ("2026-01-19", False), (None, False)])
+def test_a_market_younger_than_60_days_has_no_30_days_before(first_day: str | None, complete: bool, worked: Any) -> None:
+    db, marts = worked
+    if first_day:
+        db.execute("insert into admin.gsv_daily values (?, 'USD', 1, 1, 0, 1)", [first_day])
+    db.close()
+    assert bool(admin.money_30_days_before(marts).iloc[0]["complete"]) is complete
+
+
+def test_take_rate_weighs_currencies_by_what_was_released(worked: Any) -> None:
+    db, marts = worked
+    db.execute(
+        """insert into admin.take_rate_monthly values ('2026-01-01', 'USD', 0, 0), ('2026-02-01', 'USD', 10, 100),
+        ('2026-02-01', 'EUR', 60, 300), ('2026-02-01', 'KES', null, null)"""
+    )
+    db.close()
+    found = admin.take_rate_monthly(marts)
+    assert [(m.date(), r, d) for m, r, d in found.itertuples(index=False)] == [(date(2026, 2, 1), 0.175, 4.0)]
+
+
+def test_fill_rate_of_a_month_is_that_of_its_jobs_not_the_mean_of_its_weeks(worked: Any) -> None:
+    db, marts = worked
+    db.execute(
+        """insert into admin.fill_rate_weekly values ('2026-02-02', 7, 8, 2), ('2026-02-23', 7, 2, 2), ('2026-03-02', 7, 4, 4),
+        ('2026-02-02', 14, 5, 5), ('2026-03-09', 14, 0, 0)"""
+    )
+    db.close()
+    found = [(m.date(), int(w), rate, jobs) for m, w, rate, jobs in admin.fill_rate_monthly(marts).itertuples(index=False)]
+    assert found == [(date(2026, 2, 1), 7, 0.4, 10), (date(2026, 2, 1), 14, 1.0, 5)], "four jobs of March are too few"
+
+
+def test_waiting_tells_both_curves_in_days(worked: Any) -> None:
+    db, marts = worked
+    db.execute("insert into admin.time_to_first_bid values (12, 0.25, 4, 3), (0, 1, 4, 0)")
+    db.execute("insert into admin.time_to_hire values (0, 1, 4, 0), (48, 0.75, 4, 1)")
+    db.close()
+    assert [tuple(row) for row in admin.waiting(marts).itertuples(index=False)] == [
+        ("first bid", 0.0, 0.0, 4, 0), ("first bid", 0.5, 0.75, 4, 3), ("hire", 0.0, 0.0, 4, 0), ("hire", 2.0, 0.25, 4, 1),
+    ]  # fmt: skip
+
+
+def test_freshness_puts_the_slowest_table_first_and_silent_ones_last(worked: Any) -> None:
+    db, marts = worked
+    db.execute("insert into admin.freshness values ('a', 1, now(), 2), ('b', 0, null, null), ('c', 5, now(), 90)")
+    db.close()
+    assert list(admin.freshness(marts)["table_name"]) == ["c", "a", "b"]
+
+
+def test_a_new_publication_is_read_at_once_though_the_old_one_is_kept(worked: Any, tmp_path: Path) -> None:
+    db, marts = worked
+    db.close()
+    assert admin.kpis(marts)["value"].iloc[0] == 5
+    with duckdb.connect(str(tmp_path / "marts.duckdb")) as again:
+        again.execute("update admin.kpi_overview set value = 6 where metric = 'first'")
+    newer = Published(f"{marts.publish_id}-newer", marts.path, marts.published_at)
+    assert (admin.kpis(marts)["value"].iloc[0], admin.kpis(newer)["value"].iloc[0]) == (5, 6)
+
+
+def test_on_the_sample_every_query_equals_the_marts_read_row_by_row(marts: Published) -> None:
+    st.cache_data.clear()
+    with marts_reader.open_read_only(marts.path) as db:
+        days = db.execute("select day, funded_usd_minor, released_usd_minor, refunded_usd_minor from admin.gsv_daily").fetchall()
+        take = db.execute("select month, net_fee_usd_minor, released_usd_minor from admin.take_rate_monthly").fetchall()
+        cohorts = db.execute("select cohort_week, window_days, jobs, filled from admin.fill_rate_weekly").fetchall()
+        as_of = db.execute("select max(as_of) from admin.kpi_overview").fetchall()[0][0]
+    cents: defaultdict[tuple[date, str], int] = defaultdict(int)
+    for day, *amounts in days:
+        if (as_of.year - day.year) * 12 + as_of.month - day.month <= 12:
+            for measure, amount in zip(("funded", "released", "refunded"), amounts, strict=True):
+                cents[day.replace(day=1), measure] += amount or 0
+    volume = {(r.start.date(), r.measure): round(r.usd * 100) for r in admin.volume(marts, "month").itertuples()}
+    assert volume == dict(cents) and len(volume) == 39
+    fees: defaultdict[date, list[int]] = defaultdict(lambda: [0, 0])
+    for month, fee, released in take:
+        fees[month][0] += fee or 0
+        fees[month][1] += released or 0
+    rates = {r.month.date(): r.take_rate for r in admin.take_rate_monthly(marts).itertuples()}
+    assert rates == {month: pytest.approx(fee / released, rel=1e-12) for month, (fee, released) in fees.items() if released}
+    filled: defaultdict[tuple[date, int], list[int]] = defaultdict(lambda: [0, 0])
+    for week, window, jobs, done in cohorts:
+        filled[week.replace(day=1), window][0] += jobs
+        filled[week.replace(day=1), window][1] += done
+    fill = {(r.month.date(), r.window_days): (r.jobs, r.fill_rate) for r in admin.fill_rate_monthly(marts).itertuples()}
+    assert fill == {key: (jobs, pytest.approx(done / jobs, rel=1e-12)) for key, (jobs, done) in filled.items() if jobs >= admin.ENOUGH_JOBS}
+
+
+def test_every_published_model_has_a_card_whose_parents_reach_the_source(marts: Published) -> None:
+    with marts_reader.open_read_only(marts.path) as db:
+        relations = [r for (r,) in db.execute("select relation from _meta.model where published and relation like 'admin.%'").fetchall()]
+    assert len(relations) == 8
+    for relation in relations:
+        card = meta.model_card(marts, relation)
+        assert card.sql.strip() and card.description and len(card.tests) and len(card.columns), relation
+        assert set(card.tests["status"]) == {"pass"}, relation
+        raw = set(card.ancestors[card.ancestors["layer"] == "raw"]["relation"].str.split(".").str[1])
+        assert raw and set(card.sources["table"]) == raw and card.sources["table"].is_unique, relation
+
+
+@pytest.mark.parametrize("relation", ["admin.nothing", "marts.fct_job", "admin.funnel' or '1' = '1"])
+def test_what_was_not_published_has_no_card(relation: str, marts: Published) -> None:
+    with pytest.raises(LookupError, match="is not among the published models"):
+        meta.model_card(marts, relation)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "currency", "text"),
+    [
+        (11318906.0, "minor", "USD", "$113,189"),
+        (-150.0, "minor", "USD", "−$2"),
+        (150.0, "minor", "EUR", "2 EUR"),
+        (0.0, "minor", "USD", "$0"),
+        (None, "minor", "USD", "—"),
+        (float("nan"), "share", None, "—"),
+        (0.10000016, "share", None, "10.0 %"),
+        (47.96, "hours", None, "48.0 h"),
+        (48.0, "hours", None, "2.0 days"),
+        (1234.0, "count", None, "1,234"),
+    ],
+)
+def test_numbers_are_written_for_people(value: float | None, unit: str, currency: str | None, text: str) -> None:
+    assert figures.number_text(value, unit, currency) == text
