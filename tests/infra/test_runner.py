@@ -155,10 +155,25 @@ def test_a_suite_that_did_not_run_says_why(capsys: pytest.CaptureFixture[str]) -
 
 def test_every_mutant_names_its_tests_and_still_fits_the_code() -> None:
     patches = sorted((REPO / "tests" / "mutants").glob("*.patch"))
-    assert len(patches) >= 12
+    assert len(patches) >= 16
     for patch in patches:
         mutant = read_mutant(patch)
         for test in mutant.tests:
-            assert (REPO / test.split("::")[0]).exists(), f"{patch.name} names {test}, which is not there"
+            file, _, name = test.partition("::")
+            assert f"def {name}(" in (REPO / file).read_text(), f"{patch.name} names {test}, which is not there"
+        changed = {line.split("/", 1)[1] for line in patch.read_text().splitlines() if line.startswith("+++ b/")}
+        assert changed, f"{patch.name} changes nothing"
+        assert not [path for path in changed if path.startswith("tests/")], f"{patch.name} changes a test"
         fits = subprocess.run(["git", "apply", "--check", str(patch)], cwd=REPO, capture_output=True, text=True, check=False)
         assert fits.returncode == 0, f"{patch.name}: {fits.stderr}"
+        schema = any("/migrations/" in path or path.endswith("triggers.py") for path in changed)
+        assert mutant.fresh_db == schema, (
+            f"{patch.name}: `# fresh-db: yes` is for mutants of the schema and its triggers, and only for them"
+        )
+
+
+def test_a_mutant_without_its_head_lines_is_refused(tmp_path: Path) -> None:
+    patch = tmp_path / "nameless.patch"
+    patch.write_text("# what: nothing in particular\ndiff --git a/x b/x\n")
+    with pytest.raises(ValueError, match="needs head lines"):
+        read_mutant(patch)

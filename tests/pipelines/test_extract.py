@@ -95,6 +95,22 @@ def test_transaction_that_commits_between_the_look_and_the_snapshot_is_not_lost(
     assert source.names() == ["rival"]
 
 
+def test_all_tables_are_read_as_of_one_moment(source: Source) -> None:
+    """A row and what it points at are committed after the first of their tables was read: a run has both or neither."""
+
+    def commit_between(table: str) -> None:
+        if table == "other":
+            source.sql("INSERT INTO item (name) VALUES ('pointed at')")
+            source.sql("INSERT INTO other (note) VALUES ('points at it')")
+
+    report = source.run(progress=commit_between)
+    assert [done.table for done in report.tables].index("item") < [done.table for done in report.tables].index("other")
+    assert (source.state("other", "note"), source.names()) == ([], [])
+
+    source.run()
+    assert (source.state("other", "note"), source.names()) == ([("points at it",)], ["pointed at"])
+
+
 def test_insert_that_waits_for_a_table_lock_reaches_the_run_after_it(source: Source, no_skew: None) -> None:
     source.run()
     holder, blocked = source.connect(), source.connect()

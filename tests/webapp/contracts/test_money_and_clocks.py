@@ -15,8 +15,9 @@ from marketplace.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
-from marketplace.payments.models import Entry, Payment
+from marketplace.payments.models import Entry, FeeSchedule, Payment
 from marketplace.payments.selectors import balances_of, held
+from marketplace.payments.services import quote_make
 
 DAY = timedelta(days=1)
 
@@ -123,6 +124,17 @@ def test_approval_releases_gross_equals_fee_plus_net_and_clears_after_five_days(
     assert _kinds(done) == ["hold", "release", "clear"]
 
 
+def test_the_fee_is_the_one_that_was_quoted_though_a_dearer_schedule_has_come(
+    alice: Any, bob: Any, contract: Contract, submitted: Milestone, days: Any
+) -> None:
+    FeeSchedule.objects.create(version="dearer", freelancer_fee_bps=2_000, active_from=clock.now())
+    days(1)
+    assert quote_make(gross=Money(40_000, "USD"), payee_currency="USD").net == Money(32_000, "USD")
+    services.milestone_approve(actor=alice, milestone_id=submitted.pk)
+    assert Entry.objects.get(kind="release").quote["fee_schedule"] == contract.fee_schedule == "standard-1"
+    assert _usd(bob) == (0, 0, 36_000, 0)
+
+
 def test_a_second_approval_is_a_conflict_and_releases_nothing(alice: Any, submitted: Milestone) -> None:
     services.milestone_approve(actor=alice, milestone_id=submitted.pk)
     with pytest.raises(Conflict):
@@ -161,6 +173,8 @@ def test_the_clock_acts_at_the_very_instant(submitted: Milestone, monkeypatch: p
 
 def test_a_change_request_stops_the_clock_and_a_new_version_starts_it(alice: Any, bob: Any, submitted: Milestone, days: Any) -> None:
     services.milestone_request_changes(actor=alice, milestone_id=submitted.pk, text="The phone layout is missing.", unmet=[1])
+    submitted.refresh_from_db()
+    assert submitted.auto_approve_at is None, "a clock that is stopped is not shown"
     days(30)
     assert tasks.auto_approve_due() == 0
     again = services.milestone_submit(actor=bob, milestone_id=submitted.pk, note="Now with a phone layout.")

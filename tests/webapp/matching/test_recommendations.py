@@ -183,6 +183,18 @@ def test_closed_hidden_own_and_already_bid_jobs_do_not_come(client: Client, bob:
     assert ask(client, bob).json()["results"] == []
 
 
+def test_closed_jobs_do_not_come_for_those_either_who_see_them(client: Client, bob: Any, posts: list[Job], bundles: Path) -> None:
+    """Staff see every post, and a freelancer who joins the staff keeps the profile."""
+    make_bundle(bundles, bob, posts)
+    switch(bundles, NAME, "1@p7")
+    type(bob).objects.filter(pk=bob.pk).update(is_staff=True)
+    bob.refresh_from_db()
+    Job.objects.filter(pk=posts[0].pk).update(state="closed")
+    body = ask(client, bob).json()
+    assert body["fallback"] is False
+    assert [r["job"]["id"] for r in body["results"]] == [posts[1].pk, posts[2].pk]
+
+
 def test_who_joined_after_the_model_was_made_gets_the_rules(
     client: Client, bob: Any, charlie: Any, posts: list[Job], bundles: Path
 ) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from marketplace.core import clock
 from marketplace.core.errors import Conflict, DomainError
 from marketplace.core.money import Money
 from marketplace.core.transactions import run_in_transaction
-from marketplace.payments import selectors, services
+from marketplace.payments import selectors, services, tasks
 from marketplace.payments.ledger import accounts
 from marketplace.payments.ledger.post import Line, post
 from marketplace.payments.models import Account, AccountBalance, Entry, Payment, Posting, SandboxObject
+from marketplace.payments.providers.sandbox import Sandbox
 
 THREADS = 8
 
@@ -172,6 +174,37 @@ def test_eight_payouts_of_all_the_money_are_one(committed_db: None, alice: Any, 
     assert answers.count("insufficient_funds") == THREADS - 1
     assert selectors.balances_of(bob.pk)[0].in_transit == USD(9_000)
     proven()
+
+
+def test_no_transaction_is_open_while_a_gateway_is_asked(committed_db: None, alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that is held over the network would last as long as the gateway takes to answer."""
+    asked: list[tuple[str, bool]] = []
+
+    def watched(name: str) -> Callable[..., Any]:
+        original = getattr(Sandbox, name)
+
+        def call(self: Sandbox, **given: Any) -> Any:
+            asked.append((name, connection.in_atomic_block))
+            return original(self, **given)
+
+        return call
+
+    for name in ("create_payment", "fetch_payment", "pay_out", "fetch_payout"):
+        monkeypatch.setattr(Sandbox, name, watched(name))
+    deposited(alice, 10_000, "k")
+    held(alice, 7, 10_000)
+    released(bob, 7, 10_000)
+    run_in_transaction(lambda: services.clear(contract_id=1, milestone_id=7, payee_id=bob.pk))
+    services.payout_request(actor=bob, amount=USD(9_000), method={"token": "bank_delayed"}, idempotency_key="p")
+    for _ in range(2):
+        clock.advance(24 * 3600)
+        tasks.poll_unsettled()
+
+    assert {name for name, _ in asked} == {"create_payment", "fetch_payment", "pay_out", "fetch_payout"}
+    assert [name for name, is_open in asked if is_open] == []
+    with pytest.raises(RuntimeError, match="durable"):
+        run_in_transaction(lambda: deposited(alice, 100, "inside"))
+    assert Payment.objects.count() == 1
 
 
 def test_a_refused_movement_leaves_no_account_behind(committed_db: None, alice: Any) -> None:
