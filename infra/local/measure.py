@@ -89,7 +89,7 @@ def _noticed(log: Path) -> str:
     failed = next((line for line in lines if line.startswith(("FAILED ", "ERROR "))), "")
     reason = next((line[1:].strip() for line in lines if line.startswith("E   ")), "")
     test = failed.split(" - ")[0].rsplit("::", 1)[-1]
-    return f"{test}: {reason}"[:160] if failed else ""
+    return f"{test}: {reason}"[:120] if failed else ""
 
 
 def _try(mutant: Mutant, env: dict[str, str]) -> tuple[str, str, float]:
