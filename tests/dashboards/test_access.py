@@ -77,21 +77,17 @@ def test_a_client_gets_nothing_also_at_a_page_s_address_and_is_told_where_to_loo
     expect(numbers(page)).to_have_count(0)
 
 
-def test_a_deactivated_admin_loses_the_open_page(visitor: Callable[..., Visitor], stage: Stage) -> None:
+def test_an_admin_who_loses_the_role_or_the_account_loses_the_open_page(visitor: Callable[..., Visitor], stage: Stage) -> None:
     page = visitor("admin").open_dashboards()
     sees_the_overview(page)
+    with changed(stage, "is_staff", 0):
+        loses_everything(page, "Nothing for you here yet")
+    sees_the_overview(page)  # by itself
     with changed(stage, "is_active", 0):
         loses_everything(page, "Please sign in again")
         page.reload()
         expect(page.get_by_role("heading", name="Please sign in again")).to_be_visible(timeout=PATIENCE_MS)
         expect(numbers(page)).to_have_count(0)
-
-
-def test_an_admin_who_is_staff_no_more_loses_the_open_page(visitor: Callable[..., Visitor], stage: Stage) -> None:
-    page = visitor("admin").open_dashboards()
-    sees_the_overview(page)
-    with changed(stage, "is_staff", 0):
-        loses_everything(page, "Nothing for you here yet")
 
 
 def test_signing_out_at_the_web_app_closes_the_dashboards(visitor: Callable[..., Visitor], stage: Stage) -> None:

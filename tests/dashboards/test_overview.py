@@ -78,12 +78,6 @@ def reading(page: Page) -> Iterator[Page]:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def overview(visitor: Callable[..., Visitor]) -> Page:
-    page: Page = visitor("admin").open_dashboards()
-    settled(page)
-    return page
-
-
 def settled(page: Page, charts: int = len(CHARTS)) -> None:
     expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE_MS)
@@ -92,7 +86,9 @@ def settled(page: Page, charts: int = len(CHARTS)) -> None:
 
 def drawn(page: Page, chart: str) -> list[dict[str, Any]]:
     """name, x, y and text of each trace that Plotly drew."""
-    found: list[dict[str, Any]] = page.locator(f".st-key-{chart} .js-plotly-plot").evaluate(
+    plot = page.locator(f".st-key-{chart} .js-plotly-plot")
+    expect(plot).to_have_count(1, timeout=PATIENCE_MS)
+    found: list[dict[str, Any]] = plot.evaluate(
         """plot => plot._fullData.map(t => ({name: t.name, x: Array.from(t.x || []), y: Array.from(t.y || []), text: t.text}))"""
     )
     return found
@@ -183,11 +179,13 @@ def test_volume_can_be_read_by_week(desk: Page, marts: Published) -> None:
         "where day >= date_trunc('week', (select max(as_of) from admin.kpi_overview)) - interval 12 week",
     )[0][0]
     assert len(drawn(desk, "volume")[0]["x"]) == weeks
+    desk.get_by_text("month", exact=True).click()
+    expect(desk.get_by_text("the newest month is not over yet")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def open_lineage(page: Page, number: int) -> Locator:
-    desk.get_by_role("button", name="Where from?").nth(number).click()
-    dialog = desk.get_by_role("dialog")
+    page.get_by_role("button", name="Where from?").nth(number).click()
+    dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("tab", name="Source runs")).to_be_visible(timeout=PATIENCE_MS)
     return dialog
 
@@ -249,14 +247,13 @@ def test_charts_say_in_words_what_they_show(desk: Page, marts: Published) -> Non
     assert f"shown {shown:,}" in said and f"completed {completed:,}" in said
 
 
-def test_before_the_first_publication_the_page_says_what_to_do_and_then_follows(visitor: Callable[..., Visitor], stage: Stage) -> None:
-    page = overview(visitor)
+def test_before_the_first_publication_the_page_says_what_to_do_and_then_follows(desk: Page, stage: Stage) -> None:
     with instead(stage, None):
-        page.reload()
-        expect(page.get_by_text("Nothing has been published yet.")).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.get_by_text("make pipeline")).to_be_visible()
-        expect(page.get_by_test_id("stMetricValue")).to_have_count(0)
-    settled(page)
+        desk.reload()
+        expect(desk.get_by_text("Nothing has been published yet.")).to_be_visible(timeout=PATIENCE_MS)
+        expect(desk.get_by_text("make pipeline")).to_be_visible()
+        expect(desk.get_by_test_id("stMetricValue")).to_have_count(0)
+    settled(desk)
 
 
 def test_an_empty_market_shows_nothing_yet_instead_of_numbers(
@@ -280,15 +277,12 @@ def test_an_empty_market_shows_nothing_yet_instead_of_numbers(
         expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def test_a_newer_publication_is_announced_and_shown_on_request(
-    visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
-) -> None:
-    page = overview(visitor)
+def test_a_newer_publication_is_announced_and_shown_on_request(desk: Page, stage: Stage, marts: Published, tmp_path: Path) -> None:
     folder = publication(tmp_path / "published", "29990101T000000000000", empty_market(marts, tmp_path / "empty.duckdb"))
     with instead(stage, folder):
-        button = page.get_by_role("button", name="Newer numbers are there")
+        button = desk.get_by_role("button", name="Newer numbers are there")
         expect(button).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.get_by_text(marts.publish_id)).to_be_visible()
+        expect(desk.get_by_text(marts.publish_id)).to_be_visible()
         button.click()
-        expect(page.get_by_text("29990101T000000000000")).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.get_by_text("No money has moved")).to_be_visible(timeout=PATIENCE_MS)
+        expect(desk.get_by_text("29990101T000000000000")).to_be_visible(timeout=PATIENCE_MS)
+        expect(desk.get_by_text("No money has moved")).to_be_visible(timeout=PATIENCE_MS)
