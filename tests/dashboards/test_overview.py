@@ -167,7 +167,7 @@ def test_the_charts_draw_what_the_marts_hold(desk: Page, marts: Published) -> No
 
 
 def test_volume_can_be_read_by_week(desk: Page, marts: Published) -> None:
-    desk.get_by_role("radio", name="week").or_(desk.get_by_role("button", name="week", exact=True)).first.click()
+    desk.get_by_role("radio", name="week").click()
     expect(desk.get_by_text("the newest week is not over yet")).to_be_visible(timeout=PATIENCE_MS)
     desk.wait_for_function(
         "() => new Date(document.querySelector('.st-key-volume .js-plotly-plot')._fullData[0].x.at(-1)).getUTCDay() === 1",
@@ -179,7 +179,7 @@ def test_volume_can_be_read_by_week(desk: Page, marts: Published) -> None:
         "where day >= date_trunc('week', (select max(as_of) from admin.kpi_overview)) - interval 12 week",
     )[0][0]
     assert len(drawn(desk, "volume")[0]["x"]) == weeks
-    desk.get_by_text("month", exact=True).click()
+    desk.get_by_role("radio", name="month").click()
     expect(desk.get_by_text("the newest month is not over yet")).to_be_visible(timeout=PATIENCE_MS)
 
 
@@ -214,7 +214,7 @@ def test_a_number_leads_to_its_definition_sql_tests_and_source_run(desk: Page, m
 
 def test_lineage_of_a_group_of_cards_names_both_models(phone: Page, marts: Published) -> None:
     dialog = open_lineage(phone, 0)
-    dialog.get_by_role("radio", name="gsv_daily").or_(dialog.get_by_role("button", name="gsv_daily")).first.click()
+    dialog.get_by_role("radio", name="gsv_daily").click()
     expect(dialog.get_by_text("admin.gsv_daily", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     about = rows(marts, "select description from _meta.model where relation = 'admin.gsv_daily'")[0][0]
     expect(dialog.get_by_text(about)).to_be_visible()
