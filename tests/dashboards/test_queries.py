@@ -169,7 +169,7 @@ def test_on_the_sample_every_query_equals_the_marts_read_row_by_row(marts: Publi
 def test_every_published_model_has_a_card_whose_parents_reach_the_source(marts: Published) -> None:
     with marts_reader.open_read_only(marts.path) as db:
         relations = [r for (r,) in db.execute("select relation from _meta.model where published and relation like 'admin.%'").fetchall()]
-    assert len(relations) == 8
+    assert len(relations) >= 8
     for relation in relations:
         card = meta.model_card(marts, relation)
         assert card.sql.strip() and card.description and len(card.tests) and len(card.columns), relation
