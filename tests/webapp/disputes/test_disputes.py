@@ -70,6 +70,29 @@ def test_a_withdrawn_dispute_goes_back_to_where_it_was_and_the_clock_resumes(ali
     assert tasks.auto_approve_due() == 1
 
 
+@pytest.mark.parametrize("order", ["PDRW", "DPRW", "PDWR", "DPWR"])
+def test_a_pause_and_a_dispute_put_the_clock_off_by_the_time_that_either_stood_and_no_more(
+    order: str, alice: Any, sam: Any, submitted: Milestone, days: Any
+) -> None:
+    before = submitted.auto_approve_at
+    acts = {
+        "P": lambda: work.contract_pause(actor=sam, contract_id=submitted.contract_id, reason="Both are on holiday."),
+        "R": lambda: work.contract_resume(actor=sam, contract_id=submitted.contract_id),
+        "D": lambda: services.dispute_open(actor=alice, milestone_id=submitted.pk, claim="The pages are empty."),
+        "W": lambda: services.dispute_withdraw(actor=alice, dispute_id=Dispute.objects.get().pk),
+    }
+    for letter in order:
+        days(5)
+        acts[letter]()
+    submitted.refresh_from_db()
+    assert submitted.state == "submitted"
+    assert timedelta(days=15) <= submitted.auto_approve_at - before < timedelta(days=15, minutes=5)
+    days(8.9)
+    assert tasks.auto_approve_due() == 0
+    days(0.2)
+    assert tasks.auto_approve_due() == 1
+
+
 def test_a_second_dispute_may_follow_a_withdrawn_one(alice: Any, bob: Any, dispute: Dispute) -> None:
     services.dispute_withdraw(actor=alice, dispute_id=dispute.pk)
     again = services.dispute_open(actor=bob, milestone_id=dispute.milestone_id, claim="She does not answer.")

@@ -54,7 +54,9 @@ def milestone_thaw(*, actor: User, milestone_id: int) -> Milestone:
     milestone_for(actor, milestone_id)
     contract, milestone = milestone_locked(milestone_id)
     if milestone.auto_approve_at is not None and milestone.disputed_at is not None:
-        milestone.auto_approve_at += clock.now() - milestone.disputed_at
+        # while the contract is paused, contract_resume counts from the pause on: no moment is counted twice
+        stood_still_until = contract.paused_at or clock.now()
+        milestone.auto_approve_at += max(timedelta(0), stood_still_until - milestone.disputed_at)
     action = f"return_to_{milestone.disputed_from}"
     milestone.disputed_from, milestone.disputed_at, milestone.decide_by = "", None, None
     move(

@@ -145,15 +145,17 @@ def contract_pause(*, actor: User, contract_id: int, reason: str) -> Contract:
 
 @unit_of_work
 def contract_resume(*, actor: User, contract_id: int, reason: str = "") -> Contract:
-    """Staff start the clocks again; each running auto-approval is put off by as long as it stood still."""
+    """Staff start the clocks again; each running auto-approval is put off by as long as it stood still, also one that a dispute stops."""
     policies.require_role(contract_for(actor, contract_id), actor, "staff", "contract_resume")
     contract = contract_locked(contract_id)
     if contract.paused_at is None:
         raise Conflict("contract_resume_impossible", "This contract is not paused.")
     now = clock.now()
-    for milestone in contract.milestones.filter(state="submitted"):
+    for milestone in contract.milestones.filter(state__in=("submitted", "disputed")):
         if milestone.auto_approve_at is not None and milestone.submitted_at is not None:
-            milestone.auto_approve_at += now - max(contract.paused_at, milestone.submitted_at)
+            # a dispute that lasts counts its own time when it is withdrawn: here only what lay before it
+            until = now if milestone.disputed_at is None else milestone.disputed_at
+            milestone.auto_approve_at += max(timedelta(0), until - max(contract.paused_at, milestone.submitted_at))
             milestone.save(update_fields=["auto_approve_at"])
     contract.paused_at = None
     contract.save(update_fields=["paused_at"])
