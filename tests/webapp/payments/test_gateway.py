@@ -375,6 +375,19 @@ def test_one_payment_that_cannot_be_asked_about_does_not_stop_the_others(alice: 
     assert wallet_of(alice) == 10_000
 
 
+def test_payments_that_nobody_ever_confirms_do_not_hide_the_ones_after_them(alice: Any, pay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        pay(alice, AMOUNT, "tok_3ds")
+    pay(alice, AMOUNT, "tok_timeout")
+    later()
+    monkeypatch.setattr(tasks, "BATCH", 2)
+
+    for _ in range(2):
+        tasks.poll_unsettled()
+
+    assert wallet_of(alice) == 10_000
+
+
 def test_the_gateways_states_that_mean_nothing_now_are_ignored(alice: Any, pay: Any) -> None:
     payment = pay(alice, AMOUNT)
 

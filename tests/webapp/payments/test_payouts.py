@@ -107,6 +107,26 @@ def test_the_same_key_is_the_same_payout_and_another_amount_a_conflict(rich_bob:
     assert available_and_transit(rich_bob) == (4_000, 5_000)
 
 
+def test_long_keys_that_differ_at_their_end_are_two_payouts_and_both_are_paid(rich_bob: Any, proven: Any) -> None:
+    first, second = (ask(rich_bob, 1_000, key="k" * 127 + end) for end in "ab")
+    assert first.pk != second.pk
+    clock.advance(DAY)
+    tasks.poll_unsettled()
+    assert [p.state for p in Payout.objects.order_by("id")] == ["paid", "paid"]
+    assert available_and_transit(rich_bob) == (7_000, 0)
+    proven()
+
+
+def test_finance_staff_do_not_let_their_own_payout_go(rich_bob: Any) -> None:
+    payout = ask(rich_bob)
+    rich_bob.is_staff = rich_bob.is_superuser = True
+    rich_bob.save()
+    with pytest.raises(NotAllowed, match="payout_own"):
+        services.payout_allow(actor=rich_bob, payout_id=payout.pk, reason="it is me")
+    payout.refresh_from_db()
+    assert (payout.state, available_and_transit(rich_bob)) == ("held", (4_000, 5_000))
+
+
 def test_two_payees_may_choose_the_same_key(alice: Any, rich_bob: Any, charlie: Any, earn: Any) -> None:
     earn(alice, charlie, 8, USD(10_000))
 

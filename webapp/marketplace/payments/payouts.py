@@ -6,6 +6,7 @@ have been sent is only ever sent again under the same key.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -44,7 +45,7 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
     """
     check_amount(amount)
     kept = gateway(provider).check_method(method, purpose="payout")
-    key = f"{actor.pk}:{idempotency_key}"[:128]
+    key = f"{actor.pk}:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"  # whole, however long the caller's key is
     payout = Payout(
         provider=provider,
         payee_id=actor.pk,
@@ -86,9 +87,10 @@ def _hold_if_risky(payout: Payout) -> None:
 
 @unit_of_work
 def payout_allow(*, actor: Actor, payout_id: int, reason: str) -> Payout:
-    """Staff let a held payout go. Raises Conflict when it is not held, NotAllowed for anybody else."""
+    """Staff let a held payout go. Raises Conflict when it is not held, NotAllowed for anybody else and for the own payout."""
     require(policies.sees_all_money(actor), "payout_allow_not_yours", "Only finance staff can do that.")
     payout = payout_locked(payout_id)
+    require(payout.payee_id != actor.pk, "payout_own", "Nobody lets their own payout go: another member of staff decides.")
     move(payout, PAYOUT, "clear", role="staff", actor_id=actor.pk, reason=reason)
     return payout
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from celery import shared_task
-from django.db.models import Q
+from django.core.cache import cache
+from django.db.models import Q, QuerySet
 
 from marketplace.core import clock
 
@@ -31,18 +33,18 @@ def handle_webhook(webhook_id: int) -> None:
 def poll_unsettled() -> int:
     """Ask the gateways about everything that is open and handle what webhooks left behind; returns how many were asked about.
 
-    One that fails does not stop the others.
+    One that fails does not stop the others, and BATCH that never end do not hide what comes after them: rounds take turns.
     """
     now = clock.now()
-    unhandled = WebhookEvent.objects.filter(handled_at=None, received_at__lte=now - GRACE).order_by("id")
-    payments = Payment.objects.filter(state__in=("created", "pending"), created_at__lte=now - GRACE).order_by("id")
-    sent = Payout.objects.filter(state="sent").order_by("id")
-    due = Payout.objects.filter(Q(state="requested") | Q(state="held", held_until__lte=now)).order_by("id")
+    unhandled = WebhookEvent.objects.filter(handled_at=None, received_at__lte=now - GRACE)
+    payments = Payment.objects.filter(state__in=("created", "pending"), created_at__lte=now - GRACE)
+    sent = Payout.objects.filter(state="sent")
+    due = Payout.objects.filter(Q(state="requested") | Q(state="held", held_until__lte=now))
     work: list[tuple[Callable[[int], object], list[int]]] = [
-        (lambda i: services.webhook_handle(webhook_id=i), list(unhandled.values_list("id", flat=True)[:BATCH])),
-        (lambda i: services.payment_refresh(payment_id=i), list(payments.values_list("id", flat=True)[:BATCH])),
-        (lambda i: services.payout_refresh(payout_id=i), list(sent.values_list("id", flat=True)[:BATCH])),
-        (lambda i: services.payout_send(payout_id=i), list(due.values_list("id", flat=True)[:BATCH])),
+        (lambda i: services.webhook_handle(webhook_id=i), _turn("webhooks", unhandled)),
+        (lambda i: services.payment_refresh(payment_id=i), _turn("payments", payments)),
+        (lambda i: services.payout_refresh(payout_id=i), _turn("payouts_sent", sent)),
+        (lambda i: services.payout_send(payout_id=i), _turn("payouts_due", due)),
     ]
     asked = 0
     for ask, ids in work:
@@ -53,6 +55,18 @@ def poll_unsettled() -> int:
             except Exception:  # logged with its trace; the rest of the round must not wait for one broken object
                 log.exception("poll_failed", id=i)
     return asked
+
+
+def _turn(name: str, open_work: QuerySet[Any]) -> list[int]:
+    """The next BATCH ids after those of the last round, then from the beginning again. A lost place in the cache only begins anew."""
+    place = f"payments:poll:{name}"
+    after = cache.get(place, 0)
+    ids = open_work.order_by("id").values_list("id", flat=True)
+    found = list(ids.filter(id__gt=after)[:BATCH])
+    if len(found) < BATCH:
+        found += ids.filter(id__lte=after)[: BATCH - len(found)]
+    cache.set(place, found[-1] if found else 0, None)
+    return found
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=1800)
