@@ -159,6 +159,36 @@ def test_an_open_post_expires_after_thirty_days_once_and_can_be_renewed(post: An
     assert job.expires_at > clock.now() + timedelta(days=29)
 
 
+def test_posts_that_wait_for_an_offers_answer_do_not_keep_others_from_expiring(
+    post: Any, bid: Any, alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = post(), post()
+    services.proposal_offer(actor=alice, proposal_id=bid(first).pk)
+    monkeypatch.setattr(tasks, "BATCH", 1)
+    clock.advance(int(timedelta(days=31).total_seconds()))
+    assert tasks.expire_due() == 1
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state) == ("open", "expired")
+
+
+def test_staff_does_not_clear_its_own_held_post(post: Any, alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from marketplace.core import ports
+    from marketplace.core.errors import NotAllowed
+
+    asked = ports.Port("fraud_decision", ports.FraudDecision())
+    asked.register("trust", lambda **question: ports.FraudDecision("hold", ("paid_to_apply",), "rules-1"))
+    monkeypatch.setattr(ports, "fraud_decision", asked)
+    draft = post(state="draft")
+    assert Person(alice).post(f"jobs/{draft.pk}/publish").json()["state"] == "in_review"
+    alice.is_staff = True
+    alice.save()
+    with pytest.raises(NotAllowed, match="job_own"):
+        services.job_clear(actor=alice, job_id=draft.pk)
+    draft.refresh_from_db()
+    assert draft.state == "in_review"
+
+
 def test_a_held_post_waits_for_staff_and_a_blocked_one_stays_a_draft(
     post: Any, alice: Any, sam: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import structlog
 from celery import shared_task
+from django.db.models import Exists, OuterRef
 
 from marketplace.core import clock
 
-from .models import Job
+from .models import Job, Proposal
 from .services import job_expire
 
+log = structlog.get_logger(__name__)
 BATCH = 500
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)
 def expire_due() -> int:
-    """Expire open posts past their time, at most BATCH at once; returns how many. Delivered twice it expires nothing twice."""
-    due = Job.objects.filter(state="open", expires_at__lte=clock.now()).order_by("expires_at", "pk")
-    return sum(job_expire(job_id=pk) for pk in list(due.values_list("pk", flat=True)[:BATCH]))
+    """Expire open posts past their time, at most BATCH at once; returns how many. Delivered twice it expires nothing twice.
+
+    Posts with an offer out wait for its answer and take no place in the batch.
+    """
+    offered = Proposal.objects.filter(job=OuterRef("pk"), state="offered")
+    due = Job.objects.filter(~Exists(offered), state="open", expires_at__lte=clock.now()).order_by("expires_at", "pk")
+    expired = 0
+    for pk in list(due.values_list("pk", flat=True)[:BATCH]):
+        try:
+            expired += job_expire(job_id=pk)
+        except Exception:  # one post's fault must not stop the others; the next sweep tries again
+            log.exception("job_expire_failed", job=pk)
+    return expired

@@ -105,9 +105,10 @@ def job_publish(*, actor: User, job_id: int) -> Job:
 
 @unit_of_work
 def job_clear(*, actor: User, job_id: int) -> Job:
-    """Staff lets a held post go: in_review → open."""
+    """Staff lets a held post go: in_review → open. Nobody judges the own post."""
     job = job_locked_for(actor, job_id)
     require(actor.is_staff, "staff_only", "Only staff can do that.")
+    require(job.client_id != actor.pk, "job_own", "This is your own post: another member of staff decides.")
     _open(job, "clear", "staff", actor.pk)
     return job
 
