@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import uuid
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from django.db import OperationalError
 
 from marketplace.activity import buffers, capture, tasks
@@ -76,8 +78,10 @@ def test_a_crash_between_commit_and_acknowledgement_writes_nothing_twice(waiting
     assert list(waiting.batches()) == []
 
 
-def test_a_batch_that_can_never_be_written_does_not_stop_the_others(waiting: Any) -> None:
-    waiting.push({"kind": "view", "at": "not a time", "user_id": 1, "item_type": "job", "item_id": 1, "batch": ""})
+@pytest.mark.parametrize("wrong", [{"at": "not a time"}, {"item_id": None}])
+def test_a_batch_that_can_never_be_written_does_not_stop_the_others(committed_db: None, waiting: Any, wrong: dict[str, Any]) -> None:
+    at = "2026-11-02T12:00:00+00:00"
+    waiting.push({"kind": "view", "at": at, "user_id": 1, "item_type": "job", "item_id": 1, "batch": "", **wrong})
     assert tasks.flush() == 0
     shown(1)
     assert tasks.flush() == 1
@@ -92,10 +96,28 @@ def test_records_wait_in_the_process_while_redis_is_away(db: None, monkeypatch: 
     found.push({"kind": "view", "n": 1})
     found._redis = there
     found.push({"kind": "view", "n": 2})
+    assert list(found.batches()) == [], "a silent Redis is left alone for a while"
+    found._away_until = 0.0
+    found.push({"kind": "view", "n": 3})
     [(name, records)] = list(found.batches())
-    assert [r["n"] for r in records] == [1, 2]
+    assert [r["n"] for r in records] == [1, 2, 3]
     found.done(name)
     assert list(found.batches()) == []
+
+
+def test_a_process_without_redis_keeps_its_newest_records_and_counts_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "MOST_KEPT_BACK", 3)
+    found = buffers.RedisBuffer(redis.Redis.from_url("redis://127.0.0.1:1/0"), "test:away")
+    with structlog.testing.capture_logs() as logged:
+        for n in range(5):
+            found.push({"kind": "view", "n": n})
+        found._away_until = 0.0
+        found.push({"kind": "view", "n": 5})
+    assert [json.loads(text)["n"] for text in found._kept_back] == [3, 4, 5]
+    assert [(line["event"], line["records"], line["dropped"]) for line in logged] == [
+        ("activity_kept_back", 1, 0),
+        ("activity_kept_back", 3, 3),
+    ]
 
 
 def test_latencies_of_one_route_add_up_under_its_pattern(waiting: Any, alice: Any) -> None:

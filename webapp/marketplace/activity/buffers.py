@@ -1,14 +1,16 @@
 """Where captured records wait between a request and the database.
 
 Redis: records are pushed to one list. A flush renames it to a batch of its own, writes the batch, and only then deletes it: whatever a
-crash interrupts is found again by its name. Memory: the same promises within one process, for tests and for minutes without Redis.
+crash interrupts is found again by its name. Memory: the same promises within one process, for tests.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
@@ -19,6 +21,12 @@ from django.conf import settings
 from django.db import connections
 
 log = structlog.get_logger(__name__)
+
+#: how many records a process keeps back while Redis is away; one has some hundred bytes to a few kilobytes
+MOST_KEPT_BACK = 20_000
+#: how long a process leaves a silent Redis alone, so that requests do not each wait for its time-out
+AWAY_SECONDS = 5.0
+SENT_AT_ONCE = 1_000
 
 Record = dict[str, Any]
 
@@ -65,24 +73,55 @@ class MemoryBuffer:
 
 
 class RedisBuffer:
-    """Records of all processes of one installation. While Redis does not answer, they wait in this process and follow later."""
+    """Records of all processes of one installation.
+
+    While Redis does not answer, a process keeps its newest MOST_KEPT_BACK records and sends them later, each once; older ones give way
+    and are counted in the warning. What a process keeps back ends with it.
+    """
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._redis = client
         self._waiting = f"{prefix}:waiting"
         self._batch = f"{prefix}:batch:"
         self._aside = f"{prefix}:aside:"
-        self._kept_back = MemoryBuffer()
+        self._lock = threading.Lock()
+        self._kept_back: deque[str] = deque()
+        self._dropped = 0
+        self._away_until = 0.0
 
     def push(self, record: Record) -> None:
+        text = json.dumps(record)
+        if time.monotonic() < self._away_until:
+            self._keep_back(text)
+            return
         try:
-            for name, records in self._kept_back.batches():
-                self._redis.rpush(self._waiting, *[json.dumps(r) for r in records])
-                self._kept_back.done(name)
-            self._redis.rpush(self._waiting, json.dumps(record))
+            self._catch_up()
+            self._redis.rpush(self._waiting, text)
         except redis.RedisError as e:
-            self._kept_back.push(record)
-            log.warning("activity_kept_back", error=str(e), records=len(self._kept_back))
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            self._keep_back(text)
+            log.warning("activity_kept_back", error=str(e), records=len(self._kept_back), dropped=self._dropped)
+
+    def _keep_back(self, text: str) -> None:
+        with self._lock:
+            self._kept_back.append(text)
+            while len(self._kept_back) > MOST_KEPT_BACK:
+                self._kept_back.popleft()
+                self._dropped += 1
+
+    def _catch_up(self) -> None:
+        """Send what was kept back. Each thread takes records of its own, and puts them back in their place when Redis is away again."""
+        while self._kept_back:
+            with self._lock:
+                taken = [self._kept_back.popleft() for _ in range(min(SENT_AT_ONCE, len(self._kept_back)))]
+            if not taken:
+                return
+            try:
+                self._redis.rpush(self._waiting, *taken)
+            except redis.RedisError:
+                with self._lock:
+                    self._kept_back.extendleft(reversed(taken))
+                raise
 
     def batches(self) -> Iterator[tuple[str, list[Record]]]:
         fresh = self._batch + uuid.uuid4().hex

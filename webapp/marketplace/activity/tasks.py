@@ -40,10 +40,10 @@ def flush() -> int:
             written += run_in_transaction(lambda name=name, records=records: _write(name, records))  # type: ignore[misc]
         except OperationalError:
             raise
-        except IntegrityError:
-            if not FlushedBatch.objects.filter(name=name).exists():
-                raise
         except (DatabaseError, KeyError, TypeError, ValueError) as e:
+            if isinstance(e, IntegrityError) and FlushedBatch.objects.filter(name=name).exists():
+                waiting.done(name)  # another flush wrote it meanwhile
+                continue
             log.error("activity_batch_set_aside", batch=name, records=len(records), error=f"{type(e).__name__}: {e}"[:500])
             waiting.set_aside(name)
             continue
