@@ -388,6 +388,15 @@ def test_payments_that_nobody_ever_confirms_do_not_hide_the_ones_after_them(alic
     assert wallet_of(alice) == 10_000
 
 
+def test_an_installation_without_the_sandbox_takes_no_test_tokens_and_no_sandbox_news(alice: Any, pay: Any, settings: Any) -> None:
+    settings.PAYMENT_PROVIDERS = []
+    with pytest.raises(InvalidInput, match="provider_unknown"):
+        pay(alice, AMOUNT)
+    with pytest.raises(NotFound):
+        notify("sbx_payment_1")
+    assert (Payment.objects.count(), SandboxObject.objects.count(), WebhookEvent.objects.count()) == (0, 0, 0)
+
+
 def test_the_gateways_states_that_mean_nothing_now_are_ignored(alice: Any, pay: Any) -> None:
     payment = pay(alice, AMOUNT)
 

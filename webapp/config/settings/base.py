@@ -210,7 +210,7 @@ SEARCH_DIR = VAR / "search"
 BUNDLES = Path(os.environ.get("OPENLANCE_BUNDLES", VAR / "bundles"))
 # a list of recommendations that takes the model longer is answered by the documented rules
 MATCHING_DEADLINE_SECONDS = 0.1
-PAYMENT_PROVIDER_DEFAULT = "sandbox"
+PAYMENT_PROVIDERS = ["sandbox"]
 MAX_AMOUNT_MINOR = 10**12
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

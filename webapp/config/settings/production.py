@@ -1,5 +1,7 @@
 """Production: everything secret must be in the environment, or the process does not start."""
 
+import os
+
 from django.core.exceptions import ImproperlyConfigured
 
 from .base import *  # noqa: F403
@@ -13,6 +15,9 @@ for _name, _value in {
         raise ImproperlyConfigured(f"{_name} is not set: production does not start without it.")
 DATABASES = {"default": mysql_database()}
 BUSINESS_CLOCK_MOVABLE = False
+BUSINESS_CLOCK_FOR_EVERYBODY = False
+# The sandbox makes money out of test tokens: a production that is only a trial must ask for it by name.
+PAYMENT_PROVIDERS = [name for name in os.environ.get("OPENLANCE_PAYMENT_PROVIDERS", "").split(",") if name]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 31536000
