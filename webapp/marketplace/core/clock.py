@@ -11,6 +11,9 @@ from django.conf import settings
 
 from .errors import NotAllowed
 
+#: how far business time may run ahead in all: far enough for every clock, and far from the last date that databases know
+MOST_AHEAD_SECONDS = 100 * 365 * 24 * 3600
+
 
 def now() -> datetime:
     """The business time in UTC. In production this is the wall clock, always."""
@@ -34,5 +37,7 @@ def advance(seconds: int) -> datetime:
     if seconds < 0:
         raise NotAllowed("clock_backwards", "The business clock moves forward only.")
     BusinessClock.objects.get_or_create(pk=1)
-    BusinessClock.objects.filter(pk=1).update(offset_seconds=F("offset_seconds") + seconds)
+    within = BusinessClock.objects.filter(pk=1, offset_seconds__lte=MOST_AHEAD_SECONDS - seconds)
+    if within.update(offset_seconds=F("offset_seconds") + seconds) != 1:
+        raise NotAllowed("clock_too_far", "Business time may run at most 100 years ahead of the wall clock.")
     return now()
