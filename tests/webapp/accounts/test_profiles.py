@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from marketplace.accounts.models import FreelancerProfile, FreelancerSkill, User
+from marketplace.accounts.models import ClientProfile, FreelancerProfile, FreelancerSkill, User
 from marketplace.core.models import DeletedRow, Event
 from marketplace.jobs.models import Category, Skill
 from tests.webapp.people import Person
@@ -138,6 +138,16 @@ def test_a_wrong_field_of_the_profile_is_named(skills: None, alice: User, field:
     assert answer.status_code == 400, answer.content
     assert all(name.split(".")[0] == field for name in answer.json()["fields"]), answer.json()
     assert FreelancerProfile.objects.count() == 0
+
+
+def test_the_same_client_profile_again_changes_and_records_nothing(alice: User) -> None:
+    content = {"company_name": "Acme", "about": "We build shops."}
+    for _ in range(2):
+        assert Person(alice).put("me/client-profile", content).status_code == 200
+    profile = ClientProfile.objects.get(user=alice)
+    assert (profile.company_name, profile.about) == ("Acme", "We build shops.")
+    told = Event.objects.filter(aggregate_type="accounts.clientprofile", aggregate_id=profile.pk)
+    assert [e.kind for e in told] == ["client_profile.update"]
 
 
 def test_nobody_may_give_themselves_a_role(alice: User) -> None:

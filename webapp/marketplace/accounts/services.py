@@ -57,6 +57,9 @@ def client_profile_put(*, actor: User, company_name: str = "", about: str = "") 
     }
     checks.raise_if_any()
     user_locked(actor.pk)
+    there = ClientProfile.objects.filter(user=actor).first()
+    if there is not None and all(getattr(there, name) == value for name, value in values.items()):
+        return there
     profile, new = ClientProfile.objects.update_or_create(user=actor, defaults=values)
     events.record(aggregate=profile, kind="client_profile.create" if new else "client_profile.update", actor_id=actor.pk)
     return profile
