@@ -174,7 +174,7 @@ class Proposal(StampedModel):
     milestones = models.JSONField(default=list, help_text='[{"title", "amount_minor", "due_in_days", "acceptance": [..]}]')
     answers = models.JSONField(default=list)
     quote = models.JSONField(default=dict, help_text="What was quoted before sending: fee, tax, net, fx, clearing date.")
-    bid_credits = models.PositiveSmallIntegerField(default=0)
+    bid_credits = models.PositiveSmallIntegerField(default=0, help_text="Credits that sending it cost. Sending is free: 0.")
     submitted_at = models.DateTimeField(help_text="Business time.")
     first_seen_at = models.DateTimeField(null=True)
     shortlisted_at = models.DateTimeField(null=True, help_text="Business time; the funnel and the matcher's labels need it.")
