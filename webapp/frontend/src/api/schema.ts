@@ -166,7 +166,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Staff start the clocks again; each running auto-approval is put off by as long as it stood still. */
+        /** @description Staff start the clocks again; each running auto-approval is put off by as long as it stood still, also one that a dispute stops. */
         post: operations["contract_resume"];
         delete?: never;
         options?: never;
