@@ -104,7 +104,7 @@ class MySQLSource:
         self._control.autocommit(True)
 
     def _connection(self) -> Any:
-        import MySQLdb  # type: ignore[import-untyped]
+        import MySQLdb
 
         options: dict[str, Any] = {
             "user": os.environ.get("OPENLANCE_DB_USER", "root"),
