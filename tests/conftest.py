@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
+#: real posts that lie beside the project; the sample house holds them when they are there
+POSTS = REPO.parent / "shared" / "data" / "job_posts" / "posts_2024.csv"
 
 
 @pytest.fixture
@@ -117,6 +119,7 @@ def build_sample_house() -> Path:
             [*manage, "load_taxonomy"],
             [*manage, "simulate", "--scale", "small", "--seed", "7"],
             [*manage, "ensure_signins"],
+            *([[*manage, "import_job_posts", str(POSTS)]] if POSTS.is_file() else []),
             [sys.executable, "-m", "pipelines.run"],
             [sys.executable, "-m", "ml.matching.train"],
             [sys.executable, "-m", "ml.matching.export"],
