@@ -75,8 +75,11 @@ child = "import subprocess,sys,signal; p = subprocess.Popen([sys.executable, '-c
 server = s.start("parent", [sys.executable, "-c", child], env={}, cwd=Path("."))
 while not server.log.read_text().strip():
     assert server.process.poll() is None
-print(server.process.pid, server.log.read_text().strip(), flush=True)
-code = s.watch()
+try:
+    print(server.process.pid, server.log.read_text().strip(), flush=True)
+    code = s.watch()
+except KeyboardInterrupt:  # it came before the watch began
+    code = 0
 s.stop()
 print("stopped", code, flush=True)
 """
