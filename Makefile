@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) -m infra.local
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke up test check pipeline train bench ledger-check mutants openapi locks stop
+.PHONY: help demo smoke up test check pipeline train bench ledger-check manage mutants openapi locks stop
 
 help: ## all targets, one line each
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ bench: ## benchmarks (NAME=ledger for one); writes var/bench/<name>.json
 
 ledger-check: ## every money invariant over the whole database (ARGS=--allow-empty)
 	@$(RUN) ledger-check
+
+manage: ## a management command in the profile's database (ARGS="import_job_posts FILE.csv")
+	@$(RUN) manage
 
 mutants: ## break the code on purpose; fails if the tests named for a mutant stay green (NAME=… for one)
 	@$(RUN) mutants $(NAME)

@@ -1,8 +1,8 @@
 """The door behind the Makefile: python3 -m infra.local COMMAND. Standard library only.
 
-    demo | up | smoke | test [suite …] | check | pipeline | train | ledger-check | mutants [name …] | bench [name …] |
+    demo | up | smoke | test [suite …] | check | pipeline | train | ledger-check | manage | mutants [name …] | bench [name …] |
     openapi | locks | stop
-PROFILE=services runs pipeline, train, ledger-check and smoke on the services profile; the default is embedded.
+PROFILE=services runs pipeline, train, ledger-check, manage and smoke on the services profile; the default is embedded. ARGS is passed on.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def main(arguments: list[str]) -> int:
         "demo": lambda: house.demo("embedded"),
         "up": lambda: house.demo("services"),
         "smoke": lambda: house.smoke(profile),
-        "pipeline": lambda: house.one_command(profile, lambda h: h.module("pipelines.run", *extra)),
+        "pipeline": lambda: house.one_command(profile, lambda h: house.pipeline(h, *extra)),
+        "manage": lambda: house.one_command(profile, lambda h: h.manage(*extra)),
         "train": lambda: house.one_command(profile, lambda h: house.train(h, *extra)),
         "ledger-check": lambda: house.one_command(profile, lambda h: h.manage("ledger_check", *extra)),
         "test": lambda: suites.test(rest),

@@ -140,6 +140,13 @@ def train(house: House, *arguments: str, log: str | None = None) -> None:
     house.manage("load_bundle", "matching", log=f"{log}-load" if log else None)
 
 
+def pipeline(house: House, *arguments: str) -> None:
+    """One round; the scores it exported are served from then on."""
+    house.module("pipelines.run", *arguments)
+    if any((house.home / "bundles" / "matching").glob("*/manifest.json")):
+        house.manage("load_bundle", "matching")
+
+
 def build_web(house: House) -> None:
     """The web app's files under webapp/frontend/dist, shared by both profiles."""
     sources = digest(*(p for p in sorted(FRONTEND.iterdir()) if p.name not in ("node_modules", "dist")))
