@@ -16,15 +16,15 @@ Ints = NDArray[np.int64]
 
 #: name → what a person reads beside its contribution; the order is the order of the columns
 FEATURES: dict[str, str] = {
-    "skill_cover": "your skills cover what the job asks for",
-    "skill_rarity": "you have a rare skill it asks for",
-    "category_match": "it is in your field of work",
-    "text_similarity": "its text resembles your profile",
+    "skill_cover": "how much of the job your skills cover",
+    "skill_rarity": "how rare your skills for it are",
+    "category_match": "its field of work against yours",
+    "text_similarity": "how close its text is to your profile",
     "hourly_fit": "its hourly rate against yours",
     "fixed_size": "the size of its budget",
-    "price_unknown": "it names no price",
+    "price_unknown": "whether it names a price",
     "level_gap": "its experience level against yours",
-    "same_country": "the client is in your country",
+    "same_country": "the client's country against yours",
     "zone_gap": "the time difference to the client",
     "reputation": "your reviews",
     "experience": "your finished contracts",

@@ -185,7 +185,7 @@ def test_from_signing_up_to_cleared_money_and_open_reviews(agreed: tuple[Person,
     timeline = client.get(f"contracts/{contract_id}/timeline")["items"]
     assert [i["title"] for i in timeline if i["kind"] == "posting"] == [
         *["Wallet → funds held", "Funds held → freelancer"] * 2,
-        *["Pending → available"] * 2,
+        *["Clearing → available"] * 2,
     ]
     report = ledger_check()
     assert report.ok, report.violations

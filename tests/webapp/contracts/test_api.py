@@ -67,7 +67,7 @@ def test_the_timeline_is_one_list_of_work_money_and_clocks(alice: Any, submitted
     ]
     release = next(i for i in items if i["title"] == "Funds held → freelancer")
     assert release["amount"] == {"minor": 40_000, "currency": "USD"}
-    assert release["text"] == "Design; fee 40.00 USD, tax 0.00 USD, net 360.00 USD; rule client_approval"
+    assert release["text"] == "Design; fee 40.00 USD, tax 0.00 USD, net 360.00 USD; the client approved"
     assert release["entry_id"] == Entry.objects.get(kind="release").pk
     assert items[-1]["if_nobody_acts"] == "The money of “Design” becomes available to the freelancer."
     assert [i["future"] for i in items] == [False] * 9 + [True]
@@ -133,4 +133,8 @@ def test_my_contracts_page_by_key_with_a_constant_number_of_queries(alice: Any, 
     rest = http.client.get(page["next"]).json()
     assert [c["title"] for c in [*page["results"], *rest["results"]]] == ["Twin 2", "Twin 1", "Twin 0", "A web shop"]
     assert rest["next"] is None
+    of_proposal = http.get(f"me/contracts?proposal={contract.proposal_id}").json()["results"]
+    assert [c["id"] for c in of_proposal] == [contract.pk]
+    assert Http(charlie).get(f"me/contracts?proposal={contract.proposal_id}").json()["results"] == []
+    assert http.get("me/contracts?proposal=x").json()["fields"].keys() == {"proposal"}
     assert Http(charlie).get("me/contracts").json()["results"] == []

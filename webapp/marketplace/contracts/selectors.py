@@ -25,12 +25,13 @@ def visible_to(actor: Actor) -> QuerySet[Contract]:
     return everything.filter(Q(client_id=actor.pk) | Q(freelancer_id=actor.pk))
 
 
-def of_user(actor: Actor) -> QuerySet[Contract]:
-    """The actor's own contracts, on either side, also for staff."""
+def of_user(actor: Actor, *, proposal_id: int | None = None) -> QuerySet[Contract]:
+    """The actor's own contracts, on either side, also for staff; with `proposal_id` only those that came of that proposal."""
     if actor.pk is None:
         return Contract.objects.none()
     mine = Q(client_id=actor.pk) | Q(freelancer_id=actor.pk)
-    return Contract.objects.filter(mine).select_related("client", "freelancer").prefetch_related("milestones")
+    found = Contract.objects.filter(mine).select_related("client", "freelancer").prefetch_related("milestones")
+    return found if proposal_id is None else found.filter(proposal_id=proposal_id)
 
 
 def contract_for(actor: Actor, contract_id: int) -> Contract:

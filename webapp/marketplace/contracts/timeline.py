@@ -72,10 +72,27 @@ EVENT_TITLES = {
 POSTING_TITLES = {
     "hold": "Wallet → funds held",
     "release": "Funds held → freelancer",
-    "clear": "Pending → available",
+    "clear": "Clearing → available",
     "refund": "Funds held → client's wallet",
     "settle": "Funds held → both sides",
 }
+RULES = {
+    "client_funding": "paid by the client",
+    "client_funding_wallet": "paid from the client's wallet",
+    "client_approval": "the client approved",
+    "freelancer_gives_back": "the freelancer gave it back",
+    "dispute_decision": "decided in the dispute",
+}
+
+
+def rule_text(rule: str) -> str:
+    """Why money moved, in words: "auto_approval_14d" → "by the clock: auto approval after 14 days"."""
+    if rule in RULES:
+        return RULES[rule]
+    name, _, days = rule.replace("_", " ").rpartition(" ")
+    if name and days.endswith("d") and days[:-1].isdigit():
+        return f"by the clock: {name} after {days[:-1]} days"
+    return rule.replace("_", " ")
 
 
 def clocks(contract: Contract, milestones: list[Milestone]) -> list[Clock]:
@@ -162,7 +179,7 @@ def _posting(entry: Entry, effects: list[money.Effect], titles: dict[int, str], 
         parts.append(
             f"fee {Money(entry.quote['fee'], currency)}, tax {Money(entry.quote['tax'], currency)}, net {Money(entry.quote['net'], currency)}"
         )
-    parts.append(f"rule {entry.rule}")
+    parts.append(rule_text(entry.rule))
     return Item(
         at=entry.occurred_at,
         kind="posting",

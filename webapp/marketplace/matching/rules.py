@@ -32,9 +32,11 @@ def score(facts: JobFacts, *, skills: Collection[int], category_id: int | None, 
     cover = len(facts.skills & set(skills)) / len(facts.skills) if facts.skills else 0.0
     days = max((now - facts.opened_at).total_seconds() / 86400.0, 0.0)
     return (
-        Part("skill_cover", SKILL_WEIGHT * cover, "your skills cover what the job asks for"),
+        Part("skill_cover", SKILL_WEIGHT * cover, "how much of the job your skills cover"),
         Part(
-            "category_match", FIELD_WEIGHT * (category_id is not None and facts.category_id == category_id), "it is in your field of work"
+            "category_match",
+            FIELD_WEIGHT * (category_id is not None and facts.category_id == category_id),
+            "its field of work against yours",
         ),
         Part("age", 1.0 / (1.0 + days / FRESH_DAYS), "how long it has been open"),
     )

@@ -4271,6 +4271,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Rows on a page. */
                 limit?: number;
+                /** @description Only contracts that came of this proposal. */
+                proposal?: number;
             };
             header?: never;
             path?: never;

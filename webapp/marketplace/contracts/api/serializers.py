@@ -98,6 +98,14 @@ class MilestoneSerializer(serializers.ModelSerializer):
         return actions
 
 
+class MyContractsQuery(serializers.Serializer):
+    """What a list of one's contracts may be narrowed to."""
+
+    proposal = serializers.IntegerField(
+        min_value=1, max_value=2**63 - 1, required=False, help_text="Only contracts that came of this proposal."
+    )
+
+
 class ContractSummarySerializer(serializers.ModelSerializer):
     """A contract as a list shows it."""
 

@@ -105,12 +105,13 @@ class MyContractsView(ListAPIView):
     queryset = Contract.objects.none()
 
     def get_queryset(self) -> Any:
-        return selectors.of_user(self.request.user)
+        asked = checked(shapes.MyContractsQuery(data=self.request.query_params.dict()))
+        return selectors.of_user(self.request.user, proposal_id=asked.get("proposal"))
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "viewer": self.request.user}
 
-    @extend_schema(operation_id="me_contracts", tags=TAG)
+    @extend_schema(operation_id="me_contracts", tags=TAG, parameters=[shapes.MyContractsQuery])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
