@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { barsOf, signedNumber } from "./reasons";
+import { barsOf, plainNumber, reasonsOf, signedNumber, sumOf } from "./reasons";
 
 const part = (value: number) => ({ name: "n", value, text: "t" });
 
@@ -24,5 +24,28 @@ describe("bars of a score", () => {
 
   it("carry their sign in words", () => {
     expect([signedNumber(0.1234), signedNumber(-0.03)]).toEqual(["+0.123", "−0.030"]);
+    expect([plainNumber(0.1234), plainNumber(-0.03), plainNumber(-0.0001)]).toEqual(["0.123", "−0.030", "0.000"]);
+  });
+});
+
+describe("reasons of a score", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => part((i + 1) * (i % 2 ? -1 : 1)));
+
+  it("keep the common start apart and lose nothing", () => {
+    const base = { name: "base", value: -2, text: "the average pair" };
+    const { base: start, main, minor } = reasonsOf([base, ...many(16)]);
+    expect(start).toBe(base);
+    expect(main.map(({ value }) => value)).toEqual([-16, 15, -14, 13, -12, 11]);
+    expect(minor).toHaveLength(10);
+    expect(sumOf([base, ...main, ...minor])).toBe(-10);
+  });
+
+  it("hide no single part behind a sum", () => {
+    expect(reasonsOf(many(7)).minor).toEqual([]);
+    expect(reasonsOf(many(8)).minor).toHaveLength(2);
+  });
+
+  it("may have no start, as the rules have none", () => {
+    expect(reasonsOf(many(3)).base).toBeUndefined();
   });
 });

@@ -87,11 +87,40 @@ const LEDGER: Record<string, string> = {
   clear: "Cleared",
   refund: "Given back",
   settle: "Dispute settled",
+  payout_request: "Payout requested",
+  payout_settle: "Paid out",
+  payout_fail: "Payout came back",
+  chargeback: "Charged back by the bank",
   wallet: "Wallet",
   pending: "Clearing",
   available: "Available",
   payout_transit: "Being paid out",
 };
+
+const RULES: Record<string, string> = {
+  gateway_succeeded: "Payment confirmed by the gateway",
+  gateway_paid: "Confirmed by the gateway",
+  gateway_charged_back: "Reported by the gateway",
+  payee_request: "You asked for it",
+  payout_failed: "The gateway could not pay it out",
+  client_funding: "The client funded the milestone",
+  client_funding_wallet: "The client funded the milestone from the wallet",
+  client_approval: "The client approved",
+  freelancer_gives_back: "The freelancer gave it back",
+  dispute_decision: "Decided in the dispute",
+};
+
+/** Why money moved: the rule of a ledger entry. "clearing_5d" → "By the clock: clearing after 5 days" */
+export function ruleWord(rule: string): string {
+  const clock = /^(\w+)_(\d+)d$/.exec(rule);
+  if (clock?.[1]) return `By the clock: ${clock[1].replaceAll("_", " ")} after ${clock[2]} days`;
+  return RULES[rule] ?? capitalise(rule);
+}
+
+/** "FR" → "France"; a code that the browser does not know shows as it is. */
+export function countryName(code: string): string {
+  return new Intl.DisplayNames("en", { type: "region", fallback: "code" }).of(code) ?? code;
+}
 
 /** The word for a ledger entry's kind or an account's. */
 export function ledgerWord(name: string): string {
