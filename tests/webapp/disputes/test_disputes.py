@@ -17,6 +17,7 @@ from marketplace.disputes.models import Dispute
 from marketplace.disputes.selectors import dispute_for
 from marketplace.payments.models import Entry
 from marketplace.payments.selectors import balances_of, held
+from tests.webapp.people import Person
 
 SPLIT = {"to_freelancer_minor": 30_000, "to_client_minor": 10_000, "reason": "Three of four pages were delivered."}
 
@@ -165,3 +166,9 @@ def test_only_held_money_can_be_disputed(alice: Any, planned: Milestone) -> None
     with pytest.raises(Conflict):
         services.dispute_open(actor=alice, milestone_id=planned.pk, claim="Nothing happened.")
     assert Dispute.objects.count() == 0
+
+
+def test_the_contract_leads_to_its_dispute(bob: Any, dispute: Dispute) -> None:
+    milestones = Person(bob).get(f"contracts/{dispute.milestone.contract_id}").json()["milestones"]
+    assert [m["dispute_id"] for m in milestones if m["state"] == "disputed"] == [dispute.pk]
+    assert {m["dispute_id"] for m in milestones if m["state"] != "disputed"} == {None}

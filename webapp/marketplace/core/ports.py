@@ -63,5 +63,7 @@ taxonomy: Port[tuple[Term, ...]] = Port("taxonomy", ())
 fraud_decision: Port[FraudDecision] = Port("fraud_decision", FraudDecision())
 #: what one app adds to a person's data export: (user_id=) → mapping of file name to rows
 personal_data: Port[dict[str, Any]] = Port("personal_data", {})
-#: proposed rank order for a freelancer's jobs; answered by matching
+#: what a profile shows of a person's reviews, answered by trust: (user_id=)
 rating_of: Port[dict[str, Any]] = Port("rating_of", {})
+#: the newest dispute of each disputed milestone, answered by disputes: (milestone_ids=) → milestone id to dispute id
+disputes_of: Port[dict[int, int]] = Port("disputes_of", {})

@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class DisputesConfig(AppConfig):
     name = "marketplace.disputes"
     label = "disputes"
+
+    def ready(self) -> None:
+        from marketplace.core import ports
+
+        from . import selectors
+
+        ports.disputes_of.register("disputes", selectors.newest_of)

@@ -1605,6 +1605,7 @@ export interface components {
              * @description Of the live dispute.
              */
             readonly disputed_at: string | null;
+            readonly dispute_id: number | null;
             /**
              * Format: date-time
              * @description When staff's decision of the live dispute is due.

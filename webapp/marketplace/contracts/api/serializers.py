@@ -51,6 +51,7 @@ class MilestoneSerializer(serializers.ModelSerializer):
     submissions = SubmissionSerializer(many=True)
     clocks = serializers.SerializerMethodField()
     actions = serializers.SerializerMethodField()
+    dispute_id = serializers.SerializerMethodField()
 
     class Meta:
         model = Milestone
@@ -76,6 +77,7 @@ class MilestoneSerializer(serializers.ModelSerializer):
             "cleared_at",
             "refunded_at",
             "disputed_at",
+            "dispute_id",
             "decide_by",
             "resolved_at",
             "submissions",
@@ -91,6 +93,11 @@ class MilestoneSerializer(serializers.ModelSerializer):
     @extend_schema_field(ClockSerializer(many=True))
     def get_clocks(self, milestone: Milestone) -> list[dict[str, Any]]:
         return [ClockSerializer(c).data for c in self.context["clocks"] if c.milestone_id == milestone.pk]
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_dispute_id(self, milestone: Milestone) -> int | None:
+        found: int | None = self.context["disputes"].get(milestone.pk)
+        return found
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_actions(self, milestone: Milestone) -> list[str]:

@@ -15,7 +15,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from marketplace.accounts.authentication import actor_of
-from marketplace.core import clock
+from marketplace.core import clock, ports
 from marketplace.core.api.idempotency import IdempotentMixin, key_of
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.payments import selectors as money
@@ -39,11 +39,13 @@ def checked(serializer: Serializer) -> dict[str, Any]:
 def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
     milestones = selectors.milestones_of(contract)
     role = policies.role_in(contract, viewer)
+    disputed = [m.pk for m in milestones if m.state in ("disputed", "resolved")]
     return {
         "viewer": viewer,
         "milestones": milestones,
         "clocks": clocks(contract, milestones),
         "held": money.held_by_milestone([m.pk for m in milestones]),
+        "disputes": ports.disputes_of.first(milestone_ids=disputed) if disputed else {},
         "actions": policies.contract_actions(contract, milestones, role),
         "milestone_actions": {m.pk: policies.milestone_actions(contract, m, role) for m in milestones},
     }
