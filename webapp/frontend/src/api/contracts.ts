@@ -26,31 +26,30 @@ export async function fund(attempt: Attempt, id: number, source: string): Promis
   return "The payment is on its way. The milestone is funded as soon as the gateway confirms it.";
 }
 
-/** Returns the dispute's id when one was opened. */
 export async function milestoneAct(
   attempt: Attempt,
   id: number,
   action: MilestoneAction,
   text: string,
   unmet: number[],
-): Promise<number | undefined> {
-  return attempt.run([action, text, unmet], async (key) => {
+): Promise<void> {
+  await attempt.run([action, text, unmet], async (key) => {
     const params = { path: { id }, header: { "Idempotency-Key": key } };
     switch (action) {
       case "submit":
         await body(api.POST("/api/v1/milestones/{id}/submit", { params, body: { note: text } }));
-        return undefined;
+        return;
       case "request-changes":
         await body(api.POST("/api/v1/milestones/{id}/request-changes", { params, body: { text, unmet } }));
-        return undefined;
+        return;
       case "dispute":
-        return (await body(api.POST("/api/v1/milestones/{id}/dispute", { params, body: { claim: text } }))).id;
+        await body(api.POST("/api/v1/milestones/{id}/dispute", { params, body: { claim: text } }));
+        return;
       case "refund":
         await body(api.POST("/api/v1/milestones/{id}/refund", { params, body: { reason: text } }));
-        return undefined;
+        return;
       default:
         await body(api.POST(`/api/v1/milestones/{id}/${action}`, { params }));
-        return undefined;
     }
   });
 }
