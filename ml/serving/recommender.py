@@ -112,7 +112,7 @@ class Recommender:
         return np.asarray(order, dtype=np.int64), set(reserved)
 
     def _explain(self, job_row: int, values: NDArray[np.float64], reserved: bool) -> Recommendation:
-        parts = [Part("base", float(self.model.base), "the average pair")]
+        parts = [Part("base", float(self.model.base), "an average freelancer and an average job")]
         parts += [Part(n, float(v), t) for (n, t), v in zip(FEATURES.items(), values, strict=True)]
         score = float(sum(p.value for p in parts))
         return Recommendation(int(self.jobs.ids[job_row]), score, tuple(parts), "exposure" if reserved else "score")

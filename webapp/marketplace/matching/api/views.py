@@ -28,7 +28,7 @@ EXAMPLE = {
             },
             "skills": [{"slug": "django", "name": "Django"}],
             "position": 1, "score": 0.41, "placed_by": "score",
-            "parts": [{"name": "base", "value": -1.2, "text": "the average pair"}, {"name": "skill_cover", "value": 1.61, "text": "how much of the job your skills cover"}],
+            "parts": [{"name": "base", "value": -1.2, "text": "an average freelancer and an average job"}, {"name": "skill_cover", "value": 1.61, "text": "how much of the job your skills cover"}],
         }
     ],
 }  # fmt: skip
