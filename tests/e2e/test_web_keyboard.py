@@ -46,7 +46,10 @@ def test_a_proposal_needs_no_mouse(visitor: Any, alice_and_bob: Any, open_job: A
     page.keyboard.press("Enter")
     page.wait_for_url("**/jobs?query=orders")
     tab_to(page, "Skills")
-    page.keyboard.type("pyth")
+    with page.expect_response(lambda answer: answer.url.endswith("/api/v1/skills?query=pyth")) as skills:
+        page.keyboard.type("pyth")
+    assert skills.value.ok, f"{skills.value.status}: {skills.value.text()}"
+    assert page.evaluate("document.activeElement.value") == "pyth"
     page.get_by_role("option", name="Python").wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"skills=python"))

@@ -21,28 +21,31 @@ AXE = """async () => {
 
 
 @pytest.fixture
-def pages(alice_and_bob: Any, open_job: Any) -> dict[str, list[str]]:
+def pages(alice_and_bob: Any, open_job: Any, funded_contract: Any) -> dict[str, list[str]]:
     """Addresses by who looks, over a contract with work and money on it."""
     from marketplace.contracts import services as contracts
     from marketplace.core.tasks import drain
+    from marketplace.disputes import services as disputes
     from marketplace.jobs import services as jobs
 
     alice, bob = alice_and_bob
-    proposal = jobs.proposal_submit(
-        actor=bob, job_id=open_job.pk, cover_letter="I have done this twice.", amount_minor=150_000, currency="USD",
-        delivery_days=10, milestones=[], answers=["A small one."],
-    )  # fmt: skip
-    contract = contracts.offer_make(actor=alice, proposal_id=proposal.pk)
-    contracts.offer_accept(actor=bob, contract_id=contract.pk)
-    milestone = contract.milestones.get()
-    contracts.milestone_fund(actor=alice, milestone_id=milestone.pk, provider="sandbox", method={"token": "tok_visa"}, idempotency_key="a")
-    contracts.milestone_submit(actor=bob, milestone_id=milestone.pk, note="Everything loads.")
+    contract = funded_contract
+    first, other = contract.milestones.order_by("position")
+    contracts.milestone_submit(actor=bob, milestone_id=first.pk, note="Everything loads.")
+    dispute = disputes.dispute_open(actor=alice, milestone_id=other.pk, claim="Half of it is missing.")
     second = jobs.job_create(
         actor=alice, title="Draw a logo for a bakery", description="A mark that works in one colour.", category="data", pricing="hourly",
     )  # fmt: skip
     jobs.job_publish(actor=alice, job_id=second.pk)
     drain()
-    shared = [f"/contracts/{contract.pk}", f"/proposals/{proposal.pk}", "/contracts", "/money", "/inbox"]
+    shared = [
+        f"/contracts/{contract.pk}",
+        f"/proposals/{contract.proposal_id}",
+        f"/disputes/{dispute.pk}",
+        "/contracts",
+        "/money",
+        "/inbox",
+    ]
     return {
         "guest": ["/", "/sign-in", "/sign-up", "/verify-email", "/jobs", "/no-such-page"],
         "freelancer": [*shared, "/jobs", f"/jobs/{second.pk}", f"/jobs/{second.pk}/propose", "/recommended", "/proposals", "/profile"],
