@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,30 @@ def charlie(db: None) -> Any:
 
 
 @pytest.fixture
-def sam(db: None) -> Any:
-    """Staff."""
-    return _user("sam@example.org", "Sam", is_staff=True)
+def staff(db: None) -> Callable[[str], Any]:
+    """staff(group): somebody of that staff group, with what the group may from the first migrate on."""
+
+    def of(group: str) -> Any:
+        from django.contrib.auth.models import Group
+
+        from marketplace.accounts.groups import lay_after_migrate
+
+        lay_after_migrate(None, using="default")  # a flushed database has lost them
+        user = _user(f"{group}@staff.example.org", group.capitalize(), is_staff=True)
+        user.groups.add(Group.objects.get(name=group))
+        return user
+
+    return of
+
+
+@pytest.fixture
+def sam(staff: Callable[[str], Any]) -> Any:
+    """Staff who supports and moderates, and sees nobody's money."""
+    from django.contrib.auth.models import Group
+
+    user = staff("support")
+    user.groups.add(Group.objects.get(name="moderator"))
+    return user
 
 
 @pytest.fixture

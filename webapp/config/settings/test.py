@@ -22,5 +22,7 @@ ACTIVITY_BUFFER = "memory"
 # A folder of this process's own, taken away when it ends.
 _search = tempfile.TemporaryDirectory(prefix="openlance-search-")
 SEARCH_DIR = Path(_search.name)
+_uploads = tempfile.TemporaryDirectory(prefix="openlance-uploads-")
+MEDIA_ROOT = Path(_uploads.name)
 # Wake-ups run nothing by themselves in tests: tests call core.tasks.drain, which is what the worker does.
 CELERY_BROKER_URL = os.environ.get("OPENLANCE_REDIS_URL", "memory://")

@@ -18,7 +18,7 @@ from .errors import InvalidInput
 from .money import exponent
 
 #: control characters other than tab, line feed and carriage return, and lone surrogates: no text of a person holds them
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _GROUPINGS = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"}
 
 
@@ -54,7 +54,7 @@ class Checks:
             self.add(field, "Write text.")
             return ""
         value = value.strip()
-        if _UNPRINTABLE.search(value):
+        if UNPRINTABLE.search(value):
             self.add(field, "Remove the control characters.")
         if len(value) > longest:
             self.add(field, f"At most {longest} characters; this has {len(value)}.")

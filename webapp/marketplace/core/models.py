@@ -1,4 +1,4 @@
-"""Tables of the core: outbox, idempotency, tombstones of hard deletes, the movable clock."""
+"""Tables of the core: outbox, idempotency, uploaded files, tombstones of hard deletes, the movable clock."""
 
 from __future__ import annotations
 
@@ -97,3 +97,35 @@ class BusinessClock(models.Model):
 
     def __str__(self) -> str:
         return f"+{self.offset_seconds} s"
+
+
+class StaffAction(models.Model):
+    """No table: what the permissions of policies.STAFF_ACTIONS hang on, so that Django's own groups and pickers manage them."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+
+
+class StoredFile(models.Model):
+    """An uploaded file. It belongs to its owner alone until a service attaches it to one object; from then on whoever sees the object
+    may read it (see core.files)."""
+
+    owner_id = models.BigIntegerField(help_text="accounts_user.id; core knows no higher app.")
+    name = models.CharField(max_length=255, help_text="As the owner called it, without folders.")
+    content_type = models.CharField(max_length=100)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    stored_as = models.CharField(max_length=100, help_text="Below MEDIA_ROOT.")
+    uploaded_at = models.DateTimeField(help_text="Business time.")
+    attached_type = models.CharField(max_length=64, blank=True, help_text="Label of the object's model, such as contracts.submission.")
+    attached_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["attached_type", "attached_id"], name="file_attached"),
+            models.Index(fields=["owner_id", "id"], name="file_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return f"file {self.pk} of user {self.owner_id}"

@@ -20,9 +20,30 @@ class Actor(Protocol):
     def is_authenticated(self) -> Any: ...
     @property
     def is_staff(self) -> Any: ...
+    def has_perm(self, perm: str) -> bool: ...
 
 
 STAFF_GROUPS = ("support", "moderator", "finance", "admin", "analyst")
+
+#: what staff may do to what is not theirs: action → (words for the admin's picker, groups that may from the first migrate on).
+#: Each is the permission `core.<action>`; an admin moves them between groups, and `staff_may` reads what the database then says.
+STAFF_ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "records_see": ("see jobs, proposals, contracts, disputes and files of other people", STAFF_GROUPS),
+    "clock_move": ("move the business clock of a demo or test installation", ("admin",)),
+    "account_manage": ("suspend, restore and close accounts, end their sessions", ("support", "admin")),
+    "account_impersonate": ("act as somebody else, with a reason and a trace", ("support", "admin")),
+    "audit_see": ("read the audit of staff's acts", ("admin", "analyst")),
+    "profile_verify": ("check certificates and companies", ("support", "moderator", "admin")),
+    "job_moderate": ("clear, hold and remove job posts", ("moderator", "admin")),
+    "moderation_decide": ("claim and decide moderation cases", ("moderator", "admin")),
+    "moderation_second": ("give the second approval that a moderation case needs", ("admin",)),
+    "contract_pause": ("pause and resume contracts", ("support", "admin")),
+    "dispute_decide": ("decide disputes and appeals", ("support", "admin")),
+    "payments_see": ("see payments, payouts and ledger entries", ("finance", "admin")),
+    "payout_decide": ("allow and refuse held payouts", ("finance", "admin")),
+    "settings_change": ("change feature settings", ("admin",)),
+    "taxonomy_change": ("merge and rename skills", ("moderator", "admin")),
+}
 
 
 def one_of(visible: models.QuerySet[M], pk: int, what: str) -> M:
@@ -37,3 +58,14 @@ def require(allowed: bool, code: str, message: str) -> None:
     """Raise NotAllowed(code, message) unless allowed."""
     if not allowed:
         raise NotAllowed(code, message)
+
+
+def staff_may(actor: Actor, action: str) -> bool:
+    """Whether the actor is staff whose groups hold `action`, one of STAFF_ACTIONS; a superuser may all. Raises KeyError for an unknown action."""
+    STAFF_ACTIONS[action]
+    return bool(actor.is_authenticated and actor.is_staff and actor.has_perm(f"core.{action}"))
+
+
+def require_staff(actor: Actor, action: str) -> None:
+    """Raise NotAllowed("staff_only") unless staff_may."""
+    require(staff_may(actor, action), "staff_only", f"Only staff who may {STAFF_ACTIONS[action][0]} can do that.")

@@ -67,3 +67,6 @@ personal_data: Port[dict[str, Any]] = Port("personal_data", {})
 rating_of: Port[dict[str, Any]] = Port("rating_of", {})
 #: the newest dispute of each disputed milestone, answered by disputes: (milestone_ids=) → milestone id to dispute id
 disputes_of: Port[dict[int, int]] = Port("disputes_of", {})
+#: whether somebody sees the object that a file is attached to, answered by the app that owns the object:
+#: (actor=, attached_type=, attached_id=) → True or False; None when the type is not its own
+file_readers: Port[bool] = Port("file_readers", False)

@@ -88,7 +88,7 @@ def _hold_if_risky(payout: Payout) -> None:
 @unit_of_work
 def payout_allow(*, actor: Actor, payout_id: int, reason: str) -> Payout:
     """Staff let a held payout go. Raises Conflict when it is not held, NotAllowed for anybody else and for the own payout."""
-    require(policies.sees_all_money(actor), "payout_allow_not_yours", "Only finance staff can do that.")
+    require(policies.decides_payouts(actor), "payout_allow_not_yours", "Only finance staff can do that.")
     payout = payout_locked(payout_id)
     require(payout.payee_id != actor.pk, "payout_own", "Nobody lets their own payout go: another member of staff decides.")
     move(payout, PAYOUT, "clear", role="staff", actor_id=actor.pk, reason=reason)
@@ -98,7 +98,7 @@ def payout_allow(*, actor: Actor, payout_id: int, reason: str) -> Payout:
 @unit_of_work
 def payout_refuse(*, actor: Actor, payout_id: int, reason: str) -> Payout:
     """Staff refuse a held payout: the money goes back to the balance. Raises Conflict once it was sent, NotAllowed for anybody else."""
-    require(policies.sees_all_money(actor), "payout_refuse_not_yours", "Only finance staff can do that.")
+    require(policies.decides_payouts(actor), "payout_refuse_not_yours", "Only finance staff can do that.")
     payout = payout_locked(payout_id)
     require(payout.state != "sent", "payout_already_sent", "It was sent already; only the bank can answer now.")
     _fail(payout, "refused", role="staff", actor_id=actor.pk, reason=reason)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from marketplace.core.policies import Actor
-
-#: staff groups that see everybody's money
-MONEY_GROUPS = ("finance", "admin")
+from marketplace.core.policies import Actor, staff_may
 
 
 def sees_all_money(actor: Actor) -> bool:
-    """Superusers, and staff of the finance and admin groups."""
-    user: Any = actor
-    if not actor.is_authenticated or not actor.is_staff:
-        return False
-    return bool(user.is_superuser) or user.groups.filter(name__in=MONEY_GROUPS).exists()
+    """Staff who may `payments_see`."""
+    return staff_may(actor, "payments_see")
+
+
+def decides_payouts(actor: Actor) -> bool:
+    """Staff who may `payout_decide`."""
+    return staff_may(actor, "payout_decide")

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -59,10 +60,28 @@ def actor_key(request: Request) -> str:
 
 
 def request_hash(request: Request) -> str:
-    """sha256 over method, full path and raw body."""
+    """sha256 over method, full path and raw body; of a form with files over what it carries, since its boundary differs each time."""
     digest = hashlib.sha256()
-    for part in ((request.method or "").encode(), request.get_full_path().encode(), request.body):
+
+    def add(part: bytes) -> None:
         digest.update(len(part).to_bytes(8, "big") + part)
+
+    add((request.method or "").encode())
+    add(request.get_full_path().encode())
+    if not (request.content_type or "").startswith("multipart/"):
+        add(request.body)
+        return digest.hexdigest()
+    form: Any = request.data
+    for name in sorted(form):
+        for value in form.getlist(name):
+            add(name.encode())
+            if not isinstance(value, UploadedFile):
+                add(str(value).encode())
+                continue
+            add((value.name or "").encode() + b"\0" + (value.content_type or "").encode() + (value.size or 0).to_bytes(8, "big"))
+            for chunk in value.chunks():
+                digest.update(chunk)
+            value.seek(0)
     return digest.hexdigest()
 
 

@@ -1,0 +1,20 @@
+"""Rows of the permission matrix for the routes of `payments`: see tests/webapp/test_permission_matrix.py."""
+
+from __future__ import annotations
+
+from .table import Row
+
+#: bodies that get past the check of shapes, so that the door itself answers
+BODIES: dict[str, dict[str, object]] = {}
+
+# fmt: off
+ROWS: dict[tuple[str, str], Row] = {
+    ("GET", "me/balances"): (401, 200, 200, 200, 200),
+    ("GET", "me/transactions"): (401, 200, 200, 200, 200),
+    ("GET", "me/payouts"): (401, 200, 200, 200, 200),
+    ("POST", "me/payouts"): (401, 400, 400, 400, 400),
+    ("GET", "payments/<int:payment_id>"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
+    ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
+    ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),
+}
+# fmt: on

@@ -1,0 +1,83 @@
+"""Uploading, downloading and taking back files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from marketplace.core import files
+from marketplace.core.models import StoredFile
+
+from .fields import MAX_ID, WholeNumber
+from .idempotency import IdempotentMixin
+
+
+class FileOut(serializers.ModelSerializer):
+    """What a page needs to show a file; the content is behind `url`, for those who may read it."""
+
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = StoredFile
+        fields = ("id", "name", "content_type", "size", "sha256", "uploaded_at", "url")
+
+    def get_url(self, stored: StoredFile) -> str:
+        return f"/api/v1/files/{stored.pk}"
+
+
+class FileIds(serializers.ListField):
+    """Ids of own uploads to attach, at most core.files.MAX_FILES."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        child = WholeNumber(min_value=1, max_value=MAX_ID)
+        super().__init__(**{"child": child, "required": False, "max_length": files.MAX_FILES, **kwargs})
+
+
+class FileIn(serializers.Serializer):
+    file = serializers.FileField(help_text="Up to FILE_MAX_BYTES (50 MiB).", max_length=255)
+
+
+class FilesView(IdempotentMixin, APIView):
+    """Upload first; the id that comes back is then named in the request that the file belongs to."""
+
+    permission_classes = [IsAuthenticated]
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(operation_id="file_upload", tags=["files"], request={"multipart/form-data": FileIn}, responses={201: FileOut})
+    def post(self, request: Request) -> Response:
+        given = FileIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        content = given.validated_data["file"]
+        stored = files.file_upload(actor=request.user, name=content.name, content_type=content.content_type or "", content=content)
+        return Response(FileOut(stored).data, status=201)
+
+
+class FileView(IdempotentMixin, APIView):
+    """One file, as a download."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="file_download", tags=["files"], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, file_id: int) -> FileResponse:
+        stored = files.file_for(request.user, file_id)
+        answer = FileResponse(
+            default_storage.open(stored.stored_as), as_attachment=True, filename=stored.name, content_type=stored.content_type
+        )
+        answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        answer["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+    @extend_schema(operation_id="file_delete", tags=["files"], responses={204: None})
+    def delete(self, request: Request, file_id: int) -> Response:
+        files.file_delete(actor=request.user, file_id=file_id)
+        return Response(status=204)

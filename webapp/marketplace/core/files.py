@@ -1,0 +1,123 @@
+"""Files that people hand over: uploaded first, attached to an object afterwards, read by whoever sees the object.
+
+An upload belongs to its owner alone. A service attaches it inside its own transaction (`attach`); a file is attached once and for all, so
+what was handed in cannot be swapped. Content is stored under a name of our own and always leaves as a download: nothing uploaded is ever
+rendered on our site.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import models
+
+from . import clock, ports
+from .checks import UNPRINTABLE
+from .errors import InvalidInput, NotFound
+from .events import aggregate_name
+from .models import StoredFile
+from .policies import Actor
+
+MAX_FILES = 20
+_CHUNK = 1024 * 1024
+_CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,40}/[a-z0-9][a-z0-9!#$&^_.+-]{0,50}")
+
+
+def file_upload(*, actor: Actor, name: str, content_type: str, content: BinaryIO) -> StoredFile:
+    """Store what `content` reads, up to FILE_MAX_BYTES. Raises InvalidInput for an empty, too large or nameless file."""
+    plain = PurePosixPath(name.replace("\\", "/")).name.strip()
+    if not plain or plain in (".", "..") or len(plain) > 255 or UNPRINTABLE.search(plain):
+        message = "Give the file a name of 1 to 255 characters without control characters."
+        raise InvalidInput("file_invalid", message, {"file": [message]})
+    digest, size = hashlib.sha256(), 0
+    while chunk := content.read(_CHUNK):
+        size += len(chunk)
+        digest.update(chunk)
+        if size > settings.FILE_MAX_BYTES:
+            break
+    if not 1 <= size <= settings.FILE_MAX_BYTES:
+        message = "The file is empty." if not size else f"A file may have at most {settings.FILE_MAX_BYTES // 1024**2} MiB."
+        raise InvalidInput("file_invalid", message, {"file": [message]})
+    content.seek(0)
+    now = clock.now()
+    stored_as = default_storage.save(f"{now:%Y/%m}/{uuid.uuid4().hex}", File(content))
+    kind = content_type.partition(";")[0].strip().lower()
+    return StoredFile.objects.create(
+        owner_id=actor.pk,
+        name=plain,
+        content_type=kind if _CONTENT_TYPE.fullmatch(kind) else "application/octet-stream",
+        size=size,
+        sha256=digest.hexdigest(),
+        stored_as=stored_as,
+        uploaded_at=now,
+    )
+
+
+def attach(*, actor: Actor, file_ids: Sequence[int], to: models.Model) -> list[StoredFile]:
+    """Attach own, still unattached uploads to `to`, in the caller's transaction; the order given is kept. Attaching again what hangs there already
+    is no error. Raises InvalidInput naming `files`: too many, or one that is absent, somebody else's or attached elsewhere (all look the same).
+    """
+    wanted = list(dict.fromkeys(file_ids))
+    if len(wanted) > MAX_FILES:
+        message = f"At most {MAX_FILES} files."
+        raise InvalidInput("files_invalid", message, {"files": [message]})
+    if not wanted:
+        return []
+    label = aggregate_name(to)
+    found = {f.pk: f for f in StoredFile.objects.select_for_update().filter(pk__in=wanted, owner_id=actor.pk).order_by("pk")}
+    wrong = [pk for pk in wanted if pk not in found or (found[pk].attached_type, found[pk].attached_id) not in (("", None), (label, to.pk))]
+    if wrong:
+        message = f"Not an upload of yours that is free to attach: {', '.join(map(str, wrong))}. Upload it again."
+        raise InvalidInput("files_invalid", message, {"files": [message]})
+    for stored in found.values():
+        stored.attached_type, stored.attached_id = label, to.pk
+        stored.save(update_fields=["attached_type", "attached_id"])
+    return [found[pk] for pk in wanted]
+
+
+def files_of(obj: models.Model) -> list[StoredFile]:
+    """What is attached to the object, oldest first."""
+    return files_of_many([obj])[obj.pk]
+
+
+def files_of_many(objects: Iterable[models.Model]) -> dict[int, list[StoredFile]]:
+    """The same for objects of one model, in one query: id → files."""
+    rows = list(objects)
+    found: dict[int, list[StoredFile]] = defaultdict(list)
+    if rows:
+        there = StoredFile.objects.filter(attached_type=aggregate_name(rows[0]), attached_id__in=[o.pk for o in rows])
+        for stored in there.order_by("pk"):
+            found[stored.attached_id or 0].append(stored)
+    return found
+
+
+def file_for(actor: Actor, file_id: int) -> StoredFile:
+    """The file, for its owner and for whoever sees the object it hangs on. Raises NotFound."""
+    stored = StoredFile.objects.filter(pk=file_id).first()
+    if stored is not None and actor.is_authenticated:
+        if stored.owner_id == actor.pk:
+            return stored
+        if stored.attached_id is not None and ports.file_readers.first(
+            actor=actor, attached_type=stored.attached_type, attached_id=stored.attached_id
+        ):
+            return stored
+    raise NotFound("file")
+
+
+def file_delete(*, actor: Actor, file_id: int) -> None:
+    """The owner takes back an upload that hangs nowhere. Raises NotFound, InvalidInput when it is attached."""
+    stored = file_for(actor, file_id)
+    if stored.owner_id != actor.pk:
+        raise NotFound("file")
+    if StoredFile.objects.filter(pk=stored.pk, attached_id=None).delete()[0] != 1:
+        raise InvalidInput("file_attached", "This file was handed over with something and stays with it.")
+    default_storage.delete(stored.stored_as)
