@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) -m infra.local
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke up test check pipeline train bench ledger-check manage mutants openapi locks stop
+.PHONY: help demo smoke up test check pipeline train bench ledger-check manage mutants fuzz openapi locks stop
 
 help: ## all targets, one line each
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ openapi: ## write webapp/openapi.yaml and the TypeScript types made from it
 
 locks: ## compile requirements/*.txt from pyproject.toml
 	@$(RUN) locks
+
+fuzz: ## the whole API under 20,000 generated requests by every role (CASES=… SEED=…)
+	@$(RUN) fuzz $(CASES) $(SEED)
 
 stop: ## end stores of this checkout that an aborted command left running
 	@$(RUN) stop

@@ -1,6 +1,6 @@
 """The door behind the Makefile: python3 -m infra.local COMMAND. Standard library only.
 
-    demo | up | smoke | test [suite …] | check | pipeline | train | ledger-check | manage | mutants [name …] | bench [name …] |
+    demo | up | smoke | test [suite …] | check | pipeline | train | ledger-check | manage | mutants [name …] | fuzz [cases [seed]] | bench [name …] |
     openapi | locks | stop
 PROFILE=services runs pipeline, train, ledger-check, manage and smoke on the services profile; the default is embedded. ARGS is passed on.
 """
@@ -83,6 +83,7 @@ def main(arguments: list[str]) -> int:
         "ledger-check": lambda: house.one_command(profile, lambda h: h.manage("ledger_check", *extra)),
         "test": lambda: suites.test(rest),
         "check": suites.check,
+        "fuzz": lambda: suites.fuzz(rest),
         "mutants": lambda: measure.mutants(rest),
         "bench": lambda: measure.bench(rest),
         "openapi": _openapi,

@@ -6,12 +6,14 @@ With CI=true a suite that could not run is a failure. Standard library only.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, npm,
 HOME = VAR / "test"
 CHROMIUM = "/usr/bin/chromium"
 APT = ("mariadb-server", "redis-server", "chromium", "chromium-driver", "default-libmysqlclient-dev", "pkg-config", "gcc", "python3-dev")
+FUZZ_CASES = 20_000
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 
@@ -47,6 +50,7 @@ SUITES = (
         env=(("OPENLANCE_TEST_DB", "sqlite"),),
         options=("-m", "parity and not mariadb"),
     ),
+    Suite("the API under generated input", ("tests/fuzz",), ("mariadb", "redis"), workers=2, options=("--dist", "load")),
     Suite("sample market", ("tests/webapp/simulation",), ("mariadb", "redis")),
     # one process: the low watermark sees every open transaction of the server, also those of a neighbouring worker
     Suite("extraction and publishing", ("tests/pipelines",), ("mariadb",)),
@@ -241,6 +245,19 @@ def test(names: list[str]) -> int:
         services.stop(folder)
     code = close(outcomes)
     print(f"{time.monotonic() - begin:.0f} s in all")
+    return code
+
+
+def fuzz(arguments: list[str]) -> int:
+    """The API's suite under generated input, with FUZZ_CASES cases or as many as the first argument says; the second is the seed."""
+    os.environ["OPENLANCE_FUZZ_CASES"] = arguments[0] if arguments else str(FUZZ_CASES)
+    if len(arguments) > 1:
+        os.environ["OPENLANCE_FUZZ_SEED"] = arguments[1]
+    code = test(["generated input"])
+    total: Counter[str] = Counter()
+    for file in sorted((HOME / "work" / "fuzz").glob("*.json")):
+        total.update(json.loads(file.read_text()))
+    print(", ".join(f"{count} {name}" for name, count in sorted(total.items())))
     return code
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
@@ -39,3 +43,21 @@ def web_app(request: HttpRequest, page: str = "") -> HttpResponse:
     response["Referrer-Policy"] = "same-origin"
     response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
     return response
+
+
+def _api_or_page(code: str, message: str, status: int, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """An error view: under /api/ the API's own error shape, elsewhere Django's page."""
+
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.path.startswith("/api/"):
+            return JsonResponse({"code": code, "message": message, "fields": {}}, status=status)
+        return page(request, *args, **kwargs)
+
+    return answer
+
+
+bad_request = _api_or_page("bad_request", "The request cannot be read. Check its address, headers and body.", 400, defaults.bad_request)
+not_found = _api_or_page("not_found", "There is no such address. See /api/docs.", 404, defaults.page_not_found)
+server_error = _api_or_page(
+    "server_error", "Something went wrong on our side. Try again with the same Idempotency-Key.", 500, defaults.server_error
+)

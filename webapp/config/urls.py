@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from . import pages
 from .pages import web_app
 
 # The admin has no sign-in of its own: rate limits, codes and second factors of the one sign-in hold there too.
@@ -35,3 +36,5 @@ urlpatterns = [
     path("", include("allauth.idp.urls")),
     re_path(r"^(?!api/|static/|_allauth/|admin/|identity/|\.well-known/)(?P<page>.*)$", web_app, name="web-app"),
 ]
+
+handler400, handler404, handler500 = pages.bad_request, pages.not_found, pages.server_error

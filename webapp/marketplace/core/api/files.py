@@ -71,7 +71,7 @@ class FileView(IdempotentMixin, APIView):
     def get(self, request: Request, file_id: int) -> FileResponse:
         stored = files.file_for(request.user, file_id)
         answer = FileResponse(
-            default_storage.open(stored.stored_as), as_attachment=True, filename=stored.name, content_type=stored.content_type
+            default_storage.open(stored.stored_as), as_attachment=True, filename=stored.name, content_type="application/octet-stream"
         )
         answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
         answer["X-Content-Type-Options"] = "nosniff"

@@ -49,6 +49,8 @@ class AutoSchema(SpectacularAutoSchema):
             refusals["404"] = "There is no such object, or you may not see it."
         if self.method != "GET":
             refusals["409"] = "Not possible in the present state, or the key belongs to another request."
+        if self.method in ("POST", "PUT", "PATCH"):
+            refusals["415"] = "Send a body of the media type that is documented."
         for status, about in refusals.items():
             if status not in bodies:
                 bodies[status] = {**self._get_response_for_code(Error, status), "description": about}
