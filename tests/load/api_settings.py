@@ -1,0 +1,7 @@
+"""The services profile with one more route: the bare view that `make bench NAME=api` compares with."""
+
+from config.settings.services import *  # noqa: F403
+
+ROOT_URLCONF = "tests.load.api_urls"
+ALLOWED_HOSTS = ["127.0.0.1"]
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
