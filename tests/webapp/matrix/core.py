@@ -15,6 +15,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "health"): (200, 200, 200, 200, 200),
     ("GET", "clock"): (200, 200, 200, 200, 200),
     ("POST", "clock/advance"): (401, 403, 403, 403, 200),
+    ("GET", "audit"): (401, 403, 403, 403, {"admin": 200, "analyst": 200, "*": 403}),
     ("POST", "files"): (401, 415, 415, 415, 415),
     ("GET", "files/<int:file_id>"): (401, 404, 404, 200, 404),
     ("DELETE", "files/<int:file_id>"): (401, 404, 404, 204, 404),

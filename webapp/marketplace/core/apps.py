@@ -10,4 +10,5 @@ class CoreConfig(AppConfig):
         from . import triggers
 
         triggers.append_only("core_event")
+        triggers.append_only("core_staffact")
         post_migrate.connect(triggers.lay_after_migrate, dispatch_uid="core.triggers")

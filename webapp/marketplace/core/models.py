@@ -129,3 +129,26 @@ class StoredFile(models.Model):
 
     def __str__(self) -> str:
         return f"file {self.pk} of user {self.owner_id}"
+
+
+class StaffAct(models.Model):
+    """One field that staff changed, or one thing that staff did, append-only: written by core.audit in the transaction of the act."""
+
+    actor_id = models.BigIntegerField(help_text="accounts_user.id of whoever of staff acted.")
+    action = models.CharField(max_length=64, help_text="One of policies.STAFF_ACTIONS.")
+    object_type = models.CharField(max_length=64, help_text="Label of the object's model, such as accounts.user.")
+    object_id = models.BigIntegerField()
+    field = models.CharField(max_length=64, blank=True, help_text="Empty when the act changed no field, such as looking or impersonating.")
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    reason = models.CharField(max_length=500)
+    at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["object_type", "object_id", "id"], name="staff_act_object"),
+            models.Index(fields=["actor_id", "id"], name="staff_act_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.object_type}:{self.object_id} by {self.actor_id}"
