@@ -7,9 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views import defaults
-from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_safe
+
+from marketplace.notifications import services
+from marketplace.notifications.letters import read_token
 
 NOT_BUILT = "<!doctype html><title>Openlance</title><p>The web app is not built yet. Run <code>make demo</code>, or <code>make web</code> and reload."
 
@@ -43,6 +48,21 @@ def web_app(request: HttpRequest, page: str = "") -> HttpResponse:
     response["Referrer-Policy"] = "same-origin"
     response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
     return response
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """Behind the link at a letter's foot. Looking changes nothing (mail programs look ahead); the button, and a mail program's one click
+    (RFC 8058), turn the topic off without a sign-in: the signed link is the authority, so there is nothing for a forged request to use.
+    """
+    topic = services.unsubscribe(token=token) if request.method == "POST" else None
+    known = read_token(token)
+    answer = render(request, "unsubscribe.html", {"topic": known and known[1], "done": topic}, status=200 if known else 404)
+    answer["Content-Security-Policy"] = "default-src 'none'; form-action 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer
 
 
 def _api_or_page(code: str, message: str, status: int, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

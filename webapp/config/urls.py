@@ -32,6 +32,7 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include(api_v1)),
     path("_allauth/", include("allauth.headless.urls")),
+    path("unsubscribe/<str:token>", pages.unsubscribe, name="unsubscribe"),
     path("accounts/", include("config.account_pages")),
     path("", include("allauth.idp.urls")),
     re_path(r"^(?!api/|static/|_allauth/|admin/|identity/|\.well-known/)(?P<page>.*)$", web_app, name="web-app"),

@@ -191,6 +191,7 @@ CELERY_BEAT_SCHEDULE = {
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
     "flush-activity": {"task": "marketplace.activity.tasks.flush", "schedule": 5.0},
+    "send-letters": {"task": "marketplace.notifications.tasks.send_letters", "schedule": 15.0},
     "ledger-check": {"task": "marketplace.payments.tasks.ledger_check", "schedule": crontab(minute="17")},
 }
 

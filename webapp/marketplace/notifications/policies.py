@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from marketplace.contracts.models import Contract, Milestone
 from marketplace.core.models import Event
@@ -76,6 +79,40 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
+#: what people may set a pace for, with the first words of the event kinds in it
+TOPICS: dict[str, tuple[str, ...]] = {
+    "proposals": ("proposal", "invitation", "job"),
+    "searches": ("saved_search",),
+    "contracts": ("contract", "milestone", "timesheet"),
+    "money": ("payment", "payout"),
+    "disputes": ("dispute",),
+    "reviews": ("review",),
+    "account": (),
+}
+#: security and moderation: these letters cannot be turned off
+ALWAYS = frozenset({"account"})
+
+
+def topic_of(kind: str) -> str:
+    """The topic of an event kind; what is in no other belongs to the account."""
+    first = kind.partition(".")[0]
+    return next((topic for topic, words in TOPICS.items() if first in words), "account")
+
+
+@lru_cache
+def words(language: str) -> dict[str, str]:
+    """The sentences of a language by event kind, and the letter's own under names that begin with `letter_`; what is missing is English."""
+    file = Path(__file__).parent / "words" / f"{language}.toml"
+    if not language.isalpha() or not file.is_file():
+        return {}
+    return {str(k): str(v) for k, v in tomllib.loads(file.read_text(encoding="utf-8")).items()}
+
+
+def say(name: str, language: str, english: str) -> str:
+    """The sentence in the language where a translation is there, else in English."""
+    return words(language).get(name, english)
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One sentence for one person, with the page it is about."""
@@ -85,13 +122,17 @@ class Notice:
     link: str
 
 
-def notices(event: Event) -> list[Notice]:
-    """Who is told of an event, and what. Empty for kinds without a rule."""
+def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lambda _: {}) -> list[Notice]:
+    """Who is told of an event, and what, each in the language that `languages(user ids)` says. Empty for kinds without a rule."""
     rule = RULES.get(event.kind)
     if rule is None:
         return []
     told, sentence = rule
     client, freelancer, link, title = SCENES[event.aggregate_type](event.aggregate_id)
-    text = sentence.format(title=title[:120], reason=event.reason).strip()[:300]
-    people = dict.fromkeys({"client": client, "freelancer": freelancer}[side] for side in told)
-    return [Notice(user, text, link) for user in people if user != event.actor_id]
+    people = [u for u in dict.fromkeys({"client": client, "freelancer": freelancer}[side] for side in told) if u != event.actor_id]
+    spoken = languages(people)
+    found = []
+    for user in people:
+        wording = say(event.kind, spoken.get(user, "en"), sentence)
+        found.append(Notice(user, wording.format(title=title[:120], reason=event.reason).strip()[:300], link))
+    return found
