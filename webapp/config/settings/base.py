@@ -171,6 +171,8 @@ SPECTACULAR_SETTINGS = {
         "LevelEnum": ["entry", "intermediate", "expert"],
         "JobStateEnum": "marketplace.jobs.states.JOB.choices",
         "ProposalStateEnum": "marketplace.jobs.states.PROPOSAL.choices",
+        "AuthorSideEnum": "marketplace.trust.models.Review.Side",
+        "DisputeStateEnum": "marketplace.disputes.states.DISPUTE.choices",
         "ContractStateEnum": "marketplace.contracts.states.CONTRACT.choices",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -187,6 +189,7 @@ CELERY_BEAT_SCHEDULE = {
     "auto-approve": {"task": "marketplace.contracts.tasks.auto_approve_due", "schedule": 60.0},
     "clear-released": {"task": "marketplace.contracts.tasks.clear_due", "schedule": 60.0},
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
+    "advance-disputes": {"task": "marketplace.disputes.tasks.advance_due", "schedule": 60.0},
     "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
@@ -202,7 +205,15 @@ JOB_OPEN_DAYS = 30
 AUTO_APPROVE_DAYS = 14
 CLEARING_DAYS = 5
 REVIEW_WINDOW_DAYS = 14
+DISPUTE_RESPONSE_BUSINESS_DAYS = 5
+DISPUTE_HOLIDAYS: list[str] = []
+DISPUTE_NEGOTIATION_DAYS = 14
+DISPUTE_PROPOSAL_DAYS = 3
+DISPUTE_EVIDENCE_DAYS = 7
 DISPUTE_DECISION_DAYS = 5
+DISPUTE_APPEAL_DAYS = 7
+SMALL_CLAIM_USD_MINOR = 100_00
+HOLD_LIMIT_DAYS = 75
 FREELANCER_FEE_BPS = 1000
 FEE_TAX_BPS = 0
 FX_SPREAD_BPS = 100

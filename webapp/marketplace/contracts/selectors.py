@@ -51,6 +51,11 @@ def milestones_of(contract: Contract) -> list[Milestone]:
     return list(contract.milestones.order_by("position").prefetch_related(newest_first))
 
 
+def submissions_of(milestone_id: int) -> list[Submission]:
+    """Every version handed in, oldest first."""
+    return list(Submission.objects.filter(milestone=milestone_id).order_by("version"))
+
+
 def contract_locked(contract_id: int) -> Contract:
     """The contract, re-read under its row lock. Every change of a contract or its milestones begins here."""
     return Contract.objects.select_for_update().get(pk=contract_id)

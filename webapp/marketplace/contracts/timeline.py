@@ -82,6 +82,11 @@ RULES = {
     "client_approval": "the client approved",
     "freelancer_gives_back": "the freelancer gave it back",
     "dispute_decision": "decided in the dispute",
+    "dispute_claim_accepted": "the claim in the dispute was accepted",
+    "dispute_silence": "the claim in the dispute was not answered",
+    "dispute_agreement": "both sides' offers in the dispute met",
+    "dispute_proposal": "both sides accepted the computed split",
+    "dispute_appeal": "decided on appeal",
 }
 
 
@@ -114,7 +119,14 @@ def _milestone_clocks(contract: Contract, m: Milestone) -> list[Clock]:
     if m.clears_at and m.cleared_at is None:
         found.append(Clock("clearing", m.clears_at, f"The money of “{m.title}” becomes available to the freelancer.", m.pk))
     if m.state == "disputed" and m.decide_by:
-        found.append(Clock("dispute_decision", m.decide_by, "A decision by staff is due. No money moves before it.", m.pk))
+        found.append(
+            Clock(
+                "dispute_stage",
+                m.decide_by,
+                "This stage of the dispute ends; the dispute says what follows if nobody acts. No clock releases its money.",
+                m.pk,
+            )
+        )
     if m.due_at and m.state in ("funded", "in_progress", "changes_requested"):
         found.append(Clock("due", m.due_at, f"“{m.title}” counts as late. No money moves by itself.", m.pk))
     return found

@@ -11,3 +11,4 @@ class DisputesConfig(AppConfig):
         from . import selectors
 
         ports.disputes_of.register("disputes", selectors.newest_of)
+        ports.file_readers.register("disputes.evidence", selectors.reads_file)

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
+from datetime import datetime, timedelta
+from statistics import quantiles
+from typing import Any
 
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
 
+from marketplace.contracts.selectors import submissions_of
 from marketplace.contracts.selectors import visible_to as contracts_visible_to
 from marketplace.core.policies import Actor, one_of
 
-from .models import Dispute
+from .models import Dispute, Evidence
+from .proposal import FEWEST_PRECEDENTS, WHOLE, Facts
+from .states import LIVE
+
+MOST_PRECEDENTS = 1000
 
 
 def visible_to(actor: Actor) -> QuerySet[Dispute]:
     """The disputes on contracts that the actor may see."""
     within = Dispute.objects.select_related("milestone__contract")
     return within.filter(milestone__contract__in=contracts_visible_to(actor))
+
+
+def of_side(actor: Actor) -> QuerySet[Dispute]:
+    """The disputes in which the actor is a side."""
+    mine = Q(milestone__contract__client=actor.pk) | Q(milestone__contract__freelancer=actor.pk)
+    return Dispute.objects.select_related("milestone__contract").filter(mine)
+
+
+def queue() -> QuerySet[Dispute]:
+    """What waits for staff: live disputes in which a decision is due."""
+    return Dispute.objects.select_related("milestone__contract").filter(state__in=("decision", "appealed"))
 
 
 def dispute_for(actor: Actor, dispute_id: int) -> Dispute:
@@ -29,6 +50,65 @@ def newest_of(*, milestone_ids: Collection[int]) -> dict[int, int]:
     return dict(rows.values_list("milestone_id", "pk"))
 
 
+def reads_file(*, actor: Actor, attached_type: str, attached_id: int) -> bool | None:
+    """The answer to ports.file_readers: evidence is read by whoever sees its dispute."""
+    if attached_type != "disputes.evidence":
+        return None
+    dispute_id = Evidence.objects.filter(pk=attached_id).values_list("dispute_id", flat=True).first()
+    return dispute_id is not None and visible_to(actor).filter(pk=dispute_id).exists()
+
+
 def dispute_locked(dispute_id: int) -> Dispute:
     """The dispute, re-read under its row lock; taken after the contract's."""
     return Dispute.objects.select_for_update().get(pk=dispute_id)
+
+
+def due_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Live disputes whose stage has ended, or whose held money has reached its limit; the service decides again under lock."""
+    too_old = now - timedelta(days=settings.HOLD_LIMIT_DAYS)
+    overdue = Q(decide_by__lte=now) & (~Q(state__in=("decision", "appealed")) | Q(late_at__isnull=True))
+    limit_reached = Q(milestone__funded_at__lte=too_old) & Q(state__in=("negotiation", "proposal", "evidence"))
+    due = Dispute.objects.filter(Q(state__in=LIVE) & (overdue | limit_reached))
+    return list(due.order_by("decide_by", "id").values_list("id", flat=True)[:limit])
+
+
+def _shares(category_id: int, filer_is_client: bool, leave_out: int | None) -> list[tuple[int, str]]:
+    """(freelancer's share in basis points, how it was settled) of the newest like disputes."""
+    like = Dispute.objects.filter(state="settled", milestone__contract__job__category=category_id).exclude(pk=leave_out or 0)
+    client = F("milestone__contract__client")
+    like = like.filter(filer=client) if filer_is_client else like.exclude(filer=client)
+    rows = like.order_by("-settled_at", "-id").values_list("to_freelancer_minor", "held_minor", "settled_by")[:MOST_PRECEDENTS]
+    return [(round(WHOLE * (part or 0) / held), how or "staff") for part, held, how in rows if held]
+
+
+def precedents(*, category_id: int, filer: str) -> dict[str, Any]:
+    """Base rates of settled disputes in a category by who opened them, without anything that points to a person.
+
+    `n` is 0 and the rest null while there are fewer than FEWEST_PRECEDENTS.
+    """
+    shares = _shares(category_id, filer == "client", None)
+    if len(shares) < FEWEST_PRECEDENTS:
+        return {"n": 0, "freelancer_share_quartiles_bps": None, "settled_by": None}
+    cuts = [round(q) for q in quantiles([s for s, _ in shares], n=4, method="inclusive")]
+    counted = Counter(how for _, how in shares)
+    rates = {how: round(n / len(shares), 3) for how, n in sorted(counted.items())}
+    return {"n": len(shares), "freelancer_share_quartiles_bps": cuts, "settled_by": rates}
+
+
+def facts_of(dispute: Dispute) -> Facts:
+    """What the proposal is computed from."""
+    milestone = dispute.milestone
+    versions = submissions_of(milestone.pk)
+    newest = versions[-1] if versions else None
+    shares = _shares(milestone.contract.job.category_id, dispute.filer_id == milestone.contract.client_id, dispute.pk)
+    middle = sorted(s for s, _ in shares)[len(shares) // 2] if shares else None
+    return Facts(
+        acceptance_items=len(milestone.acceptance),
+        versions=len(versions),
+        first_submitted_at=versions[0].submitted_at if versions else None,
+        last_submission_objected=newest is not None and newest.change_requested_at is not None,
+        unmet_items=len(newest.unmet) if newest is not None else 0,
+        due_at=milestone.due_at,
+        precedent_share_bps=middle,
+        precedents=len(shares),
+    )

@@ -14,6 +14,7 @@ from django.conf import settings
 from marketplace.contracts.models import Contract, Milestone, Submission
 from marketplace.contracts.states import MILESTONE_ENDED
 from marketplace.core.money import Money
+from marketplace.disputes.deadlines import response_due
 from marketplace.disputes.models import Dispute
 from marketplace.trust.models import Review
 
@@ -23,7 +24,7 @@ from .bids import Desk, Sent
 from .delivery import Action, Story
 from .money import Ledger, opaque_key
 from .people import currency_of
-from .tables import Table, iso
+from .tables import Table, instant, iso
 
 CONTRACT_COLUMNS = (
     "id", "job_id", "proposal_id", "client_id", "freelancer_id", "state", "pricing", "title", "currency", "payee_currency", "total_minor",
@@ -37,7 +38,7 @@ MILESTONE_COLUMNS = (
 SUBMISSION_COLUMNS = ("id", "milestone_id", "version", "note", "submitted_at", "change_request", "unmet", "change_requested_at")
 DISPUTE_COLUMNS = (
     "id", "milestone_id", "live_key", "state", "filer_id", "claim", "held_minor", "currency", "to_freelancer_minor", "to_client_minor",
-    "opened_at", "decide_by", "settled_at", "decided_by_id", "decision_reason",
+    "opened_at", "decide_by", "settled_at", "decided_by_id", "decision_reason", "settled_by",
 )  # fmt: skip
 REVIEW_COLUMNS = ("id", "contract_id", "author_id", "subject_id", "author_side", "rating", "text", "written_at", "opened_at")
 DECLINED = "I have taken another project in the meantime."
@@ -220,7 +221,7 @@ class Contracts:
     def _do_dispute(self, deal: Deal, a: Action) -> None:
         part, row = deal.milestones[a.milestone], deal.row
         filer = row["client_id"] if a.data["by"] == "client" else row["freelancer_id"]
-        decide_by = a.at + settings.DISPUTE_DECISION_DAYS * cal.DAY
+        decide_by = int(response_due(instant(a.at)).timestamp())
         part.update(disputed_from=part["state"], disputed_at=a.at, decide_by=decide_by)
         held = self.ledger.held(part["id"], part["currency"])
         amounts = {"amount_minor": held.minor, "currency": held.currency}
@@ -260,7 +261,7 @@ class Contracts:
         self._end_if_done(deal, a.at, staff)
         dispute.update(
             state="settled", live_key=None, to_freelancer_minor=to_freelancer.minor, to_client_minor=to_client.minor, settled_at=a.at,
-            decided_by_id=staff, decision_reason=DECISION,
+            decided_by_id=staff, decision_reason=DECISION, settled_by="staff",
         )  # fmt: skip
 
     # --- reviews ----------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def people_tables(desk: Desk) -> list[Table]:
         desk.staff_id,
         NO_PASSWORD,
         None,
-        False,
+        True,
         ids[0],
         "operations@sim.openlance.example",
         "Operations",

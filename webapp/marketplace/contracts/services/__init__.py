@@ -4,7 +4,7 @@ Each service locks the contract first, re-reads, and decides on what it then see
 payments.services, in the same transaction as the milestone's state.
 """
 
-from .disputed import milestone_freeze, milestone_resolve, milestone_thaw
+from .disputed import milestone_freeze, milestone_resolve, milestone_stage_ends, milestone_thaw
 from .funding import WALLET, milestone_fund, milestone_take_payment
 from .offers import contract_cancel, contract_pause, contract_resume, offer_accept, offer_decline, offer_make
 from .work import (
@@ -30,6 +30,7 @@ __all__ = [
     "milestone_refund",
     "milestone_request_changes",
     "milestone_resolve",
+    "milestone_stage_ends",
     "milestone_start",
     "milestone_submit",
     "milestone_take_payment",

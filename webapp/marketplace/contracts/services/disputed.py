@@ -72,12 +72,32 @@ def milestone_thaw(*, actor: User, milestone_id: int) -> Milestone:
 
 
 @unit_of_work
-def milestone_resolve(*, actor: User, milestone_id: int, to_freelancer: Money, to_client: Money, reason: str) -> Milestone:
+def milestone_stage_ends(*, milestone: Milestone, decide_by: datetime) -> Milestone:
+    """Carry the end of the dispute's present stage to the locked milestone, whose clocks the contract's page shows."""
+    milestone.decide_by = decide_by
+    milestone.save(update_fields=["decide_by"])
+    return milestone
+
+
+@unit_of_work
+def milestone_resolve(
+    *,
+    actor: User | None,
+    milestone_id: int,
+    to_freelancer: Money,
+    to_client: Money,
+    reason: str,
+    rule: str = "dispute_decision",
+    on_behalf_of: int | None = None,
+) -> Milestone:
     """Settle a disputed milestone: its held money is split exactly, and moves in this transaction.
 
-    Raises InvalidInput("split_invalid") unless both parts are >= 0 and sum to what is held.
+    `actor` is the member of staff who decided; None when a rule settled it (`rule` names it: an agreement, silence, a decision that became
+    final), `on_behalf_of` whose act fulfilled the rule. Raises InvalidInput("split_invalid") unless both parts are >= 0 and sum to what is held.
     """
-    milestone_for(actor, milestone_id)
+    if actor is not None:
+        milestone_for(actor, milestone_id)
+        on_behalf_of = actor.pk
     contract, milestone = milestone_locked(milestone_id)
     held = money.held_locked(milestone.pk, milestone.currency)
     if to_freelancer.minor < 0 or to_client.minor < 0 or to_freelancer + to_client != held:
@@ -93,8 +113,8 @@ def milestone_resolve(*, actor: User, milestone_id: int, to_freelancer: Money, t
         milestone,
         MILESTONE,
         "resolve",
-        role=policies.role_in(contract, actor),
-        actor_id=actor.pk,
+        role="system" if actor is None else policies.role_in(contract, actor),
+        actor_id=on_behalf_of,
         reason=reason[:500],
         also=["resolved_at", "disputed_at", "decide_by", "auto_approve_at", "clears_at"],
         extra={"to_freelancer_minor": to_freelancer.minor, "to_client_minor": to_client.minor, "currency": held.currency},
@@ -108,12 +128,12 @@ def milestone_resolve(*, actor: User, milestone_id: int, to_freelancer: Money, t
         to_payee=to_freelancer,
         to_payer=to_client,
         fee_schedule=contract.fee_schedule,
-        actor_id=actor.pk,
-        rule="dispute_decision",
+        actor_id=on_behalf_of,
+        rule=rule,
         reason=reason[:500],
     )
     _lift_flag(contract)
-    end_if_done(contract, actor_id=actor.pk)
+    end_if_done(contract, actor_id=on_behalf_of)
     return milestone
 
 

@@ -8,48 +8,143 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from marketplace.core.api.fields import MinorUnits
+from marketplace.core.api.files import FileIds, FileOut
+from marketplace.core.files import files_of_many
 
-from ..models import Dispute
+from ..deadlines import IF_NOBODY_ACTS
+from ..models import Dispute, Evidence, SplitOffer
 from ..policies import actions
 
 
+class SplitOfferSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = SplitOffer
+        fields = ("side", "to_freelancer_minor", "made_at")
+        read_only_fields = fields
+
+
+class SplitPartSerializer(serializers.Serializer):
+    """One addend of the computed share, in basis points of the held money."""
+
+    code = serializers.CharField()
+    bps = serializers.IntegerField()
+    text = serializers.CharField()
+
+
+class SplitProposalSerializer(serializers.Serializer):
+    """A non-binding split. The parts sum to `share_bps`, the freelancer's share."""
+
+    version = serializers.CharField()
+    parts = SplitPartSerializer(many=True)
+    share_bps = serializers.IntegerField()
+    to_freelancer_minor = serializers.IntegerField()
+    to_client_minor = serializers.IntegerField()
+
+
+class EvidenceSerializer(serializers.ModelSerializer):
+    author_id = serializers.IntegerField()
+    files = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Evidence
+        fields = ("id", "author_id", "text", "added_at", "files")
+        read_only_fields = fields
+
+    @extend_schema_field(FileOut(many=True))
+    def get_files(self, evidence: Evidence) -> Any:
+        return FileOut(self.context["files"].get(evidence.pk, []), many=True).data
+
+
 class DisputeSerializer(serializers.ModelSerializer):
-    """A dispute; `actions` are the last words of the routes the viewer may use now."""
+    """A dispute; `actions` are the last words of the routes the viewer may use now, `if_nobody_acts` what happens at `decide_by`."""
 
     milestone_id = serializers.IntegerField()
     contract_id = serializers.IntegerField(source="milestone.contract_id")
     filer_id = serializers.IntegerField()
+    proposal = SplitProposalSerializer(allow_null=True)
     actions = serializers.SerializerMethodField()
+    if_nobody_acts = serializers.SerializerMethodField()
 
     class Meta:
         model = Dispute
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "milestone_id",
             "contract_id",
             "state",
             "filer_id",
             "claim",
+            "claimed_minor",
             "held_minor",
             "currency",
+            "response",
+            "responded_at",
+            "proposal",
+            "client_accepted_at",
+            "freelancer_accepted_at",
             "to_freelancer_minor",
             "to_client_minor",
             "opened_at",
             "decide_by",
-            "settled_at",
+            "late_at",
+            "decided_at",
             "decision_reason",
+            "appeal_reason",
+            "settled_at",
+            "settled_by",
             "actions",
+            "if_nobody_acts",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_actions(self, dispute: Dispute) -> list[str]:
         viewer: Any = self.context["viewer"]
         return actions(dispute, viewer)
 
+    @extend_schema_field(serializers.CharField())
+    def get_if_nobody_acts(self, dispute: Dispute) -> str:
+        return IF_NOBODY_ACTS.get(dispute.state, "")
+
+
+class DisputeWholeSerializer(DisputeSerializer):
+    """With the live offers and everything that was shown."""
+
+    offers = SplitOfferSerializer(many=True, source="live_offers")
+    evidence = serializers.SerializerMethodField()
+
+    class Meta(DisputeSerializer.Meta):
+        fields = (*DisputeSerializer.Meta.fields, "offers", "evidence")
+        read_only_fields = fields
+
+    @extend_schema_field(EvidenceSerializer(many=True))
+    def get_evidence(self, dispute: Dispute) -> Any:
+        rows = list(dispute.evidence.order_by("id"))
+        return EvidenceSerializer(rows, many=True, context={"files": files_of_many(rows)}).data
+
 
 class ClaimSerializer(serializers.Serializer):
     claim = serializers.CharField(max_length=10_000)
+    claimed_minor = MinorUnits(required=False, allow_null=True, help_text="What your side claims of the held money; absent: all of it.")
+    file_ids = FileIds()
+
+
+class DisputeResponseSerializer(serializers.Serializer):
+    text = serializers.CharField(max_length=10_000)
+    accept = serializers.BooleanField(default=False, help_text="True: the claim is right; the money moves as claimed.")
+
+
+class SplitOfferInSerializer(serializers.Serializer):
+    to_freelancer_minor = MinorUnits(min_value=0, help_text="Of the held money; the rest goes to the client.")
+
+
+class EvidenceInSerializer(serializers.Serializer):
+    text = serializers.CharField(max_length=10_000)
+    file_ids = FileIds()
+
+
+class AppealSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=5000)
 
 
 class SplitSerializer(serializers.Serializer):
@@ -58,3 +153,16 @@ class SplitSerializer(serializers.Serializer):
     to_freelancer_minor = MinorUnits(min_value=0)
     to_client_minor = MinorUnits(min_value=0)
     reason = serializers.CharField(max_length=5000)
+
+
+class PrecedentsQuery(serializers.Serializer):
+    category = serializers.SlugField(max_length=64)
+    filer = serializers.ChoiceField(choices=["client", "freelancer"])
+
+
+class PrecedentsSerializer(serializers.Serializer):
+    """Base rates; `n` is 0 and the rest null while there are too few to hide a person among."""
+
+    n = serializers.IntegerField()
+    freelancer_share_quartiles_bps = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
+    settled_by = serializers.DictField(child=serializers.FloatField(), allow_null=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
+from rest_framework.generics import ListAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +14,12 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from marketplace.accounts.authentication import actor_of
+from marketplace.core import ports
 from marketplace.core.api.idempotency import IdempotentMixin
+from marketplace.core.api.pagination import KeysetPagination
+from marketplace.core.api.schema import Error
+from marketplace.core.errors import NotFound
+from marketplace.core.policies import require_staff
 
 from .. import selectors, services
 from ..models import Dispute
@@ -29,7 +35,7 @@ def _checked(serializer: Serializer) -> dict[str, Any]:
 
 
 def _data(request: Request, dispute: Dispute) -> Any:
-    return shapes.DisputeSerializer(dispute, context={"viewer": request.user}).data
+    return shapes.DisputeWholeSerializer(dispute, context={"viewer": request.user}).data
 
 
 class DisputeOpenView(IdempotentMixin, APIView):
@@ -37,7 +43,9 @@ class DisputeOpenView(IdempotentMixin, APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="milestone_dispute", tags=TAG, request=shapes.ClaimSerializer, responses={201: shapes.DisputeSerializer})
+    @extend_schema(
+        operation_id="milestone_dispute", tags=TAG, request=shapes.ClaimSerializer, responses={201: shapes.DisputeWholeSerializer}
+    )
     def post(self, request: Request, pk: int) -> Response:
         given = _checked(shapes.ClaimSerializer(data=request.data))
         dispute = services.dispute_open(actor=actor_of(request), milestone_id=pk, **given)
@@ -49,7 +57,7 @@ class DisputeView(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="dispute_read", tags=TAG, responses=shapes.DisputeSerializer)
+    @extend_schema(operation_id="dispute_read", tags=TAG, responses=shapes.DisputeWholeSerializer)
     def get(self, request: Request, pk: int) -> Response:
         return Response(_data(request, selectors.dispute_for(request.user, pk)))
 
@@ -59,7 +67,7 @@ class DisputeWithdrawView(IdempotentMixin, APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="dispute_withdraw", tags=TAG, request=None, responses=shapes.DisputeSerializer)
+    @extend_schema(operation_id="dispute_withdraw", tags=TAG, request=None, responses=shapes.DisputeWholeSerializer)
     def post(self, request: Request, pk: int) -> Response:
         return Response(_data(request, services.dispute_withdraw(actor=actor_of(request), dispute_id=pk)))
 
@@ -73,7 +81,7 @@ class DisputeSettleView(IdempotentMixin, APIView):
         operation_id="dispute_settle",
         tags=TAG,
         request=shapes.SplitSerializer,
-        responses=shapes.DisputeSerializer,
+        responses=shapes.DisputeWholeSerializer,
         examples=[
             OpenApiExample(
                 "Three quarters of 400.00",
@@ -85,3 +93,135 @@ class DisputeSettleView(IdempotentMixin, APIView):
     def post(self, request: Request, pk: int) -> Response:
         given = _checked(shapes.SplitSerializer(data=request.data))
         return Response(_data(request, services.dispute_settle(actor=actor_of(request), dispute_id=pk, **given)))
+
+
+class DisputeRespondView(IdempotentMixin, APIView):
+    """The other side's answer: accept the claim, or say why not and begin to negotiate."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="dispute_respond", tags=TAG, request=shapes.DisputeResponseSerializer, responses=shapes.DisputeWholeSerializer
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        given = _checked(shapes.DisputeResponseSerializer(data=request.data))
+        return Response(_data(request, services.dispute_respond(actor=actor_of(request), dispute_id=pk, **given)))
+
+
+class DisputeOfferView(IdempotentMixin, APIView):
+    """Put or replace your one live offer; the other side sees it. Offers that meet settle the dispute at once."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="dispute_offer",
+        tags=TAG,
+        request=shapes.SplitOfferInSerializer,
+        responses=shapes.DisputeWholeSerializer,
+        examples=[OpenApiExample("250.00 for the freelancer", request_only=True, value={"to_freelancer_minor": 25000})],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        given = _checked(shapes.SplitOfferInSerializer(data=request.data))
+        return Response(_data(request, services.dispute_offer(actor=actor_of(request), dispute_id=pk, **given)))
+
+
+class DisputeAcceptView(IdempotentMixin, APIView):
+    """Accept the computed split, or the decision; when both sides have, the money moves at once."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="dispute_accept", tags=TAG, request=None, responses=shapes.DisputeWholeSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        return Response(_data(request, services.dispute_accept(actor=actor_of(request), dispute_id=pk)))
+
+
+class DisputeEvidenceView(IdempotentMixin, APIView):
+    """Show something, with files that were uploaded before."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="dispute_evidence", tags=TAG, request=shapes.EvidenceInSerializer, responses={201: shapes.DisputeWholeSerializer}
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        given = _checked(shapes.EvidenceInSerializer(data=request.data))
+        shown = services.dispute_add_evidence(actor=actor_of(request), dispute_id=pk, **given)
+        return Response(_data(request, selectors.dispute_for(request.user, shown.dispute_id)), status=status.HTTP_201_CREATED)
+
+
+class DisputeDecideView(IdempotentMixin, APIView):
+    """Staff decide when it is their turn. A first decision can be appealed before the money moves."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="dispute_decide", tags=TAG, request=shapes.SplitSerializer, responses=shapes.DisputeWholeSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        given = _checked(shapes.SplitSerializer(data=request.data))
+        return Response(_data(request, services.dispute_decide(actor=actor_of(request), dispute_id=pk, **given)))
+
+
+class DisputeAppealView(IdempotentMixin, APIView):
+    """Ask for a decision by another person."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="dispute_appeal", tags=TAG, request=shapes.AppealSerializer, responses=shapes.DisputeWholeSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        given = _checked(shapes.AppealSerializer(data=request.data))
+        return Response(_data(request, services.dispute_appeal(actor=actor_of(request), dispute_id=pk, **given)))
+
+
+class _DisputeList(ListAPIView):
+    permission_classes = [IsAuthenticated]
+    serializer_class = shapes.DisputeSerializer
+    pagination_class = KeysetPagination
+    queryset = Dispute.objects.none()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "viewer": self.request.user}
+
+
+class MyDisputesView(_DisputeList):
+    """The disputes you are a side of, newest first."""
+
+    keyset = ("-id",)
+
+    def get_queryset(self) -> Any:
+        return selectors.of_side(self.request.user)
+
+    @extend_schema(operation_id="me_disputes", tags=TAG)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class StaffDisputesView(_DisputeList):
+    """What waits for a decision by staff, the most urgent first."""
+
+    keyset = ("decide_by", "id")
+
+    def get_queryset(self) -> Any:
+        require_staff(self.request.user, "dispute_decide")
+        return selectors.queue()
+
+    @extend_schema(operation_id="staff_disputes", tags=TAG)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class PrecedentsView(APIView):
+    """How like disputes ended: base rates by category and by who opened them, without anything that points to a person."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="dispute_precedents",
+        tags=TAG,
+        parameters=[shapes.PrecedentsQuery],
+        responses={200: shapes.PrecedentsSerializer, 404: Error},
+    )
+    def get(self, request: Request) -> Response:
+        given = _checked(shapes.PrecedentsQuery(data=request.query_params))
+        terms = ports.taxonomy.first(kind="category", slugs=[given["category"]])
+        if not terms:
+            raise NotFound("category")
+        return Response(shapes.PrecedentsSerializer(selectors.precedents(category_id=terms[0].id, filer=given["filer"])).data)

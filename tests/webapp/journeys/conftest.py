@@ -1,0 +1,3 @@
+"""The stages of a contract, and proof after every journey that the books balance."""
+
+from tests.webapp.contracts_cast import *  # noqa: F403  (fixtures)
