@@ -121,7 +121,7 @@ def _milestone_clocks(contract: Contract, m: Milestone) -> list[Clock]:
     if m.state == "disputed" and m.decide_by:
         found.append(
             Clock(
-                "dispute_stage",
+                "dispute_decision",
                 m.decide_by,
                 "This stage of the dispute ends; the dispute says what follows if nobody acts. No clock releases its money.",
                 m.pk,
