@@ -103,6 +103,7 @@ def test_silence_grants_the_claim_to_the_second(dispute: Dispute, days: Callable
     left = dispute.decide_by - clock.now()
     clock.advance(int(left.total_seconds()) - 2)
     assert tasks.advance_due() == 0
+    assert services.dispute_advance(dispute_id=dispute.pk) is False, "asked too early, the service itself declines"
     clock.advance(3)
     assert [tasks.advance_due() for _ in range(2)] == [1, 0]
     dispute.refresh_from_db()
