@@ -162,7 +162,7 @@ def signed_in(user: User) -> Client:
 
 def test_the_dashboards_learn_who_somebody_is_and_their_roles(dashboards: OIDCClient, alice: User, sam: User) -> None:
     sam.groups.add(Group.objects.get_or_create(name="finance")[0])
-    for user, roles in ((verified(alice), ["client"]), (verified(sam), ["staff", "finance"])):
+    for user, roles in ((verified(alice), ["client"]), (verified(sam), ["staff", "finance", "moderator", "support"])):
         claims = userinfo(tokens(signed_in(user))["access_token"]).json()
         assert (claims["sub"], claims["name"], claims["email"], claims["roles"]) == (
             str(user.public_id),
