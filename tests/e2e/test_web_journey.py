@@ -149,6 +149,32 @@ def test_the_parts_of_a_recommendation_add_up_to_its_score(visitor: Any, alice_a
     assert page.get_by_test_id("fallback").is_visible()
 
 
+def test_a_dispute_is_answered_and_settled_by_offers_that_meet(visitor: Any, alice_and_bob: Any, funded_contract: Any) -> None:
+    from marketplace.disputes import services as disputes
+
+    alice, bob = alice_and_bob
+    first = funded_contract.milestones.order_by("position")[0]
+    dispute = disputes.dispute_open(actor=alice, milestone_id=first.pk, claim="Half of it is missing.")
+    page = visitor(bob, width=360).go(f"/disputes/{dispute.pk}")
+    expect(page.locator(".clock-note"), "the money is split as the filer claims")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.locator("form").get_by_role("button", name="Answer", exact=True).click()
+    expect(page.locator(".invalid-feedback"), "Say what you see differently.")
+    page.get_by_label("Your answer").fill("All of it is there.")
+    page.locator("form").get_by_role("button", name="Answer", exact=True).click()
+    expect(page.locator("main"), "Negotiation")
+
+    for person, amount in ((bob, "100"), (alice, "0"), (alice, "100.00")):
+        page = visitor(person).go(f"/disputes/{dispute.pk}")
+        page.get_by_role("button", name="Make an offer").click()
+        page.get_by_label("To the freelancer").fill(amount)
+        page.locator("form").get_by_role("button", name="Make an offer").click()
+        page.locator("form").wait_for(state="detached")
+    expect(page.locator("main"), "The offers of the two sides met.")
+    dispute.refresh_from_db()
+    assert (dispute.state, dispute.settled_by, dispute.to_freelancer_minor) == ("settled", "agreement", 10_000)
+
+
 def test_what_cannot_be_undone_is_asked_once_more_and_a_dispute_is_found_from_its_contract(visitor: Any, funded_contract: Any) -> None:
     from marketplace.disputes.models import Dispute
 

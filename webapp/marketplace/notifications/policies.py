@@ -72,7 +72,7 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "milestone.release": (BOTH, "The money of “{title}” was released."),
     "milestone.clear": (FREELANCER, "The money of “{title}” is available for payout."),
     "milestone.refund": (CLIENT, "The money of “{title}” is back in your wallet. {reason}"),
-    "dispute.open": (BOTH, "“{title}” is disputed: its money stays held until a decision."),
+    "dispute.open": (BOTH, "“{title}” is disputed. Answer in time: if you stay silent, the claim is granted."),
     "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
     "dispute.respond": (BOTH, "The other side answered the dispute on “{title}”: you can now make each other offers."),
     "dispute.offer": (BOTH, "There is a new offer in the dispute on “{title}”."),

@@ -15,6 +15,7 @@ export type Recommendation = Schemas["Hit"];
 export type ContractSummary = Schemas["ContractSummary"];
 export type Contract = Schemas["Contract"];
 export type Milestone = Schemas["Milestone"];
+export type Dispute = Schemas["DisputeWhole"];
 export type TimelineItem = Schemas["TimelineItem"];
 export type InboxItem = Schemas["InboxItem"];
 export type FundRequest = Schemas["FundRequest"];

@@ -34,7 +34,13 @@ const STATES: Record<string, [string, Tone]> = {
   sent: ["Sent", "going"],
   paid: ["Paid", "done"],
   failed: ["Failed", "bad"],
-  opened: ["Open", "waiting"],
+  opened: ["Waits for an answer", "waiting"],
+  negotiation: ["Negotiation", "going"],
+  proposal: ["Split computed", "going"],
+  evidence: ["Evidence", "going"],
+  decision: ["Staff decide", "waiting"],
+  appeal: ["Decided, can be appealed", "waiting"],
+  appealed: ["Appealed", "waiting"],
   settled: ["Settled", "done"],
 };
 
@@ -108,6 +114,10 @@ const RULES: Record<string, string> = {
   client_approval: "The client approved",
   freelancer_gives_back: "The freelancer gave it back",
   dispute_decision: "Decided in the dispute",
+  dispute_claim_accepted: "The claim in the dispute was accepted",
+  dispute_silence: "The claim in the dispute was not answered",
+  dispute_agreement: "The offers in the dispute met",
+  dispute_proposal: "Both sides accepted the computed split",
 };
 
 /** Why money moved: the rule of a ledger entry. "clearing_5d" → "By the clock: clearing after 5 days" */
@@ -115,6 +125,21 @@ export function ruleWord(rule: string): string {
   const clock = /^(\w+)_(\d+)d$/.exec(rule);
   if (clock?.[1]) return `By the clock: ${clock[1].replaceAll("_", " ")} after ${clock[2]} days`;
   return RULES[rule] ?? capitalise(rule);
+}
+
+const SETTLED: Record<string, string> = {
+  claim_accepted: "The other side accepted the claim.",
+  silence: "The other side did not answer in time: the claim was granted.",
+  agreement: "The offers of the two sides met.",
+  proposal: "Both sides accepted the computed split.",
+  decision: "Staff decided.",
+  appeal: "Another member of staff decided on the appeal.",
+  staff: "Staff ended the dispute before its turn.",
+};
+
+/** How a dispute ended. */
+export function settledWord(how: string): string {
+  return SETTLED[how] ?? capitalise(how);
 }
 
 /** "FR" → "France"; a code that the browser does not know shows as it is. */
