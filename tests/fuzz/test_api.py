@@ -30,19 +30,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from tests.webapp.contracts_cast import (  # noqa: F401 (fixtures)
-    books_balance,
-    contract,
-    dispute,
-    fund,
-    funded,
-    offer,
-    planned,
-    proposal,
-    submitted,
-)
 from tests.webapp.matrix.table import GROUPS
-from tests.webapp.test_permission_matrix import house  # noqa: F401 (fixture)
 
 CASES = int(os.environ.get("OPENLANCE_FUZZ_CASES", "2400"))
 SEED = int(os.environ.get("OPENLANCE_FUZZ_SEED", "7"))
@@ -136,7 +124,7 @@ def takes_input(operation: Any) -> bool:
 def test_no_answer_leaves_the_document(
     shard: int,
     operations: list[Any],
-    house: dict[str, int],  # noqa: F811
+    house: dict[str, int],
     tokens: list[dict[str, str]],
 ) -> None:
     each = max(4, -(-CASES // len(operations)))

@@ -52,6 +52,12 @@ def test_a_file_of_50_mib_is_taken_and_one_byte_more_is_not(bob: Any) -> None:
     assert upload(bob, content=b"\0" * (50 * 1024 * 1024 + 1)).status_code == 400
 
 
+def test_a_form_that_announces_too_much_is_refused_before_it_is_read(bob: Any) -> None:
+    sent = {"content_type": "multipart/form-data; boundary=x", "CONTENT_LENGTH": str(10**12), "HTTP_IDEMPOTENCY_KEY": "k"}
+    answer = Person(bob).client.generic("POST", "/api/v1/files", b"", **sent)
+    assert (answer.status_code, answer.json()["code"]) == (400, "file_invalid")
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "..\\..\\boot.ini"])
 def test_folders_in_a_name_are_dropped(bob: Any, name: str) -> None:
     stored = files.file_upload(actor=bob, name=name, content_type="text/html; x", content=io.BytesIO(b"a"))

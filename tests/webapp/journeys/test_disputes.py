@@ -63,6 +63,8 @@ def test_from_the_claim_to_an_appeal_by_another_person(
     assert b.get(f"disputes/{dispute.pk}").json()["actions"] == ["respond"]
     assert b.get(f"files/{there['id']}").status_code == 200
     assert Person(charlie).get(f"files/{there['id']}").status_code == 404
+    assert Person(staff("analyst")).get(f"files/{there['id']}").status_code == 404
+    assert sam.get(f"files/{there['id']}").status_code == 200
 
     assert b.post(f"disputes/{dispute.pk}/respond", {"text": "Look again."}).json()["state"] == "negotiation"
     assert a.post(f"disputes/{dispute.pk}/offer", {"to_freelancer_minor": 10_000}).json()["state"] == "negotiation"
@@ -88,6 +90,8 @@ def test_from_the_claim_to_an_appeal_by_another_person(
     last = fay.post(f"disputes/{dispute.pk}/decide", {**split, "to_freelancer_minor": 35_000, "to_client_minor": 5_000}).json()
     assert (last["state"], last["settled_by"]) == ("settled", "appeal")
     assert settle_entry(dispute).gross_minor == 35_000
+    acts = [(a["actor_id"], a["before"], a["after"], a["reason"]) for a in fay.get("audit").json()["results"]]
+    assert acts == [(fay.user.pk, 25_000, 35_000, split["reason"]), (sam.user.pk, None, 25_000, split["reason"])]
     assert [d["state"] for d in b.get("me/disputes").json()["results"]] == ["settled"]
     kinds = list(Event.objects.filter(aggregate_type="disputes.dispute").order_by("id").values_list("kind", flat=True))
     assert kinds == [

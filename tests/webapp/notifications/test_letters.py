@@ -157,6 +157,21 @@ def test_a_mail_server_that_is_away_is_asked_again_later_and_at_last_given_up(
     assert smtplib.SMTPException  # the backend that was used is the real one
 
 
+def test_a_letter_that_comes_late_keeps_out_of_quiet_hours(reader: Any, offer: Contract, days: Callable[[float], Any]) -> None:
+    drain()
+    now = clock.now()
+    minute = now.hour * 60 + now.minute
+    services.preference_put(actor=reader, quiet_from=(minute - 60) % 1440, quiet_to=(minute + 60) % 1440)
+    account = InboxItem.objects.create(user=reader, event_id=1, kind="user.suspend", text="Suspended.", created_at=now)
+    services._write(account)
+    assert services.send_due() == 1
+    assert "Suspended." in mail.outbox[0].body and "offer" not in mail.outbox[0].body
+    waiting = Letter.objects.get(user=reader, state="waiting")
+    assert waiting.attempts == 0 and waiting.due_at > now
+    days(1 / 12)
+    assert services.send_due() == 1
+
+
 def test_a_letter_whose_sender_died_is_sent_by_another_after_the_lease(reader: Any, offer: Contract, days: Callable[[float], Any]) -> None:
     drain()
     (claimed,) = letters._claimed(list(Letter.objects.filter(user=reader).values_list("pk", flat=True)))

@@ -29,7 +29,20 @@ from .policies import Actor
 
 MAX_FILES = 20
 _CHUNK = 1024 * 1024
+#: what a form may add around a file
+_FORM = 64 * 1024
 _CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,40}/[a-z0-9][a-z0-9!#$&^_.+-]{0,50}")
+
+
+def check_length(announced: int) -> None:
+    """Raise InvalidInput when a form of this many bytes must hold more than a file may have."""
+    if announced > settings.FILE_MAX_BYTES + _FORM:
+        raise _too_large()
+
+
+def _too_large() -> InvalidInput:
+    message = f"A file may have at most {settings.FILE_MAX_BYTES // 1024**2} MiB."
+    return InvalidInput("file_invalid", message, {"file": [message]})
 
 
 def file_upload(*, actor: Actor, name: str, content_type: str, content: BinaryIO) -> StoredFile:
@@ -44,9 +57,10 @@ def file_upload(*, actor: Actor, name: str, content_type: str, content: BinaryIO
         digest.update(chunk)
         if size > settings.FILE_MAX_BYTES:
             break
-    if not 1 <= size <= settings.FILE_MAX_BYTES:
-        message = "The file is empty." if not size else f"A file may have at most {settings.FILE_MAX_BYTES // 1024**2} MiB."
-        raise InvalidInput("file_invalid", message, {"file": [message]})
+    if size > settings.FILE_MAX_BYTES:
+        raise _too_large()
+    if not size:
+        raise InvalidInput("file_invalid", "The file is empty.", {"file": ["The file is empty."]})
     content.seek(0)
     now = clock.now()
     stored_as = default_storage.save(f"{now:%Y/%m}/{uuid.uuid4().hex}", File(content))

@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 
 from marketplace.contracts.selectors import submissions_of
 from marketplace.contracts.selectors import visible_to as contracts_visible_to
-from marketplace.core.policies import Actor, one_of
+from marketplace.core.policies import Actor, one_of, staff_may
 
 from .models import Dispute, Evidence
 from .proposal import FEWEST_PRECEDENTS, WHOLE, Facts
@@ -51,11 +51,12 @@ def newest_of(*, milestone_ids: Collection[int]) -> dict[int, int]:
 
 
 def reads_file(*, actor: Actor, attached_type: str, attached_id: int) -> bool | None:
-    """The answer to ports.file_readers: evidence is read by whoever sees its dispute."""
+    """The answer to ports.file_readers: evidence is read by the two sides and by staff who decide disputes."""
     if attached_type != "disputes.evidence":
         return None
     dispute_id = Evidence.objects.filter(pk=attached_id).values_list("dispute_id", flat=True).first()
-    return dispute_id is not None and visible_to(actor).filter(pk=dispute_id).exists()
+    readable = Dispute.objects.all() if staff_may(actor, "dispute_decide") else of_side(actor)
+    return dispute_id is not None and readable.filter(pk=dispute_id).exists()
 
 
 def dispute_locked(dispute_id: int) -> Dispute:

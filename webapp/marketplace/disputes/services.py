@@ -15,7 +15,7 @@ from django.conf import settings
 from marketplace.accounts.models import User
 from marketplace.contracts import selectors as contracts
 from marketplace.contracts import services as work
-from marketplace.core import clock, events
+from marketplace.core import audit, clock, events
 from marketplace.core.checks import Checks
 from marketplace.core.errors import Conflict, InvalidInput, NotAllowed
 from marketplace.core.files import attach
@@ -176,6 +176,7 @@ def dispute_decide(*, actor: User, dispute_id: int, to_freelancer_minor: int, to
     policies.require_decider(dispute, actor)
     reason = _text(reason, "reason", MAX_REASON)
     _checked_split(dispute, to_freelancer_minor, to_client_minor)
+    _audit(actor, dispute, to_freelancer_minor, reason)
     dispute.decided_at, dispute.decided_by, dispute.decision_reason = clock.now(), actor, reason
     also = ["decided_at", "decided_by", "decision_reason"]
     if dispute.state == "appealed":
@@ -207,6 +208,7 @@ def dispute_settle(*, actor: User, dispute_id: int, to_freelancer_minor: int, to
     policies.require_decider(dispute, actor)
     reason = _text(reason, "reason", MAX_REASON)
     _checked_split(dispute, to_freelancer_minor, to_client_minor)
+    _audit(actor, dispute, to_freelancer_minor, reason)
     dispute.decided_by, dispute.decision_reason = actor, reason
     return _close(dispute, "settle", to_freelancer_minor, by=Dispute.SettledBy.STAFF, role="staff", actor=actor, reason=reason,
                   also=["decided_by", "decision_reason"])  # fmt: skip
@@ -267,6 +269,18 @@ def _decided(dispute: Dispute) -> int:
     if dispute.to_freelancer_minor is None:
         raise AssertionError("a decision without a split")
     return dispute.to_freelancer_minor
+
+
+def _audit(actor: User, dispute: Dispute, to_freelancer_minor: int, reason: str) -> None:
+    """Before the act: what staff change of the split. A refusal afterwards takes the row back with it."""
+    audit.record(
+        actor=actor,
+        action="dispute_decide",
+        obj=dispute,
+        reason=reason[: audit.REASON_LENGTH],
+        before={"to_freelancer_minor": dispute.to_freelancer_minor},
+        after={"to_freelancer_minor": to_freelancer_minor},
+    )
 
 
 def _checked_split(dispute: Dispute, to_freelancer_minor: int, to_client_minor: int) -> None:

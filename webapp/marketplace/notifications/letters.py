@@ -1,7 +1,7 @@
 """Sending what waits: items of one person that are due together leave as one letter.
 
-At least once: a sender that dies after the mail server took the letter leaves it to be sent again, under the same Message-ID, by which mail
-programs know the second from the first. No transaction is open while the mail server is spoken to.
+At least once: a sender that dies after the mail server took the letter leaves it to be sent again. With the same items it carries the same
+Message-ID, by which mail programs know the second from the first. A letter that comes late, after a fault, still keeps out of quiet hours. No transaction is open while the mail server is spoken to.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from marketplace.core import clock
 
 from .models import Letter, Preference
 from .policies import ALWAYS, TOPICS, say
+from .schedule import awake_at
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,17 @@ def _send(user_id: int, letters: list[Letter]) -> int:
     if not user.is_active or not EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists():
         _mark(letters, state=Letter.State.DROPPED, last_error="no verified address")
         return 0
+    preference = preference_of(user_id)
+    later = awake_at(preference, user.time_zone, clock.now())
+    asleep = [x for x in letters if x.topic not in ALWAYS] if later is not None else []
+    for letter in asleep:
+        # no attempt was made: the count goes back with the time
+        Letter.objects.filter(pk=letter.pk, state=Letter.State.SENDING, attempts=letter.attempts).update(
+            state=Letter.State.WAITING, attempts=letter.attempts - 1, due_at=later
+        )
+    letters = [x for x in letters if x not in asleep]
+    if not letters:
+        return 0
     try:
         message(user, letters).send()
     except Exception as e:  # whatever the mail server does, the letter waits and is tried again
@@ -103,7 +115,7 @@ def message(user: User, letters: list[Letter]) -> EmailMessage:
     hello = say("letter_hello", language, "Hello {name},").format(name=user.display_name)
     lines = [hello, ""]
     for x in letters:
-        lines += [f"- {x.item.text}", f"  {settings.BASE_URL}{x.item.link}" if x.item.link else ""]
+        lines += [f"- {x.item.text}", *([f"  {settings.BASE_URL}{x.item.link}"] if x.item.link else [])]
     foot = say("letter_foot", language, "You choose which letters you get: {url}").format(url=f"{settings.BASE_URL}/settings")
     lines += ["", "Openlance", foot]
     headers = {"Message-ID": f"<letter-{letters[0].pk}-{len(letters)}@{parseaddr(settings.DEFAULT_FROM_EMAIL)[1].partition('@')[2]}>"}
@@ -115,9 +127,7 @@ def message(user: User, letters: list[Letter]) -> EmailMessage:
         lines.append(stop.format(topic=say(f"letter_topic_{topic}", language, topic), url=link))
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     one_line = " ".join(subject.split())[:150]
-    return EmailMessage(
-        one_line, "\n".join(line for line in lines if line is not None), settings.DEFAULT_FROM_EMAIL, [user.email], headers=headers
-    )
+    return EmailMessage(one_line, "\n".join(lines), settings.DEFAULT_FROM_EMAIL, [user.email], headers=headers)
 
 
 def preference_of(user_id: int) -> Preference:

@@ -34,6 +34,14 @@ def quiet_until(local: datetime, start: int, end: int) -> datetime | None:
     return None
 
 
+def awake_at(preference: Preference, time_zone: str, now: datetime) -> datetime | None:
+    """The instant (UTC) at which the quiet hours that `now` lies in end; None when it lies in none."""
+    if preference.quiet_from is None or preference.quiet_to is None:
+        return None
+    end = quiet_until(now.astimezone(ZoneInfo(time_zone)), preference.quiet_from, preference.quiet_to)
+    return None if end is None else end.astimezone(UTC)
+
+
 def due_at(preference: Preference, topic: str, time_zone: str, now: datetime) -> datetime | None:
     """The instant (UTC) at which a letter of this topic is due when its event comes `now`; None when none is wanted."""
     pace = preference.by_topic.get(topic, preference.pace)
@@ -43,6 +51,5 @@ def due_at(preference: Preference, topic: str, time_zone: str, now: datetime) ->
     if pace == Preference.Pace.DAILY:
         today = _at(local, preference.digest_at)
         local = today if today > local else _at(local + timedelta(days=1), preference.digest_at)
-    if preference.quiet_from is not None and preference.quiet_to is not None:
-        local = quiet_until(local, preference.quiet_from, preference.quiet_to) or local
-    return local.astimezone(UTC)
+    due = local.astimezone(UTC)
+    return awake_at(preference, time_zone, due) or due

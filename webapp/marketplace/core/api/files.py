@@ -53,6 +53,11 @@ class FilesView(IdempotentMixin, APIView):
     permission_classes = [IsAuthenticated]
     parser_classes = [MultiPartParser]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse by the length that was announced, before anything is read to disk."""
+        super().initial(request, *args, **kwargs)
+        files.check_length(int(request.META.get("CONTENT_LENGTH") or 0))
+
     @extend_schema(operation_id="file_upload", tags=["files"], request={"multipart/form-data": FileIn}, responses={201: FileOut})
     def post(self, request: Request) -> Response:
         given = FileIn(data=request.data)
