@@ -421,3 +421,18 @@ def test_the_command_prints_each_invariant_and_says_what_is_wrong(alice: Any, bo
 
     assert exit_.value.code == 1
     assert f"balance_is_replay: payments_account {held.pk} (1)" in out.getvalue()
+
+
+@pytest.mark.parametrize(("amount", "named"), [(7_500, False), (10_000, True), (2_500, True)])
+def test_9_what_is_given_back_in_part_lowers_the_amount_with_it(
+    alice: Any, bob: Any, fund: Any, milestone: Any, amount: int, named: bool
+) -> None:
+    row = milestone(alice, bob, USD(amount), "submitted")
+    fund(alice, row.pk, USD(10_000))
+    for _ in range(2):
+        services.refund(
+            contract_id=1, milestone_id=row.pk, payer_id=alice.pk, amount=USD(2_500), actor_id=None, rule="test", reason="", part="unspent"
+        )
+
+    assert broken(9) == ({(9, "milestone_funded_is_held", f"contracts_milestone {row.pk}")} if named else set())
+    assert not broken(5) and not broken(6)

@@ -173,13 +173,26 @@ def clear(
     )
 
 
-def refund(*, contract_id: int, milestone_id: int, payer_id: int, amount: Money, actor_id: int | None, rule: str, reason: str) -> Entry:
-    """Hold → the client's wallet. Raises Conflict("insufficient_funds") when less is held."""
+def refund(
+    *,
+    contract_id: int,
+    milestone_id: int,
+    payer_id: int,
+    amount: Money,
+    actor_id: int | None,
+    rule: str,
+    reason: str,
+    part: str = "",
+) -> Entry:
+    """Hold → the client's wallet: all that is held, or with `part` (a word for its cause, once a milestone) less than that.
+
+    The caller lowers the milestone's amount with a part. Raises Conflict("insufficient_funds") when less is held.
+    """
     currency = amount.currency
     line = Line("refund", accounts.hold(milestone_id, payer_id, currency), accounts.wallet(payer_id, currency), amount)
     return post(
         "refund",
-        key=f"refund:{milestone_id}",
+        key=f"refund:{milestone_id}:{part}" if part else f"refund:{milestone_id}",
         lines=[line],
         subject=("milestone", milestone_id),
         contract_id=contract_id,

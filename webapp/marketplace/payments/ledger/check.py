@@ -243,7 +243,8 @@ STATES: list[Rule] = [
     _milestone_rule(
         "milestone_funded_is_held",
         "'funded', 'in_progress', 'submitted', 'changes_requested', 'disputed'",
-        "funded <> 1 OR held = 0 OR settled > 0 OR refunded > 0 OR (released = 0 AND held <> amount_minor)",
+        # what was given back in part lowers the milestone's amount with it
+        "funded <> 1 OR held = 0 OR settled > 0 OR (released = 0 AND held <> amount_minor)",
     ),
     _milestone_rule("milestone_released_is_paid", "'released'", "funded <> 1 OR held <> 0 OR released = 0"),
     _milestone_rule("milestone_refunded_is_refunded", "'refunded'", "funded <> 1 OR held <> 0 OR refunded = 0"),

@@ -42,7 +42,7 @@ TEMPLATES: Mapping[str, Template] = {
     "deposit": Template({"deposit": Leg(Kind.CLEARING, Kind.WALLET, required=True)}),
     "hold": Template({"hold": Leg(Kind.WALLET, Kind.HOLD, required=True)}),
     "release": Template(_PAY, once=False, priced=True),
-    "refund": Template({"refund": Leg(Kind.HOLD, Kind.WALLET, required=True)}),
+    "refund": Template({"refund": Leg(Kind.HOLD, Kind.WALLET, required=True)}, once=False),
     "settle": Template({**_PAY, "refund": Leg(Kind.HOLD, Kind.WALLET)}, priced=True),
     "clear": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}),
     "payout_request": Template({"payout": Leg(Kind.AVAILABLE, Kind.PAYOUT_TRANSIT, required=True)}),
