@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marketplace.jobs.models import Category, Skill, SkillAlias, SkillRelation
@@ -189,7 +189,10 @@ def test_any_text_at_all_gets_an_answer_that_agrees_with_its_kind(text: str) -> 
         assert match == UNKNOWN
 
 
-@given(st.text(max_size=200))
+@example("0 .0")
+@example("._")
+@example("ASP .NET")
+@given(st.text(max_size=200) | st.text(alphabet="a0._ /&+#(ß\u200b", max_size=8))
 def test_cleaning_and_folding_twice_is_cleaning_and_folding_once(text: str) -> None:
     assert clean(clean(text)) == clean(text)
     assert fold(fold(text)) == fold(text)

@@ -6,8 +6,8 @@ import html
 import re
 import unicodedata
 
-# A dot counts only where it begins a word: ".NET" is not "net", while "Node.js", "NodeJS" and "Node JS" are one.
-_LEADING_DOT = re.compile(r"(?<![^\s/(,|])\.(?=\w)")
+# A dot counts only where the text begins with it: ".NET" is not "net", while "Node.js", "NodeJS", "Node JS" and "Node .js" are one.
+_LEADING_DOT = re.compile(r"^[^\w.+#]*\.(?=[^\W_])")
 _KEPT_DOT = "\ue000"
 _AND = re.compile(r"\s*&\s*")
 _DROPPED = re.compile(rf"[^\w+#{_KEPT_DOT}]|_")
@@ -29,8 +29,8 @@ def clean(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The key under which spellings are compared: lower case, without accents, spaces and punctuation; `+`, `#` and a word's
-    leading dot stay, `&` reads "and". Empty when nothing is left. `fold(fold(x)) == fold(x)`."""
+    """The key under which spellings are compared: lower case, without accents, spaces and punctuation; `+`, `#` and the
+    text's leading dot stay, `&` reads "and". Empty when nothing is left. `fold(fold(x)) == fold(x)`."""
     text = _AND.sub(" and ", clean(text))
     text = unicodedata.normalize("NFKD", text).casefold()
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
