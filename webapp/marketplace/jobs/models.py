@@ -7,7 +7,7 @@ from django.db import models
 
 from marketplace.core.fields import StampedModel
 
-from .states import JOB, PROPOSAL
+from .states import INVITATION, JOB, PROPOSAL
 
 
 class Category(StampedModel):
@@ -30,6 +30,10 @@ class Skill(StampedModel):
     name = models.CharField(max_length=100)
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+")
     onet_name = models.CharField(max_length=200, blank=True, help_text="The O*NET 29.2 technology it was checked against.")
+    merged_into = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="Staff merged it: whoever names it means the other one."
+    )
+    renamed_at = models.DateTimeField(null=True, help_text="Staff chose the name: the files no longer say it.")
 
     def __str__(self) -> str:
         return self.name
@@ -40,6 +44,7 @@ class SkillAlias(models.Model):
 
     alias = models.CharField(max_length=120, unique=True)
     skill = models.ForeignKey(Skill, on_delete=models.PROTECT, related_name="aliases")
+    by_staff = models.BooleanField(default=False, help_text="A former name: it stays whatever the files say.")
 
     class Meta:
         verbose_name_plural = "skill aliases"
@@ -109,6 +114,11 @@ class Job(StampedModel):
     opened_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True, help_text="Filled, closed, expired or removed.")
+    held_at = models.DateTimeField(null=True, help_text="Since when it is in review: its time stands still meanwhile.")
+    moderation_reason = models.CharField(max_length=500, blank=True, help_text="Why it is in review or was removed; the client reads it.")
+    duplicate_of = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="The near-identical post that the client confirmed."
+    )
 
     class Meta:
         constraints = [
@@ -145,18 +155,151 @@ class JobSkill(StampedModel):
         return f"{self.job_id}:{self.skill_id}"
 
 
+class JobFingerprint(models.Model):
+    """What a post's words come down to. `exact` is the same for the same words; `signature` estimates how many three-word runs two posts
+    share (64 MinHash values of 4 bytes); posts that share many have one of the four bands in common with a probability of 95 %."""
+
+    job = models.OneToOneField(Job, primary_key=True, on_delete=models.PROTECT, related_name="fingerprint")
+    exact = models.CharField(max_length=32)
+    signature = models.BinaryField(max_length=256)
+    band_1 = models.BigIntegerField()
+    band_2 = models.BigIntegerField()
+    band_3 = models.BigIntegerField()
+    band_4 = models.BigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["exact"], name="job_print_exact"),
+            *(models.Index(fields=[f"band_{i}"], name=f"job_print_band_{i}") for i in range(1, 5)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.exact}"
+
+
+class JobChange(models.Model):
+    """One edit of a post: the fields that changed, before and after. Never changed itself."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="changes")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(help_text="Business time.")
+    state = models.CharField(max_length=12, choices=JOB.choices, help_text="The post's state at the time.")
+    after_bids = models.BooleanField(help_text="Somebody had bid on it: bidders see this change.")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {', '.join(sorted(self.after))}"
+
+
 class Invitation(models.Model):
-    """The client asked this freelancer to propose; an invited-only job is visible through it."""
+    """The client asked this freelancer to propose; an invited-only job is visible through it. It is sent once the post is open."""
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="invitations")
     freelancer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=12, choices=INVITATION.choices, default=INVITATION.initial)
+    message = models.CharField(max_length=1000, blank=True)
     created_at = models.DateTimeField(help_text="Business time.")
+    sent_at = models.DateTimeField(null=True, help_text="Since when the freelancer knows of it.")
+    answered_at = models.DateTimeField(null=True)
+    decline_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "freelancer"], name="invitation_once")]
+        indexes = [models.Index(fields=["freelancer", "sent_at", "id"], name="invitation_inbox")]
 
     def __str__(self) -> str:
         return f"{self.job_id}:{self.freelancer_id}"
+
+
+class JobMark(models.Model):
+    """A post that a user saved for later, or wants to see no more. One of the two."""
+
+    class Kind(models.TextChoices):
+        SAVED = "saved"
+        HIDDEN = "hidden"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    created_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "job"], name="job_mark_once")]
+        indexes = [models.Index(fields=["user", "kind", "created_at", "id"], name="job_mark_list")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind} {self.job_id}"
+
+
+class SavedSearch(models.Model):
+    """A search under a name, with the pace at which its owner hears of new posts. `look_at` is when it is due; null: never."""
+
+    class Pace(models.TextChoices):
+        INSTANT = "instant"
+        DAILY = "daily"
+        OFF = "off"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=100)
+    parameters = models.JSONField(default=dict, help_text="Words, filters and order as the search reads them from its address.")
+    pace = models.CharField(max_length=8, choices=Pace.choices, default=Pace.DAILY)
+    created_at = models.DateTimeField(help_text="Business time.")
+    looked_at = models.DateTimeField(help_text="Posts opened later are new.")
+    look_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "created_at", "id"], name="saved_search_list"),
+            models.Index(fields=["look_at", "id"], name="saved_search_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedSearchMatch(models.Model):
+    """A post of which a search's owner was told: never a second time."""
+
+    saved_search = models.ForeignKey(SavedSearch, on_delete=models.CASCADE, related_name="matches")
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="+")
+    found_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["saved_search", "job"], name="saved_search_match_once")]
+
+    def __str__(self) -> str:
+        return f"{self.saved_search_id}: {self.job_id}"
+
+
+class Shortlist(models.Model):
+    """Freelancers whom a client keeps in mind, under a name."""
+
+    client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        indexes = [models.Index(fields=["client", "created_at", "id"], name="shortlist_list")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ShortlistItem(models.Model):
+    """One freelancer on a shortlist, with a note that only the client reads."""
+
+    shortlist = models.ForeignKey(Shortlist, on_delete=models.CASCADE, related_name="items")
+    freelancer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    note = models.CharField(max_length=2000, blank=True)
+    added_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shortlist", "freelancer"], name="shortlist_item_once")]
+        indexes = [models.Index(fields=["shortlist", "added_at", "id"], name="shortlist_items")]
+
+    def __str__(self) -> str:
+        return f"{self.shortlist_id}: {self.freelancer_id}"
 
 
 class Proposal(StampedModel):

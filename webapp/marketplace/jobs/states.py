@@ -1,4 +1,4 @@
-"""The life of a job post and of a proposal."""
+"""The life of a job post, of an invitation to it and of a proposal."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ JOB = Machine(
         ("open", "expire"): ("expired", {"system"}),
         ("open", "remove"): ("removed", {"staff"}),
         ("expired", "renew"): ("open", {"client"}),
+        ("removed", "restore"): ("open", {"staff"}),
+    },
+)
+
+INVITATION = Machine(
+    "invitation",
+    "sent",
+    {
+        ("sent", "accept"): ("accepted", {"freelancer"}),
+        ("sent", "decline"): ("declined", {"freelancer"}),
+        ("sent", "expire"): ("expired", {"system"}),
     },
 )
 

@@ -31,6 +31,7 @@ JOB_COLUMNS = (
     "id", "client_id", "state", "title", "description", "category_id", "pricing", "currency", "budget_min_minor", "budget_max_minor",
     "duration_days", "experience_level", "location_country", "visibility", "preferred_start", "screening_questions", "attributes", "raw_skills",
     "source", "source_key", "source_published_at", "proposal_count", "created_at", "opened_at", "expires_at", "ended_at",
+    "held_at", "moderation_reason",
 )  # fmt: skip
 PROPOSAL_COLUMNS = (
     "id", "job_id", "freelancer_id", "state", "live_key", "cover_letter", "amount_minor", "currency", "delivery_days", "milestones", "answers",
@@ -43,6 +44,7 @@ DECLINE_REASONS = (
     "Another bid fits better.",
 )
 FILLED_REASON = "The client hired another freelancer."
+MODERATION_REASONS = {"in_review": "held for review", "removed": "It broke the rules for posts."}
 
 
 @dataclass(slots=True)
@@ -152,7 +154,8 @@ class Bids:
             pk, client, state, words[0], words[1], d.skills.categories[jobs.category[j]][0], "hourly" if jobs.hourly[j] else "fixed",
             currency_of(d.clients.country[jobs.client[j]]), low, high, int(jobs.duration_days[j]), LEVELS[jobs.level[j]], "",
             "invited" if jobs.invited[j] else "public", None, jobs.questions[j], {}, [], "", None, None, int(self.counts[j]),
-            int(jobs.created[j]), opened or None, expires, ended or None,
+            int(jobs.created[j]), opened or None, expires, ended or None, int(jobs.opened[j]) if state == "in_review" else None,
+            MODERATION_REASONS.get(state, ""),
         )  # fmt: skip
         for s in np.flatnonzero(jobs.skills[j]):
             self.skill_rows.add(len(self.skill_rows) + 1, pk, int(d.skills.ids[s]))
@@ -160,7 +163,17 @@ class Bids:
         tell.tell(int(jobs.created[j]), "jobs.job", pk, "job.create", client, after={"state": "draft", "title": words[0]})
         if state == "in_review":
             extra = {"reasons": ["unusual_post"], "source": "simulation"}
-            tell.move(int(jobs.opened[j]), "jobs.job", pk, "job", "hold", ("draft", "in_review"), client, reason="held for review", **extra)
+            tell.move(
+                int(jobs.opened[j]),
+                "jobs.job",
+                pk,
+                "job",
+                "hold",
+                ("draft", "in_review"),
+                client,
+                reason=MODERATION_REASONS[state],
+                **extra,
+            )
         elif state != "draft":
             tell.move(opened, "jobs.job", pk, "job", "publish", ("draft", "open"), client)
 
@@ -243,7 +256,7 @@ class Bids:
         action, actor, reason = {
             "closed": ("close", client, ""),
             "expired": ("expire", None, f"open for {settings.JOB_OPEN_DAYS} days"),
-            "removed": ("remove", self.desk.staff_id, "It broke the rules for posts."),
+            "removed": ("remove", self.desk.staff_id, MODERATION_REASONS["removed"]),
         }[state]
         self.desk.journal.move(ended, "jobs.job", int(self.desk.jobs.id[j]), "job", action, ("open", state), actor, reason=reason)
 
