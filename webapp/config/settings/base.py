@@ -151,7 +151,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["marketplace.core.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["marketplace.core.api.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "marketplace.core.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.core.api.exception_handler",

@@ -12,34 +12,35 @@ from marketplace.accounts.policies import PUBLIC_FREELANCER_FIELDS, PUBLIC_USER_
 from marketplace.accounts.services import LANGUAGE_LEVELS, LANGUAGES
 from marketplace.core import ports
 from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
+from marketplace.core.api.serializers import Serializer
 
 
-class TermSerializer(serializers.Serializer):
+class TermSerializer(Serializer):
     """A category or skill."""
 
     slug = serializers.CharField()
     name = serializers.CharField()
 
 
-class ClaimedSkill(serializers.Serializer):
+class ClaimedSkill(Serializer):
     skill = serializers.CharField(max_length=80, help_text="The skill's slug.")
     name = serializers.CharField(read_only=True)
     level = WholeNumber(min_value=1, max_value=5, default=3, help_text="1 knows it … 5 teaches it.")
     years = WholeNumber(min_value=0, max_value=80, default=1)
 
 
-class SpokenLanguage(serializers.Serializer):
+class SpokenLanguage(Serializer):
     code = serializers.CharField(min_length=2, max_length=8)
     level = serializers.ChoiceField(choices=list(LANGUAGE_LEVELS))
 
 
-class ClientProfileSerializer(serializers.Serializer):
+class ClientProfileSerializer(Serializer):
     company_name = serializers.CharField(max_length=200, allow_blank=True, default="")
     about = serializers.CharField(max_length=5000, allow_blank=True, default="")
     payment_verified = serializers.BooleanField(read_only=True)
 
 
-class FreelancerProfileSerializer(serializers.Serializer):
+class FreelancerProfileSerializer(Serializer):
     title = serializers.CharField(max_length=120)
     overview = serializers.CharField(max_length=5000, allow_blank=True, default="")
     hourly_rate_minor = MinorUnits(allow_null=True, default=None)
@@ -68,14 +69,14 @@ class FreelancerProfileSerializer(serializers.Serializer):
         }
 
 
-class RolesSerializer(serializers.Serializer):
+class RolesSerializer(Serializer):
     client = serializers.BooleanField()
     freelancer = serializers.BooleanField()
     staff = serializers.BooleanField()
     groups = serializers.ListField(child=serializers.CharField())
 
 
-class MeSerializer(serializers.Serializer):
+class MeSerializer(Serializer):
     """One's own account."""
 
     id = serializers.IntegerField()
@@ -105,7 +106,7 @@ class MeSerializer(serializers.Serializer):
         return FreelancerProfileSerializer(profile).data if profile else None
 
 
-class MeChange(serializers.Serializer):
+class MeChange(Serializer):
     display_name = serializers.CharField(max_length=100, required=False)
     country = serializers.CharField(max_length=2, allow_blank=True, required=False, help_text="ISO 3166-1 alpha-2.")
     time_zone = serializers.CharField(max_length=64, required=False, help_text="IANA name.")
@@ -113,7 +114,7 @@ class MeChange(serializers.Serializer):
     display_currency = CurrencyField(required=False)
 
 
-class FreelancerSerializer(serializers.Serializer):
+class FreelancerSerializer(Serializer):
     """A freelancer as others see them."""
 
     id = serializers.IntegerField()

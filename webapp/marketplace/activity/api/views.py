@@ -12,9 +12,10 @@ from rest_framework.views import APIView
 from marketplace.activity import capture
 from marketplace.core.api.fields import WholeNumber
 from marketplace.core.api.idempotency import IdempotentMixin
+from marketplace.core.api.serializers import Serializer
 
 
-class Opened(serializers.Serializer):
+class Opened(Serializer):
     item_type = serializers.ChoiceField(choices=["job", "freelancer", "proposal"])
     item_id = WholeNumber(min_value=1, max_value=2**63 - 1)
     batch = serializers.RegexField(r"^[0-9a-f-]{36}$", required=False, help_text="The list it was opened from, as the list named itself.")

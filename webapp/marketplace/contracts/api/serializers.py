@@ -10,13 +10,14 @@ from rest_framework import serializers
 
 from marketplace.core.api.fields import MinorUnits, WholeNumber
 from marketplace.core.api.schema import Amount
+from marketplace.core.api.serializers import ModelSerializer, Serializer
 from marketplace.core.money import Money
 from marketplace.payments.api.serializers import PaymentSerializer
 
 from ..models import Contract, Milestone, Submission
 
 
-class PersonSerializer(serializers.Serializer):
+class PersonSerializer(Serializer):
     """A side of the contract."""
 
     id = serializers.IntegerField()
@@ -24,7 +25,7 @@ class PersonSerializer(serializers.Serializer):
 
 
 @extend_schema_serializer(component_name="ContractClock")
-class ClockSerializer(serializers.Serializer):
+class ClockSerializer(Serializer):
     """What happens by itself at `at` when nobody acts."""
 
     clock = serializers.ChoiceField(choices=["auto_approval", "clearing", "dispute_decision", "due", "review_window"])
@@ -33,7 +34,7 @@ class ClockSerializer(serializers.Serializer):
     milestone_id = serializers.IntegerField(allow_null=True)
 
 
-class SubmissionSerializer(serializers.ModelSerializer):
+class SubmissionSerializer(ModelSerializer):
     unmet = serializers.ListField(child=serializers.IntegerField(), read_only=True)
 
     class Meta:
@@ -42,7 +43,7 @@ class SubmissionSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class MilestoneSerializer(serializers.ModelSerializer):
+class MilestoneSerializer(ModelSerializer):
     """A milestone; `held` is what its hold contains now."""
 
     contract_id = serializers.IntegerField(read_only=True)
@@ -105,7 +106,7 @@ class MilestoneSerializer(serializers.ModelSerializer):
         return actions
 
 
-class MyContractsQuery(serializers.Serializer):
+class MyContractsQuery(Serializer):
     """What a list of one's contracts may be narrowed to."""
 
     proposal = serializers.IntegerField(
@@ -113,7 +114,7 @@ class MyContractsQuery(serializers.Serializer):
     )
 
 
-class ContractSummarySerializer(serializers.ModelSerializer):
+class ContractSummarySerializer(ModelSerializer):
     """A contract as a list shows it."""
 
     job_id = serializers.IntegerField()
@@ -176,7 +177,7 @@ class ContractSerializer(ContractSummarySerializer):
         return actions
 
 
-class TimelineItemSerializer(serializers.Serializer):
+class TimelineItemSerializer(Serializer):
     """One line: something that happened, money that moved, or a clock still to run."""
 
     at = serializers.DateTimeField()
@@ -191,12 +192,12 @@ class TimelineItemSerializer(serializers.Serializer):
     if_nobody_acts = serializers.CharField(allow_null=True)
 
 
-class TimelineSerializer(serializers.Serializer):
+class TimelineSerializer(Serializer):
     now = serializers.DateTimeField()
     items = TimelineItemSerializer(many=True)
 
 
-class TermSerializer(serializers.Serializer):
+class TermSerializer(Serializer):
     """A milestone of an offer."""
 
     title = serializers.CharField(max_length=200)
@@ -205,40 +206,40 @@ class TermSerializer(serializers.Serializer):
     acceptance = serializers.ListField(child=serializers.CharField(max_length=500), max_length=50, required=False)
 
 
-class OfferSerializer(serializers.Serializer):
+class OfferSerializer(Serializer):
     """Without `milestones` the proposal's own are offered."""
 
     milestones = TermSerializer(many=True, required=False, allow_null=True)
 
 
 @extend_schema_serializer(component_name="ContractReason")
-class ReasonSerializer(serializers.Serializer):
+class ReasonSerializer(Serializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
-class RequiredReasonSerializer(serializers.Serializer):
+class RequiredReasonSerializer(Serializer):
     reason = serializers.CharField(max_length=500)
 
 
-class FundSerializer(serializers.Serializer):
+class FundSerializer(Serializer):
     """How to pay: a provider and its token, or `provider: "wallet"` without one."""
 
     provider = serializers.CharField(max_length=16, default="sandbox")
     method = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
 
 
-class SubmitSerializer(serializers.Serializer):
+class SubmitSerializer(Serializer):
     note = serializers.CharField(max_length=10_000)
 
 
-class ChangesSerializer(serializers.Serializer):
+class ChangesSerializer(Serializer):
     """`unmet` names items of the acceptance list by position, from 0."""
 
     text = serializers.CharField(max_length=10_000)
     unmet = serializers.ListField(child=WholeNumber(min_value=0, max_value=1000), max_length=50, required=False, default=list)
 
 
-class FundedSerializer(serializers.Serializer):
+class FundedSerializer(Serializer):
     """`payment` is null when the wallet paid. A pending payment funds the milestone when it succeeds."""
 
     payment = PaymentSerializer(allow_null=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from marketplace.core.api.serializers import ModelSerializer
 from marketplace.core.audit import acts_for
 from marketplace.core.errors import InvalidInput
 from marketplace.core.models import StaffAct
@@ -17,7 +17,7 @@ from .fields import MAX_ID
 from .pagination import KeysetPagination
 
 
-class StaffActOut(serializers.ModelSerializer):
+class StaffActOut(ModelSerializer):
     """One field that staff changed, or one act without a field."""
 
     class Meta:

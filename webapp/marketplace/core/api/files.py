@@ -16,13 +16,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.core import files
+from marketplace.core.api.serializers import ModelSerializer, Serializer
 from marketplace.core.models import StoredFile
 
 from .fields import MAX_ID, WholeNumber
 from .idempotency import IdempotentMixin
 
 
-class FileOut(serializers.ModelSerializer):
+class FileOut(ModelSerializer):
     """What a page needs to show a file; the content is behind `url`, for those who may read it."""
 
     url = serializers.SerializerMethodField()
@@ -43,7 +44,7 @@ class FileIds(serializers.ListField):
         super().__init__(**{"child": child, "required": False, "max_length": files.MAX_FILES, **kwargs})
 
 
-class FileIn(serializers.Serializer):
+class FileIn(Serializer):
     file = serializers.FileField(help_text="Up to FILE_MAX_BYTES (50 MiB).", max_length=255)
 
 

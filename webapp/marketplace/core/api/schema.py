@@ -9,10 +9,12 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
+from marketplace.core.api.serializers import Serializer
+
 from .idempotency import HEADER, IdempotentMixin
 
 
-class Error(serializers.Serializer):
+class Error(Serializer):
     """Every refusal. `code` is stable, `message` says what to do next, `fields` maps input names to what is wrong with them."""
 
     code = serializers.CharField()
@@ -20,7 +22,7 @@ class Error(serializers.Serializer):
     fields = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))  # type: ignore[assignment]
 
 
-class Amount(serializers.Serializer):
+class Amount(Serializer):
     """An exact amount: whole minor units of an ISO 4217 currency."""
 
     minor = serializers.IntegerField()

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.core import clock
+from marketplace.core.api.serializers import Serializer
 from marketplace.core.policies import require
 
 from .fields import WholeNumber
@@ -23,18 +24,18 @@ from .idempotency import IdempotentMixin
 MAX_ADVANCE_SECONDS = 366 * 24 * 3600
 
 
-class Health(serializers.Serializer):
+class Health(Serializer):
     status = serializers.ChoiceField(choices=["ok", "failing"])
     database = serializers.ChoiceField(choices=["ok", "failing"])
     redis = serializers.ChoiceField(choices=["ok", "failing"])
 
 
-class Clock(serializers.Serializer):
+class Clock(Serializer):
     now = serializers.DateTimeField(help_text="Business time, UTC.")
     movable = serializers.BooleanField(help_text="Whether this installation lets its clock be moved forward.")
 
 
-class Advance(serializers.Serializer):
+class Advance(Serializer):
     seconds = WholeNumber(min_value=1, max_value=MAX_ADVANCE_SECONDS)
 
 

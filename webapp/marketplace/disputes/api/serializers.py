@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from marketplace.core.api.fields import MinorUnits
 from marketplace.core.api.files import FileIds, FileOut
+from marketplace.core.api.serializers import ModelSerializer, Serializer
 from marketplace.core.files import files_of_many
 
 from ..deadlines import IF_NOBODY_ACTS
@@ -16,14 +17,14 @@ from ..models import Dispute, Evidence, SplitOffer
 from ..policies import actions
 
 
-class SplitOfferSerializer(serializers.ModelSerializer):
+class SplitOfferSerializer(ModelSerializer):
     class Meta:
         model = SplitOffer
         fields = ("side", "to_freelancer_minor", "made_at")
         read_only_fields = fields
 
 
-class SplitPartSerializer(serializers.Serializer):
+class SplitPartSerializer(Serializer):
     """One addend of the computed share, in basis points of the held money."""
 
     code = serializers.CharField()
@@ -31,7 +32,7 @@ class SplitPartSerializer(serializers.Serializer):
     text = serializers.CharField()
 
 
-class SplitProposalSerializer(serializers.Serializer):
+class SplitProposalSerializer(Serializer):
     """A non-binding split. The parts sum to `share_bps`, the freelancer's share."""
 
     version = serializers.CharField()
@@ -41,7 +42,7 @@ class SplitProposalSerializer(serializers.Serializer):
     to_client_minor = serializers.IntegerField()
 
 
-class EvidenceSerializer(serializers.ModelSerializer):
+class EvidenceSerializer(ModelSerializer):
     author_id = serializers.IntegerField()
     files = serializers.SerializerMethodField()
 
@@ -55,7 +56,7 @@ class EvidenceSerializer(serializers.ModelSerializer):
         return FileOut(self.context["files"].get(evidence.pk, []), many=True).data
 
 
-class DisputeSerializer(serializers.ModelSerializer):
+class DisputeSerializer(ModelSerializer):
     """A dispute; `actions` are the last words of the routes the viewer may use now, `if_nobody_acts` what happens at `decide_by`."""
 
     milestone_id = serializers.IntegerField()
@@ -123,31 +124,31 @@ class DisputeWholeSerializer(DisputeSerializer):
         return EvidenceSerializer(rows, many=True, context={"files": files_of_many(rows)}).data
 
 
-class ClaimSerializer(serializers.Serializer):
+class ClaimSerializer(Serializer):
     claim = serializers.CharField(max_length=10_000)
     claimed_minor = MinorUnits(required=False, allow_null=True, help_text="What your side claims of the held money; absent: all of it.")
     file_ids = FileIds()
 
 
-class DisputeResponseSerializer(serializers.Serializer):
+class DisputeResponseSerializer(Serializer):
     text = serializers.CharField(max_length=10_000)
     accept = serializers.BooleanField(default=False, help_text="True: the claim is right; the money moves as claimed.")
 
 
-class SplitOfferInSerializer(serializers.Serializer):
+class SplitOfferInSerializer(Serializer):
     to_freelancer_minor = MinorUnits(min_value=0, help_text="Of the held money; the rest goes to the client.")
 
 
-class EvidenceInSerializer(serializers.Serializer):
+class EvidenceInSerializer(Serializer):
     text = serializers.CharField(max_length=10_000)
     file_ids = FileIds()
 
 
-class AppealSerializer(serializers.Serializer):
+class AppealSerializer(Serializer):
     reason = serializers.CharField(max_length=5000)
 
 
-class SplitSerializer(serializers.Serializer):
+class SplitSerializer(Serializer):
     """The two parts sum to exactly what is held."""
 
     to_freelancer_minor = MinorUnits(min_value=0)
@@ -155,12 +156,12 @@ class SplitSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=5000)
 
 
-class PrecedentsQuery(serializers.Serializer):
+class PrecedentsQuery(Serializer):
     category = serializers.SlugField(max_length=64)
     filer = serializers.ChoiceField(choices=["client", "freelancer"])
 
 
-class PrecedentsSerializer(serializers.Serializer):
+class PrecedentsSerializer(Serializer):
     """Base rates; `n` is 0 and the rest null while there are too few to hide a person among."""
 
     n = serializers.IntegerField()

@@ -8,16 +8,17 @@ from rest_framework import serializers
 
 from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
 from marketplace.core.api.schema import Amount
+from marketplace.core.api.serializers import Serializer
 from marketplace.jobs.models import Job
 from marketplace.jobs.states import JOB, PROPOSAL
 
 
-class CategorySerializer(serializers.Serializer):
+class CategorySerializer(Serializer):
     slug = serializers.CharField()
     name = serializers.CharField()
 
 
-class SkillSerializer(serializers.Serializer):
+class SkillSerializer(Serializer):
     slug = serializers.CharField()
     name = serializers.CharField()
 
@@ -26,7 +27,7 @@ class SkillInCategory(SkillSerializer):
     category = serializers.CharField(source="category.slug")
 
 
-class ClientCard(serializers.Serializer):
+class ClientCard(Serializer):
     """The client as freelancers see them before a contract."""
 
     id = serializers.IntegerField()
@@ -34,7 +35,7 @@ class ClientCard(serializers.Serializer):
     country = serializers.CharField()
 
 
-class JobCard(serializers.Serializer):
+class JobCard(Serializer):
     """A post in a list."""
 
     id = serializers.IntegerField()
@@ -71,7 +72,7 @@ class JobDetail(JobCard):
     actions = serializers.ListField(child=serializers.CharField())
 
 
-class MyJobs(serializers.Serializer):
+class MyJobs(Serializer):
     """A page of one's own posts."""
 
     results = JobCard(many=True)
@@ -79,7 +80,7 @@ class MyJobs(serializers.Serializer):
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="How many posts there are in each state.")
 
 
-class JobWrite(serializers.Serializer):
+class JobWrite(Serializer):
     """A new post. Amounts are minor units of `currency`; leave them out when the price is open."""
 
     title = serializers.CharField(max_length=200)
@@ -98,23 +99,23 @@ class JobWrite(serializers.Serializer):
     screening_questions = serializers.ListField(child=serializers.CharField(max_length=500), required=False)
 
 
-class Reason(serializers.Serializer):
+class Reason(Serializer):
     """Why somebody ended something; the other side reads it."""
 
     reason = serializers.CharField(max_length=500, allow_blank=True, required=False, default="")
 
 
-class Invite(serializers.Serializer):
+class Invite(Serializer):
     freelancer = WholeNumber(min_value=1, max_value=2**63 - 1, help_text="User id.")
 
 
-class Invited(serializers.Serializer):
+class Invited(Serializer):
     job = serializers.IntegerField(source="job_id")
     freelancer = serializers.IntegerField(source="freelancer_id")
     created_at = serializers.DateTimeField()
 
 
-class HitReason(serializers.Serializer):
+class HitReason(Serializer):
     kind = serializers.ChoiceField(choices=["words", "skill", "filter", "recency"])
     text = serializers.CharField()
 
@@ -127,7 +128,7 @@ class JobHit(JobCard):
     reasons = HitReason(many=True)
 
 
-class JobSearchResult(serializers.Serializer):
+class JobSearchResult(Serializer):
     results = JobHit(many=True)
     next = serializers.CharField(allow_null=True, help_text="Path and query of the next page; null at the end.")
     total = serializers.IntegerField(help_text="How many open posts match in all.")
@@ -136,7 +137,7 @@ class JobSearchResult(serializers.Serializer):
     batch = serializers.UUIDField(help_text="This list; send it with the view of a post opened from it.")
 
 
-class JobSearch(serializers.Serializer):
+class JobSearch(Serializer):
     """The query string of a search."""
 
     query = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
@@ -160,12 +161,12 @@ class JobSearch(serializers.Serializer):
         return attrs
 
 
-class QuoteAsk(serializers.Serializer):
+class QuoteAsk(Serializer):
     amount_minor = MinorUnits()
     currency = CurrencyField()
 
 
-class QuoteSerializer(serializers.Serializer):
+class QuoteSerializer(Serializer):
     """gross = fee + tax + net exactly; `payee_net` is the net in the freelancer's currency."""
 
     gross = Amount()
@@ -181,14 +182,14 @@ class QuoteSerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField()
 
 
-class MilestoneTerms(serializers.Serializer):
+class MilestoneTerms(Serializer):
     title = serializers.CharField(max_length=200)
     amount_minor = MinorUnits()
     due_in_days = WholeNumber(min_value=1, max_value=3650, allow_null=True, required=False, default=None)
     acceptance = serializers.ListField(child=serializers.CharField(max_length=300), required=False, default=list)
 
 
-class ProposalTerms(serializers.Serializer):
+class ProposalTerms(Serializer):
     """The terms of a bid, all optional: what is not sent stays."""
 
     cover_letter = serializers.CharField(max_length=10000, required=False, help_text="Cannot change once sent.")
@@ -207,13 +208,13 @@ class ProposalWrite(ProposalTerms):
     currency = CurrencyField()
 
 
-class FreelancerCard(serializers.Serializer):
+class FreelancerCard(Serializer):
     id = serializers.IntegerField()
     display_name = serializers.CharField()
     country = serializers.CharField()
 
 
-class JobLine(serializers.Serializer):
+class JobLine(Serializer):
     """The post that a proposal belongs to."""
 
     id = serializers.IntegerField()
@@ -223,7 +224,7 @@ class JobLine(serializers.Serializer):
     client = ClientCard()
 
 
-class Receipt(serializers.Serializer):
+class Receipt(Serializer):
     """What became of a bid: opened or not and when, its place under the published ranking, the outcome with its reason."""
 
     opened = serializers.BooleanField()
@@ -236,7 +237,7 @@ class Receipt(serializers.Serializer):
     outcome_reason = serializers.CharField()
 
 
-class ProposalSerializer(serializers.Serializer):
+class ProposalSerializer(Serializer):
     id = serializers.IntegerField()
     state = serializers.ChoiceField(choices=PROPOSAL.choices)
     job = JobLine()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from marketplace.core.api.serializers import Serializer
 
-class RecommendedSkillSerializer(serializers.Serializer):
+
+class RecommendedSkillSerializer(Serializer):
     slug = serializers.CharField()
     name = serializers.CharField()
 
 
-class RecommendedJobCardSerializer(serializers.Serializer):
+class RecommendedJobCardSerializer(Serializer):
     """The job as a card: enough to decide whether to open it. Amounts in minor units of `currency`; null: not stated."""
 
     id = serializers.IntegerField()
@@ -28,7 +30,7 @@ class RecommendedJobCardSerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField(allow_null=True)
 
 
-class PartSerializer(serializers.Serializer):
+class PartSerializer(Serializer):
     """One additive contribution; the values of all parts sum to the score."""
 
     name = serializers.CharField()
@@ -36,7 +38,7 @@ class PartSerializer(serializers.Serializer):
     text = serializers.CharField()
 
 
-class HitSerializer(serializers.Serializer):
+class HitSerializer(Serializer):
     job = RecommendedJobCardSerializer()
     skills = RecommendedSkillSerializer(many=True)
     position = serializers.IntegerField(min_value=1)
@@ -47,7 +49,7 @@ class HitSerializer(serializers.Serializer):
     parts = PartSerializer(many=True)
 
 
-class RecommendationsSerializer(serializers.Serializer):
+class RecommendationsSerializer(Serializer):
     """The list that was shown, and what made it."""
 
     model_version = serializers.CharField()

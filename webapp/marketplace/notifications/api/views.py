@@ -16,6 +16,7 @@ from marketplace.accounts.authentication import actor_of
 from marketplace.core.api.fields import WholeNumber
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
+from marketplace.core.api.serializers import ModelSerializer, Serializer
 
 from .. import selectors, services
 from ..letters import preference_of
@@ -23,7 +24,7 @@ from ..models import InboxItem, Preference
 from ..policies import ALWAYS, TOPICS
 
 
-class InboxItemSerializer(serializers.ModelSerializer):
+class InboxItemSerializer(ModelSerializer):
     class Meta:
         model = InboxItem
         fields = ("id", "kind", "text", "link", "created_at", "read_at")
@@ -57,7 +58,7 @@ class InboxReadView(IdempotentMixin, APIView):
         return Response(InboxItemSerializer(services.item_read(actor=actor_of(request), item_id=pk)).data)
 
 
-class ReadAllSerializer(serializers.Serializer):
+class ReadAllSerializer(Serializer):
     read = serializers.IntegerField(help_text="How many items were new.")
 
 
@@ -76,7 +77,7 @@ class MinuteField(WholeNumber):
         super().__init__(**{"min_value": 0, "max_value": services.LAST_MINUTE, "help_text": "Minute of the local day.", **kwargs})
 
 
-class PreferenceSerializer(serializers.Serializer):
+class PreferenceSerializer(Serializer):
     """How somebody wants to hear. The inbox always fills; letters about the account always come."""
 
     pace = serializers.ChoiceField(choices=Preference.Pace.choices, default=Preference.Pace.INSTANT)

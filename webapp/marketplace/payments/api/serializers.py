@@ -6,11 +6,12 @@ from rest_framework import serializers
 
 from marketplace.core.api.fields import CurrencyField, MinorUnits
 from marketplace.core.api.schema import Amount
+from marketplace.core.api.serializers import ModelSerializer, Serializer
 
 from ..models import FeeSchedule, Payment, Payout
 
 
-class BalancesSerializer(serializers.Serializer):
+class BalancesSerializer(Serializer):
     """The user's money in one currency."""
 
     currency = serializers.CharField()
@@ -21,11 +22,11 @@ class BalancesSerializer(serializers.Serializer):
     in_transit = Amount(help_text="Being paid out.")
 
 
-class BalancesAnswerSerializer(serializers.Serializer):
+class BalancesAnswerSerializer(Serializer):
     results = BalancesSerializer(many=True)
 
 
-class EffectSerializer(serializers.Serializer):
+class EffectSerializer(Serializer):
     """What an entry did to one of the user's accounts."""
 
     account = serializers.CharField(source="account_kind")
@@ -33,7 +34,7 @@ class EffectSerializer(serializers.Serializer):
     change = Amount()
 
 
-class TransactionSerializer(serializers.Serializer):
+class TransactionSerializer(Serializer):
     """An entry of the ledger as this user sees it."""
 
     entry_id = serializers.IntegerField(source="entry.pk")
@@ -47,7 +48,7 @@ class TransactionSerializer(serializers.Serializer):
     changes = EffectSerializer(source="effects", many=True)
 
 
-class PaymentSerializer(serializers.ModelSerializer):
+class PaymentSerializer(ModelSerializer):
     """Money coming in."""
 
     class Meta:
@@ -67,7 +68,7 @@ class PaymentSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class PayoutSerializer(serializers.ModelSerializer):
+class PayoutSerializer(ModelSerializer):
     """Money going out to the user."""
 
     class Meta:
@@ -87,13 +88,13 @@ class PayoutSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class PayoutRequestSerializer(serializers.Serializer):
+class PayoutRequestSerializer(Serializer):
     amount_minor = MinorUnits()
     currency = CurrencyField()
     method = serializers.DictField(required=False, help_text='Where to: the sandbox takes {"token": "bank_ok"}, the default.')
 
 
-class FeeScheduleSerializer(serializers.ModelSerializer):
+class FeeScheduleSerializer(ModelSerializer):
     """A published price; a contract keeps the version that it was quoted."""
 
     class Meta:
@@ -102,10 +103,10 @@ class FeeScheduleSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class FeeSchedulesSerializer(serializers.Serializer):
+class FeeSchedulesSerializer(Serializer):
     current = serializers.CharField(help_text="The version that new quotes use.")
     schedules = FeeScheduleSerializer(many=True)
 
 
-class ReceivedSerializer(serializers.Serializer):
+class ReceivedSerializer(Serializer):
     received = serializers.BooleanField()

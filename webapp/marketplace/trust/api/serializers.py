@@ -5,11 +5,12 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from marketplace.core.api.fields import WholeNumber
+from marketplace.core.api.serializers import ModelSerializer, Serializer
 
 from ..models import Review
 
 
-class ReviewSerializer(serializers.ModelSerializer):
+class ReviewSerializer(ModelSerializer):
     contract_id = serializers.IntegerField()
     author_id = serializers.IntegerField()
     subject_id = serializers.IntegerField()
@@ -20,7 +21,7 @@ class ReviewSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class ReviewsSerializer(serializers.Serializer):
+class ReviewsSerializer(Serializer):
     """What the viewer may read, whether a review is still awaited from them, and when the window shuts."""
 
     results = ReviewSerializer(many=True)
@@ -28,18 +29,18 @@ class ReviewsSerializer(serializers.Serializer):
     window_shuts_at = serializers.DateTimeField(allow_null=True)
 
 
-class ReviewWriteSerializer(serializers.Serializer):
+class ReviewWriteSerializer(Serializer):
     rating = WholeNumber(min_value=1, max_value=5)
     text = serializers.CharField(max_length=5000, required=False, allow_blank=True, default="")
 
 
-class PriorSerializer(serializers.Serializer):
+class PriorSerializer(Serializer):
     weight = serializers.FloatField()
     mean = serializers.FloatField()
     deviation = serializers.FloatField()
 
 
-class InputSerializer(serializers.Serializer):
+class InputSerializer(Serializer):
     """One opened review: `value` is the class of its contract's worth, 1 (below 100 USD) to 4 (10,000 USD and more)."""
 
     rating = serializers.IntegerField(source="outcome.rating")
@@ -49,7 +50,7 @@ class InputSerializer(serializers.Serializer):
     weight = serializers.FloatField()
 
 
-class ReputationSerializer(serializers.Serializer):
+class ReputationSerializer(Serializer):
     """Everything that is needed to compute the number again."""
 
     user_id = serializers.IntegerField()
