@@ -38,7 +38,7 @@ class _Step:
 # The shorter way. Answers equal REST framework's; tests/webapp/core/test_serializers.py holds them to it.
 class _Short:
     def to_representation(self, instance: Any) -> Any:
-        steps = _steps(type(self))
+        steps = _steps(type(self))  # type: ignore[arg-type]
         if steps is None:
             return super().to_representation(instance)  # type: ignore[misc]
         try:
@@ -95,7 +95,7 @@ def _converter(field: serializers.Field) -> Callable[[Any], Any] | None:
         return each and (lambda rows: [each(row) for row in (rows.all() if hasattr(rows, "all") else rows)])
     if isinstance(field, serializers.BaseSerializer):
         # its methods would miss the context of the serializer that is being answered
-        steps = _steps(type(field)) if isinstance(field, _Short) else None
+        steps = _steps(type(field)) if isinstance(field, _Short) else None  # type: ignore[arg-type]
         return None if steps is None or any(step.method for step in steps) else field.to_representation
     if isinstance(field, serializers.RelatedField | serializers.ManyRelatedField):
         return None  # reads the key without the row
