@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db.models import Q
 
 from marketplace.core.models import Event
 from marketplace.core.money import Money
@@ -158,10 +159,10 @@ def _who(actor_id: int | None, names: dict[int, str]) -> str:
 
 
 def _events(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
-    rows = Event.objects.filter(aggregate_type="contracts.contract", aggregate_id=contract.pk)
-    of_milestones = Event.objects.filter(aggregate_type="contracts.milestone", aggregate_id__in=list(titles))
+    of_contract = Q(aggregate_type="contracts.contract", aggregate_id=contract.pk)
+    of_milestones = Q(aggregate_type="contracts.milestone", aggregate_id__in=list(titles))
     found = []
-    for event in sorted([*rows, *of_milestones], key=lambda e: e.pk):
+    for event in sorted(Event.objects.filter(of_contract | of_milestones), key=lambda e: e.pk):
         milestone_id = event.aggregate_id if event.aggregate_type == "contracts.milestone" else None
         withdrawn = event.kind.startswith("milestone.return_to_")
         title = "Dispute withdrawn" if withdrawn else EVENT_TITLES.get(event.kind)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 
@@ -106,19 +107,15 @@ def entries_of(contract_id: int) -> QuerySet[Entry]:
 
 def entry_effects(entry_ids: Iterable[int]) -> dict[int, list[Effect]]:
     """entry id → what it did to users' accounts (platform accounts are left out), in the order of its lines."""
-    changes: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    found: dict[int, Account] = {}
-    postings = Posting.objects.filter(entry_id__in=list(entry_ids)).select_related("debit_account", "credit_account")
-    for posting in postings.order_by("entry_id", "line_no"):
-        for account, signed in ((posting.debit_account, -posting.amount), (posting.credit_account, posting.amount)):
-            if account.kind in USER_KINDS:
-                found[account.pk] = account
-                changes[posting.entry_id][account.pk] += signed
+    sides = [f"{side}_account{field}" for side in ("debit", "credit") for field in ("_id", "__kind", "__user_id", "__milestone_id")]
+    postings = Posting.objects.filter(entry_id__in=list(entry_ids)).order_by("entry_id", "line_no")
+    changes: dict[int, dict[tuple[Any, ...], int]] = defaultdict(lambda: defaultdict(int))
+    for entry_id, amount, currency, *accounts in postings.values_list("entry_id", "amount", "currency", *sides):
+        for account, signed in ((accounts[:4], -amount), (accounts[4:], amount)):
+            if account[1] in USER_KINDS:
+                changes[entry_id][(*account, currency)] += signed
     return {
-        entry: [
-            Effect(found[a].kind, found[a].user_id, found[a].milestone_id, Money(change, found[a].currency))
-            for a, change in by_account.items()
-        ]
+        entry: [Effect(kind, user, milestone, Money(change, c)) for (_, kind, user, milestone, c), change in by_account.items()]
         for entry, by_account in changes.items()
     }
 
