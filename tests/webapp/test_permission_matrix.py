@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -62,13 +63,28 @@ def _stored() -> str:
 @pytest.fixture
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
+    from marketplace.accounts.models import ProfileEntry
     from marketplace.core.models import StoredFile
     from marketplace.notifications.models import InboxItem
     from marketplace.payments.models import Payment
 
     drain()
     milestone = dispute.milestone
+    entries = {
+        section: ProfileEntry.objects.create(
+            freelancer=bob.freelancer_profile,
+            section=section,
+            position=1,
+            title="One",
+            organisation="Acme",
+            started_on=date(2020, 1, 1),
+            created_at=dispute.opened_at,
+        ).pk
+        for section in ProfileEntry.Section.values
+    }
     return {
+        **entries,
+        "clients": alice.pk,
         "freelancers": bob.pk,
         "users": bob.pk,
         "jobs": milestone.contract.job_id,

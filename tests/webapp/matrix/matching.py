@@ -10,5 +10,6 @@ BODIES: dict[str, dict[str, object]] = {}
 # fmt: off
 ROWS: dict[tuple[str, str], Row] = {
     ("GET", "me/recommended-jobs"): (401, 200, 403, 200, 403),
+    ("GET", "me/skill-suggestions"): (401, 200, 403, 200, 403),
 }
 # fmt: on

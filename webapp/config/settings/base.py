@@ -168,6 +168,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "HealthEnum": ["ok", "failing"],
+        "CheckStateEnum": "marketplace.accounts.states.CERTIFICATION.choices",
+        "ExportStateEnum": "marketplace.accounts.states.EXPORT.choices",
+        "ClosingStateEnum": "marketplace.accounts.states.CLOSING.choices",
         "LevelEnum": ["entry", "intermediate", "expert"],
         "JobStateEnum": "marketplace.jobs.states.JOB.choices",
         "ProposalStateEnum": "marketplace.jobs.states.PROPOSAL.choices",

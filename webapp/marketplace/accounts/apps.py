@@ -7,8 +7,11 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from . import groups, schema, sessions
+        from marketplace.core import ports
+
+        from . import groups, schema, selectors, sessions
 
         sessions.connect()
         schema.register()
+        ports.file_readers.register("accounts.profile", selectors.reads_file)
         post_migrate.connect(groups.lay_after_migrate, sender=self, dispatch_uid="accounts.groups")

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from marketplace.core.fields import StampedModel
 
+from .states import CERTIFICATION, CLOSING, COMPANY, EXPORT
+
 
 class UserManager(BaseUserManager["User"]):
     """Creates users by e-mail address."""
@@ -125,3 +127,106 @@ class FreelancerSkill(StampedModel):
 
     def __str__(self) -> str:
         return f"{self.freelancer_id}:{self.skill_id}"
+
+
+class ProfileEntry(models.Model):
+    """One line of a freelancer's profile: a certificate, a piece of the portfolio, a position held, a school. What a column means in a section, and
+    what it is called outside, is said in accounts.sections. Files hang on it through core.files."""
+
+    class Section(models.TextChoices):
+        CERTIFICATIONS = "certifications"
+        PORTFOLIO = "portfolio"
+        EXPERIENCE = "experience"
+        EDUCATION = "education"
+
+    freelancer = models.ForeignKey(FreelancerProfile, on_delete=models.PROTECT, related_name="entries")
+    section = models.CharField(max_length=16, choices=Section.choices)
+    position = models.PositiveIntegerField(help_text="The owner's order within the section; gaps are allowed.")
+    title = models.CharField(max_length=200)
+    organisation = models.CharField(max_length=200, blank=True)
+    subject = models.CharField(max_length=200, blank=True)
+    description = models.TextField(blank=True, max_length=5000)
+    started_on = models.DateField(null=True)
+    ended_on = models.DateField(null=True)
+    links = models.JSONField(default=list, help_text='["https://…", …]')
+    check_state = models.CharField(max_length=12, choices=CERTIFICATION.choices, default=CERTIFICATION.initial)
+    checked_at = models.DateTimeField(null=True)
+    checked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
+    check_reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        verbose_name_plural = "profile entries"
+        indexes = [
+            models.Index(fields=["freelancer", "section", "position"], name="profile_entry_order"),
+            models.Index(fields=["section", "check_state", "id"], name="profile_entry_queue"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.section}: {self.title}"
+
+
+class CompanyDetails(models.Model):
+    """What a client tells of the company beside the profile that the platform extracts, and what staff found when they checked it."""
+
+    profile = models.OneToOneField(ClientProfile, on_delete=models.PROTECT, related_name="company")
+    website = models.CharField(max_length=500, blank=True)
+    check_state = models.CharField(max_length=12, choices=COMPANY.choices, default=COMPANY.initial)
+    checked_at = models.DateTimeField(null=True)
+    checked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
+    check_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name_plural = "company details"
+
+    def __str__(self) -> str:
+        return f"company of client profile {self.profile_id}"
+
+
+class DataExport(models.Model):
+    """One request for everything the house knows about a person. `live_key` is the user's id while it is made: one at a time."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=8, choices=EXPORT.choices, default=EXPORT.initial)
+    live_key = models.BigIntegerField(null=True, unique=True)
+    percent = models.PositiveSmallIntegerField(default=0)
+    step = models.CharField(max_length=64, blank=True, help_text="What is being written now.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(help_text="Business time: when it may be taken up; while it runs, the end of the worker's lease.")
+    requested_at = models.DateTimeField()
+    ready_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True, help_text="The file is deleted then.")
+    stored_as = models.CharField(max_length=100, blank=True)
+    size = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    last_error = models.CharField(max_length=200, blank=True, help_text="The error's class only: texts may hold personal data.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "id"], name="export_user"),
+            models.Index(fields=["state", "due_at"], name="export_due"),
+            models.Index(fields=["state", "expires_at"], name="export_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"export {self.pk} ({self.state})"
+
+
+class AccountClosing(models.Model):
+    """A person's wish to leave. `live_key` is the user's id until it is cancelled; a closed account keeps it."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=12, choices=CLOSING.choices, default=CLOSING.initial)
+    live_key = models.BigIntegerField(null=True, unique=True)
+    reason = models.CharField(max_length=500, blank=True)
+    requested_at = models.DateTimeField()
+    closes_at = models.DateTimeField(help_text="Business time; put off by a day while something stands in the way.")
+    put_off_at = models.DateTimeField(null=True, help_text="When the clock first found something in the way.")
+    shut_at = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "closes_at"], name="closing_due")]
+
+    def __str__(self) -> str:
+        return f"closing of user {self.user_id} ({self.state})"

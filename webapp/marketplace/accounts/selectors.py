@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from marketplace.core.policies import Actor, one_of
+from django.db.models import Count, QuerySet
 
-from .models import ClientProfile, FreelancerProfile, FreelancerSkill, User
+from marketplace.core.policies import Actor, one_of, require_staff
+
+from .completeness import Hint, hints
+from .models import ClientProfile, FreelancerProfile, FreelancerSkill, ProfileEntry, User
+from .policies import PUBLIC_FILES, audience_of
 
 
 def client_profile_of(user_id: int) -> ClientProfile | None:
@@ -36,13 +40,49 @@ def users_by_id(user_ids: Iterable[int]) -> dict[int, User]:
 
 
 def user_with_profiles(user_id: int) -> User:
-    """The user with both profiles and the claimed skills loaded."""
-    return (
-        User.objects.select_related("client_profile", "freelancer_profile").prefetch_related("freelancer_profile__skills").get(pk=user_id)
-    )
+    """The user with both profiles, the company and the claimed skills loaded."""
+    people = User.objects.select_related("client_profile__company", "freelancer_profile")
+    return people.prefetch_related("freelancer_profile__skills").get(pk=user_id)
 
 
 def freelancer_for(actor: Actor, user_id: int) -> User:
-    """An active freelancer with profile and skills, for anybody signed in. Raises NotFound."""
+    """An active freelancer with profile, skills and entries, for anybody signed in. Raises NotFound."""
     people = User.objects.filter(is_active=True, freelancer_profile__isnull=False) if actor.is_authenticated else User.objects.none()
-    return one_of(people.select_related("freelancer_profile").prefetch_related("freelancer_profile__skills"), user_id, "freelancer")
+    loaded = people.select_related("freelancer_profile").prefetch_related("freelancer_profile__skills", "freelancer_profile__entries")
+    return one_of(loaded, user_id, "freelancer")
+
+
+def client_for(actor: Actor, user_id: int) -> User:
+    """An active client with profile and company, for anybody signed in. Raises NotFound."""
+    people = User.objects.filter(is_active=True, client_profile__isnull=False) if actor.is_authenticated else User.objects.none()
+    return one_of(people.select_related("client_profile__company"), user_id, "client")
+
+
+def entries_of(user_id: int, section: str) -> list[ProfileEntry]:
+    """A freelancer's entries of one section in the owner's order."""
+    return list(ProfileEntry.objects.filter(freelancer__user=user_id, section=section).order_by("position", "id"))
+
+
+def completeness_of(user: User) -> list[Hint]:
+    """What the user's freelancer profile has and lacks."""
+    profile = freelancer_profile_of(user.pk)
+    rows = ProfileEntry.objects.filter(freelancer__user=user.pk).values_list("section").annotate(n=Count("pk")).order_by()
+    counts = {**dict(rows), "skills": FreelancerSkill.objects.filter(freelancer__user=user.pk).count()}
+    return hints(user, profile, counts)
+
+
+def certifications_to_check(actor: Actor, state: str) -> QuerySet[ProfileEntry]:
+    """The certificates in a state of the check, for staff who may `profile_verify`. Raises NotAllowed."""
+    require_staff(actor, "profile_verify")
+    rows = ProfileEntry.objects.filter(section="certifications", check_state=state, freelancer__user__is_active=True)
+    return rows.select_related("freelancer__user")
+
+
+def reads_file(*, actor: Actor, attached_type: str, attached_id: int) -> bool | None:
+    """The answer to ports.file_readers: the portfolio is for everybody signed in, a credential for its owner and staff who check it."""
+    if attached_type != "accounts.profileentry":
+        return None
+    entry = ProfileEntry.objects.filter(pk=attached_id, freelancer__user__is_active=True).select_related("freelancer").first()
+    if entry is None:
+        return False
+    return entry.section in PUBLIC_FILES or audience_of(actor, entry.freelancer.user_id) != "public"

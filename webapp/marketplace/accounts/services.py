@@ -6,10 +6,13 @@ from typing import Any
 
 from marketplace.core import events, ports
 from marketplace.core.checks import Checks
+from marketplace.core.errors import NotAllowed
 from marketplace.core.models import DeletedRow
+from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
 
-from .models import ClientProfile, FreelancerProfile, FreelancerSkill, User
+from .models import ClientProfile, CompanyDetails, FreelancerProfile, FreelancerSkill, User
+from .states import COMPANY
 
 LANGUAGES = ("en", "de", "fr", "es", "pt", "sw", "hi", "ar", "zh", "ja")
 LANGUAGE_LEVELS = ("basic", "conversational", "fluent", "native")
@@ -48,20 +51,37 @@ def me_update(*, actor: User, **given: Any) -> User:
 
 
 @unit_of_work
-def client_profile_put(*, actor: User, company_name: str = "", about: str = "") -> ClientProfile:
-    """Create or replace the buying side; the same content again changes nothing."""
+def client_profile_put(*, actor: User, company_name: str = "", about: str = "", website: str = "") -> ClientProfile:
+    """Create or replace the buying side; the same content again changes nothing.
+
+    A company that staff had checked is unchecked again when its name or website changes.
+    """
     checks = Checks()
     values = {
         "company_name": checks.text("company_name", company_name, longest=200),
         "about": checks.text("about", about, longest=5000),
     }
+    website = checks.link("website", website)
     checks.raise_if_any()
     user_locked(actor.pk)
-    there = ClientProfile.objects.filter(user=actor).first()
-    if there is not None and all(getattr(there, name) == value for name, value in values.items()):
+    there = ClientProfile.objects.filter(user=actor).select_related("company").first()
+    told = (
+        {**{name: getattr(there, name) for name in values}, "website": getattr(getattr(there, "company", None), "website", "")}
+        if there
+        else {}
+    )
+    if told == {**values, "website": website}:
         return there
     profile, new = ClientProfile.objects.update_or_create(user=actor, defaults=values)
+    company, _ = CompanyDetails.objects.get_or_create(profile=profile)
+    company.website = website
+    company.save(update_fields=["website"])
     events.record(aggregate=profile, kind="client_profile.create" if new else "client_profile.update", actor_id=actor.pk)
+    if company.check_state != COMPANY.initial and (told.get("company_name"), told.get("website")) != (values["company_name"], website):
+        company.checked_at, company.checked_by, company.check_reason = None, None, ""
+        also = ["checked_at", "checked_by", "check_reason"]
+        move(company, COMPANY, "recheck", role="owner", actor_id=actor.pk, field="check_state", also=also)
+    profile.company = company
     return profile
 
 
@@ -87,6 +107,50 @@ def freelancer_profile_put(*, actor: User, title: str, skills: list[dict[str, An
     return profile
 
 
+@unit_of_work
+def freelancer_profile_change(*, actor: User, **given: Any) -> FreelancerProfile:
+    """Change the given fields of the selling side, named as in freelancer_profile_put; the others stay.
+
+    Raises NotAllowed without a freelancer profile, InvalidInput with every wrong field.
+    """
+    user_locked(actor.pk)
+    profile = FreelancerProfile.objects.filter(user=actor).first()
+    if profile is None:
+        raise NotAllowed("freelancer_profile_missing", "Fill in your freelancer profile first.")
+    checks = Checks()
+    whole = {name: getattr(profile, name) for name in _PLAIN} | {n: v for n, v in given.items() if n != "skills"}
+    values = _profile_values(checks, whole.pop("title"), whole)
+    claimed = _skills(checks, given["skills"]) if "skills" in given else None
+    checks.raise_if_any()
+    changed = sorted({"category_id" if n == "category" else n for n in given if n != "skills"})
+    for name in changed:
+        setattr(profile, name, values[name])
+    if changed:
+        profile.save(update_fields=changed)
+    if claimed is not None:
+        _set_skills(profile, claimed)
+    if given:
+        after: dict[str, Any] = {"fields": sorted(given), "category_id": profile.category_id}
+        if claimed is not None:
+            after["skill_ids"] = sorted(claimed)
+        events.record(aggregate=profile, kind="freelancer_profile.update", actor_id=actor.pk, after=after)
+    return profile
+
+
+#: the columns that hold a profile's fields as they come; the category is an id there and a slug outside
+_PLAIN = (
+    "title",
+    "overview",
+    "hourly_rate_minor",
+    "currency",
+    "experience_level",
+    "years_experience",
+    "availability",
+    "hours_per_week",
+    "languages",
+)
+
+
 def _profile_values(checks: Checks, title: Any, given: dict[str, Any]) -> dict[str, Any]:
     rate, category = given.get("hourly_rate_minor"), given.get("category")
     return {
@@ -109,13 +173,16 @@ def _languages(checks: Checks, value: Any) -> list[dict[str, str]]:
     if not isinstance(value, list) or len(value) > MAX_LANGUAGES or not all(isinstance(v, dict) for v in value):
         checks.add("languages", f"Give a list of at most {MAX_LANGUAGES} languages.")
         return []
-    return [
+    found = [
         {
-            "code": checks.text(f"languages.{i}.code", v.get("code"), longest=8, shortest=2),
+            "code": checks.language(f"languages.{i}.code", v.get("code")),
             "level": checks.choice(f"languages.{i}.level", v.get("level"), LANGUAGE_LEVELS),
         }
         for i, v in enumerate(value)
     ]
+    if len({v["code"] for v in found}) < len(found):
+        checks.add("languages", "A language is named twice.")
+    return found
 
 
 def _term_ids(checks: Checks, field: str, kind: str, slugs: list[str]) -> dict[str, int]:

@@ -6,4 +6,8 @@ class ContractsConfig(AppConfig):
     label = "contracts"
 
     def ready(self) -> None:
-        from . import events  # noqa: F401  (registers its handlers)
+        from marketplace.core import ports
+
+        from . import events, selectors  # noqa: F401  (events registers its handlers)
+
+        ports.client_history.register("contracts", selectors.client_history)

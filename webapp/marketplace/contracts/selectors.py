@@ -7,10 +7,13 @@ changes only under its contract's.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet, Sum
 
+from marketplace.core.money import Money
 from marketplace.core.policies import Actor, one_of
+from marketplace.payments.selectors import worth
 
 from .models import Contract, Milestone, Submission
 
@@ -80,3 +83,27 @@ def clearing_due_ids(now: datetime, limit: int = 500) -> list[int]:
     """Milestones whose released money has waited long enough."""
     due = Milestone.objects.filter(cleared_at__isnull=True, clears_at__lte=now)
     return list(due.order_by("clears_at", "id").values_list("id", flat=True)[:limit])
+
+
+#: upper ends of the published classes of what a client spent, in USD minor units
+SPENT_STEPS = ((1_000_00, "under_1k"), (10_000_00, "under_10k"), (100_000_00, "under_100k"))
+
+
+def client_history(*, user_id: int) -> dict[str, Any]:
+    """The answer to ports.client_history: contracts that began, and the class of what was released on them. Two queries.
+
+    Amounts in a currency without a rate to USD are left out of the class.
+    """
+    mine = Contract.objects.filter(client=user_id, started_at__isnull=False)
+    counts = mine.aggregate(
+        hires=Count("pk"),
+        contracts_active=Count("pk", filter=Q(state="active")),
+        contracts_completed=Count("pk", filter=Q(state="completed")),
+    )
+    released = Milestone.objects.filter(contract__client=user_id, released_at__isnull=False)
+    spent = 0
+    for currency, total in released.values_list("currency").annotate(total=Sum("amount_minor")).order_by():
+        usd = worth(Money(int(total), currency), "USD")
+        spent += 0 if usd is None else usd.minor
+    band = next((name for step, name in SPENT_STEPS if spent < step), "over_100k")
+    return {**counts, "spent_band": band if spent else "none"}

@@ -8,17 +8,22 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections.abc import Collection
+from datetime import date
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from babel import Locale
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 
 from .errors import InvalidInput
 from .money import exponent
 
 #: control characters other than tab, line feed and carriage return, and lone surrogates: no text of a person holds them
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_web_address = URLValidator(schemes=["http", "https"])
 _GROUPINGS = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"}
 
 
@@ -26,6 +31,12 @@ _GROUPINGS = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"}
 def countries() -> frozenset[str]:
     """ISO 3166-1 alpha-2 codes of CLDR, without groupings and test codes."""
     return frozenset(c for c in map(str, Locale("en").territories) if len(c) == 2 and c.isalpha()) - _GROUPINGS
+
+
+@lru_cache(maxsize=1)
+def languages() -> frozenset[str]:
+    """ISO 639 codes of CLDR, two or three letters."""
+    return frozenset(c for c in map(str, Locale("en").languages) if len(c) in (2, 3) and c.isalpha())
 
 
 @lru_cache(maxsize=1)
@@ -97,6 +108,39 @@ class Checks:
         if not isinstance(value, str) or value not in countries():
             self.add(field, "Use a two-letter ISO 3166 country code such as KE.")
             return ""
+        return value
+
+    def language(self, field: str, value: Any) -> str:
+        """An ISO 639 code that CLDR knows."""
+        if not isinstance(value, str) or value not in languages():
+            self.add(field, "Use a language code of ISO 639 such as sw.")
+            return ""
+        return value
+
+    def link(self, field: str, value: Any, *, longest: int = 500) -> str:
+        """An absolute http or https address without a password in it, or empty."""
+        value = self.text(field, value, longest=longest)
+        if not value:
+            return ""
+        try:
+            _web_address(value)
+            parts = urlsplit(value)
+            wrong = bool(parts.username or parts.password)
+        except (ValueError, ValidationError):
+            wrong = True
+        if wrong:
+            self.add(field, "Use a whole web address such as https://example.org/work.")
+        return value
+
+    def day(self, field: str, value: Any, *, latest: date | None = None) -> date | None:
+        """A calendar day from 1900 on, at most `latest`; None stays None."""
+        if value is None:
+            return None
+        if type(value) is not date or value.year < 1900:
+            self.add(field, "Use a day from 1900 on, written like 2024-05-31.")
+            return None
+        if latest is not None and value > latest:
+            self.add(field, "This day has not come yet.")
         return value
 
     def time_zone(self, field: str, value: Any) -> str:

@@ -7,18 +7,19 @@ rendered on our site.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import models
+from django.db import models, transaction
 
 from . import clock, ports
 from .checks import UNPRINTABLE
@@ -135,3 +136,26 @@ def file_delete(*, actor: Actor, file_id: int) -> None:
     if StoredFile.objects.filter(pk=stored.pk, attached_id=None).delete()[0] != 1:
         raise InvalidInput("file_attached", "This file was handed over with something and stays with it.")
     default_storage.delete(stored.stored_as)
+
+
+def drop_files(*, of: models.Model, keep: Collection[int] = ()) -> int:
+    """Take the files off an object that its owner changes or deletes, but those in `keep`; returns how many went. For objects that are the owner's
+    alone to change: what was handed over to somebody stays. The content goes when the caller's transaction has committed.
+    """
+    gone = [f for f in files_of(of) if f.pk not in set(keep)]
+    _delete(gone)
+    return len(gone)
+
+
+def erase_files(*, owner_id: int, attached_types: Collection[str]) -> int:
+    """Delete a person's files that hang nowhere or on objects of these types, rows and content; returns how many. Safe to run again."""
+    mine = StoredFile.objects.filter(owner_id=owner_id, attached_type__in=["", *attached_types])
+    gone = list(mine.order_by("pk"))
+    _delete(gone)
+    return len(gone)
+
+
+def _delete(gone: Sequence[StoredFile]) -> None:
+    StoredFile.objects.filter(pk__in=[f.pk for f in gone]).delete()
+    for stored in gone:
+        transaction.on_commit(functools.partial(default_storage.delete, stored.stored_as), robust=True)

@@ -11,4 +11,5 @@ class JobsConfig(AppConfig):
         from . import events, selectors
 
         events.connect()
+        ports.client_history.register("jobs", selectors.client_history)
         ports.taxonomy.register("jobs", selectors.terms)

@@ -105,6 +105,12 @@ def job_counts(client: Actor) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
+def client_history(*, user_id: int) -> dict[str, Any]:
+    """The answer to ports.client_history: posts that were ever open, and those open now. One query."""
+    rows = Job.objects.filter(client=user_id, opened_at__isnull=False)
+    return rows.aggregate(jobs_posted=Count("pk"), jobs_open=Count("pk", filter=Q(state="open", visibility=Job.Visibility.PUBLIC)))
+
+
 def skills_matching(text: str, limit: int = 20) -> list[Skill]:
     """Skills whose name or alias begins with or contains the text; names that begin with it first."""
     text = text.strip()[:80].replace("\x00", "")

@@ -1,4 +1,4 @@
-"""Who is told what, in which words. One rule an event kind; a person is never told of their own act."""
+"""Who is told what, in which words. One rule an event kind; a person is never told of their own act, but for OWN_ACTS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from marketplace.accounts.models import AccountClosing, CompanyDetails, DataExport, ProfileEntry
 from marketplace.contracts.models import Contract, Milestone
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
@@ -41,15 +42,40 @@ def _review(pk: int) -> Scene:
     return _contract(Review.objects.values_list("contract_id", flat=True).get(pk=pk))
 
 
+def _profile_entry(pk: int) -> Scene:
+    e = ProfileEntry.objects.select_related("freelancer").get(pk=pk)
+    return e.freelancer.user_id, e.freelancer.user_id, "/settings/profile", e.title
+
+
+def _company(pk: int) -> Scene:
+    c = CompanyDetails.objects.select_related("profile").get(pk=pk)
+    return c.profile.user_id, c.profile.user_id, "/settings/profile", c.profile.company_name
+
+
+def _export(pk: int) -> Scene:
+    user_id = DataExport.objects.values_list("user_id", flat=True).get(pk=pk)
+    return user_id, user_id, "/settings/account", ""
+
+
+def _closing(pk: int) -> Scene:
+    closing = AccountClosing.objects.get(pk=pk)
+    return closing.user_id, closing.user_id, "/settings/account", f"{closing.closes_at:%Y-%m-%d %H:%M} UTC"
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.contract": _contract,
     "contracts.milestone": _milestone,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
+    "accounts.profileentry": _profile_entry,
+    "accounts.companydetails": _company,
+    "accounts.dataexport": _export,
+    "accounts.accountclosing": _closing,
 }
 
 CLIENT, FREELANCER, BOTH = ("client",), ("freelancer",), ("client", "freelancer")
+OWNER = CLIENT  # of what belongs to one person alone, both sides of the scene are that person
 #: event kind → (who is told, the sentence with {title} and {reason})
 RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "proposal.submit": (CLIENT, "A new proposal for “{title}”."),
@@ -94,7 +120,20 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "dispute.decide_appeal": (BOTH, "The appeal on “{title}” was decided; the money has moved. {reason}"),
     "dispute.settle": (BOTH, "The dispute on “{title}” was settled. {reason}"),
     "review.open": (BOTH, "A review of “{title}” is open to read."),
+    "certification.verify": (OWNER, "Your certificate “{title}” was checked: it is verified."),
+    "certification.refuse": (OWNER, "Your certificate “{title}” could not be verified. {reason}"),
+    "company.verify": (OWNER, "Your company “{title}” was checked: it is verified."),
+    "company.refuse": (OWNER, "Your company “{title}” could not be verified. {reason}"),
+    "export.finish": (OWNER, "Your data is ready to download. The file is deleted after some days."),
+    "export.fail": (OWNER, "Your data could not be put together. Please ask for it again."),
+    "closing.request": (OWNER, "Your account will be closed on {title}. Until then you can take it back."),
+    "closing.cancel": (OWNER, "Your account stays open: the closing was taken back."),
+    "closing.put_off": (OWNER, "Your account could not be closed yet, next try {title}. {reason}"),
 }
+
+
+#: what also those are told who did it themselves: somebody else may have used their account
+OWN_ACTS = frozenset({"closing.request", "closing.cancel"})
 
 
 #: what people may set a pace for, with the first words of the event kinds in it
@@ -147,7 +186,11 @@ def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lam
         return []
     told, sentence = rule
     client, freelancer, link, title = SCENES[event.aggregate_type](event.aggregate_id)
-    people = [u for u in dict.fromkeys({"client": client, "freelancer": freelancer}[side] for side in told) if u != event.actor_id]
+    people = [
+        u
+        for u in dict.fromkeys({"client": client, "freelancer": freelancer}[side] for side in told)
+        if u != event.actor_id or event.kind in OWN_ACTS
+    ]
     spoken = languages(people)
     found = []
     for user in people:

@@ -2,11 +2,33 @@
 
 from django.urls import path
 
-from . import views
+from . import section_shapes as shapes
+from . import section_views, views
+
+_SECTIONS = {
+    "certifications": (shapes.CertificationIn, shapes.CertificationOut),
+    "portfolio": (shapes.PortfolioIn, shapes.PortfolioOut),
+    "experience": (shapes.ExperienceIn, shapes.ExperienceOut),
+    "education": (shapes.EducationIn, shapes.EducationOut),
+}
+_section_routes = []
+for _name, _shapes in _SECTIONS.items():
+    _all, _one, _order = section_views.views_of(_name, *_shapes)
+    _section_routes += [
+        path(f"me/freelancer-profile/{_name}", _all.as_view(), name=f"me-{_name}"),
+        path(f"me/freelancer-profile/{_name}/order", _order.as_view(), name=f"me-{_name}-order"),
+        path(f"me/freelancer-profile/{_name}/<int:entry_id>", _one.as_view(), name=f"me-{_name}-entry"),
+    ]
 
 urlpatterns = [
     path("me", views.MeView.as_view(), name="me"),
     path("me/client-profile", views.ClientProfileView.as_view(), name="me-client-profile"),
     path("me/freelancer-profile", views.FreelancerProfileView.as_view(), name="me-freelancer-profile"),
+    path("me/freelancer-profile/completeness", section_views.CompletenessView.as_view(), name="me-freelancer-completeness"),
+    *_section_routes,
     path("freelancers/<int:user_id>", views.FreelancerView.as_view(), name="freelancer"),
+    path("clients/<int:user_id>", views.ClientView.as_view(), name="client"),
+    path("staff/certifications", section_views.CertificationQueueView.as_view(), name="staff-certifications"),
+    path("staff/certifications/<int:entry_id>/check", section_views.CertificationCheckView.as_view(), name="staff-certification-check"),
+    path("staff/clients/<int:user_id>/check", section_views.CompanyCheckView.as_view(), name="staff-company-check"),
 ]

@@ -12,10 +12,18 @@ from rest_framework.views import APIView
 
 from marketplace.accounts import services
 from marketplace.accounts.authentication import actor_of
-from marketplace.accounts.selectors import freelancer_for, user_with_profiles
+from marketplace.accounts.selectors import client_for, freelancer_for, user_with_profiles
 from marketplace.core.api.idempotency import IdempotentMixin
 
-from .serializers import ClientProfileSerializer, FreelancerProfileSerializer, FreelancerSerializer, MeChange, MeSerializer
+from .serializers import (
+    ClientProfileSerializer,
+    ClientSerializer,
+    FreelancerProfileChange,
+    FreelancerProfileSerializer,
+    FreelancerSerializer,
+    MeChange,
+    MeSerializer,
+)
 
 
 def _checked(serializer: Any) -> dict[str, Any]:
@@ -78,6 +86,18 @@ class FreelancerProfileView(IdempotentMixin, APIView):
         profile = services.freelancer_profile_put(actor=actor_of(request), **_checked(FreelancerProfileSerializer(data=request.data)))
         return Response(FreelancerProfileSerializer(profile).data)
 
+    @extend_schema(
+        operation_id="me_freelancer_profile_change",
+        tags=["accounts"],
+        request=FreelancerProfileChange,
+        responses=FreelancerProfileSerializer,
+        examples=[OpenApiExample("Half the week", {"availability": "partly", "hours_per_week": 20}, request_only=True)],
+    )
+    def patch(self, request: Request) -> Response:
+        given = _checked(FreelancerProfileChange(data=request.data))
+        profile = services.freelancer_profile_change(actor=actor_of(request), **given)
+        return Response(FreelancerProfileSerializer(profile).data)
+
 
 class FreelancerView(APIView):
     """What every signed-in person may read of a freelancer."""
@@ -86,4 +106,15 @@ class FreelancerView(APIView):
 
     @extend_schema(operation_id="freelancer_read", tags=["accounts"], responses=FreelancerSerializer)
     def get(self, request: Request, user_id: int) -> Response:
-        return Response(FreelancerSerializer(freelancer_for(request.user, user_id)).data)
+        found = freelancer_for(request.user, user_id)
+        return Response(FreelancerSerializer(found, context={"viewer": request.user}).data)
+
+
+class ClientView(APIView):
+    """What every signed-in person may read of a client."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="client_read", tags=["accounts"], responses=ClientSerializer)
+    def get(self, request: Request, user_id: int) -> Response:
+        return Response(ClientSerializer(client_for(request.user, user_id), context={"viewer": request.user}).data)

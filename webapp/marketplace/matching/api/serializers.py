@@ -58,3 +58,20 @@ class RecommendationsSerializer(Serializer):
     note = serializers.CharField(allow_blank=True, help_text="Why the rules answered.")
     batch = serializers.CharField(help_text="Send it with a view that was opened from this list.")
     results = HitSerializer(source="hits", many=True)
+
+
+class SuggestedSkill(Serializer):
+    """A skill that is not claimed yet."""
+
+    skill = serializers.CharField(help_text="The skill's slug.")
+    name = serializers.CharField()
+    score = serializers.FloatField(help_text="0 to 1.")
+    reason = serializers.CharField()
+
+
+class SkillSuggestionsSerializer(Serializer):
+    """Best first. `note` says why there is nothing, when no model answered."""
+
+    model_version = serializers.CharField()
+    note = serializers.CharField(allow_blank=True)
+    results = SuggestedSkill(many=True)

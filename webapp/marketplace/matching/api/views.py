@@ -9,9 +9,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.core.api.pagination import limit_of
-from marketplace.matching import services
+from marketplace.matching import services, suggestions
 
-from .serializers import RecommendationsSerializer
+from .serializers import RecommendationsSerializer, SkillSuggestionsSerializer
 
 EXAMPLE = {
     "model_version": "3@20261124T101500-a1b2",
@@ -49,3 +49,29 @@ class RecommendedJobsView(APIView):
     def get(self, request: Request) -> Response:
         found = services.recommended_jobs(actor=request.user, limit=limit_of(request, default=20))  # type: ignore[arg-type]
         return Response(RecommendationsSerializer(found).data)
+
+
+SUGGESTED = {
+    "model_version": "skills-2@20261124T101500-a1b2",
+    "note": "",
+    "results": [{"skill": "postgresql", "name": "PostgreSQL", "score": 0.62, "reason": "often claimed beside Django"}],
+}
+NONE_YET = {"model_version": "none", "note": "no model suggests skills yet", "results": []}
+
+
+class SkillSuggestionsView(APIView):
+    """Skills that the signed-in freelancer may have and does not claim; empty, with a note, while no model provides any."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="skill_suggestions",
+        tags=["matching"],
+        parameters=[OpenApiParameter("limit", int, description="1 to 100, of which at most 50 are given; default 10.")],
+        responses=SkillSuggestionsSerializer,
+        examples=[OpenApiExample("One skill", SUGGESTED, response_only=True), OpenApiExample("No model", NONE_YET, response_only=True)],
+    )
+    def get(self, request: Request) -> Response:
+        found = suggestions.skill_suggestions(actor=request.user, limit=limit_of(request, default=10))  # type: ignore[arg-type]
+        results = [{"skill": term.slug, "name": term.name, "score": s.score, "reason": s.reason} for term, s in found.skills]
+        return Response({"model_version": found.model_version, "note": found.note, "results": results})
