@@ -172,11 +172,11 @@ def test_drafts_and_invited_posts_are_never_found(post: Any, alice: Any, sam: An
 def test_rebuilding_replaces_the_index_in_one_step(post: Any, settings: Any) -> None:
     post(title="Python one")
     call_command("rebuild_search")
-    before = (Path(settings.SEARCH_DIR) / "CURRENT").read_text()
+    before = (Path(settings.SEARCH_DIR) / "jobs" / "CURRENT").read_text()
     post(title="Python two")
     call_command("rebuild_search")
-    folders = [f.name for f in Path(settings.SEARCH_DIR).iterdir() if f.is_dir()]
-    assert folders == [(Path(settings.SEARCH_DIR) / "CURRENT").read_text()] != [before]
+    folders = [f.name for f in (Path(settings.SEARCH_DIR) / "jobs").iterdir() if f.is_dir()]
+    assert folders == [(Path(settings.SEARCH_DIR) / "jobs" / "CURRENT").read_text()] != [before]
     assert sorted(titles(Person().get("jobs", query="python"))) == ["Python one", "Python two"]
 
 
@@ -189,7 +189,7 @@ def test_searches_and_impressions_are_captured_off_the_request_path(post: Any, b
     flush()
     rows = Impression.objects.filter(batch=answer["batch"]).order_by("position")
     assert [(r.item_id, r.position, r.user_id, r.ranking) for r in rows] == [
-        (h["id"], i, bob.pk, "search-1:relevance+log2") for i, h in enumerate(answer["results"], start=1)
+        (h["id"], i, bob.pk, "search-2:relevance+log2") for i, h in enumerate(answer["results"], start=1)
     ]
     assert [round(r.propensity, 6) for r in rows] == [1.0, 0.63093, 0.5]
     assert Search.objects.values_list("query", "hits", "filters").get() == (

@@ -26,6 +26,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "jobs/<int:job_id>/quote"): (401, 404, 403, 200, 403),
     ("GET", "jobs/<int:job_id>/proposals"): (401, 404, 200, 200, 200),
     ("POST", "jobs/<int:job_id>/proposals"): (401, 404, 403, 409, 403),
+    ("GET", "freelancers"): (401, 200, 200, 200, 200),
     ("GET", "me/jobs"): (401, 200, 200, 200, 200),
     ("GET", "me/proposals"): (401, 200, 200, 200, 200),
     ("GET", "proposals/<int:proposal_id>"): (401, 404, 200, 200, 200),

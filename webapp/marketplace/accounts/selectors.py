@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db.models import Count, QuerySet
 
@@ -45,10 +46,15 @@ def user_with_profiles(user_id: int) -> User:
     return people.prefetch_related("freelancer_profile__skills").get(pk=user_id)
 
 
+def freelancers_visible_to(actor: Actor) -> QuerySet[User]:
+    """Active freelancers with their profiles, for anybody signed in; nobody for the others."""
+    people = User.objects.filter(is_active=True, freelancer_profile__isnull=False) if actor.is_authenticated else User.objects.none()
+    return people.select_related("freelancer_profile")
+
+
 def freelancer_for(actor: Actor, user_id: int) -> User:
     """An active freelancer with profile, skills and entries, for anybody signed in. Raises NotFound."""
-    people = User.objects.filter(is_active=True, freelancer_profile__isnull=False) if actor.is_authenticated else User.objects.none()
-    loaded = people.select_related("freelancer_profile").prefetch_related("freelancer_profile__skills", "freelancer_profile__entries")
+    loaded = freelancers_visible_to(actor).prefetch_related("freelancer_profile__skills", "freelancer_profile__entries")
     return one_of(loaded, user_id, "freelancer")
 
 
@@ -86,3 +92,35 @@ def reads_file(*, actor: Actor, attached_type: str, attached_id: int) -> bool | 
     if entry is None:
         return False
     return entry.section in PUBLIC_FILES or audience_of(actor, entry.freelancer.user_id) != "public"
+
+
+_SEARCHED = (
+    "title", "overview", "hourly_rate_minor", "currency", "experience_level", "years_experience", "availability", "hours_per_week",
+    "languages", "category_id", "created_at",
+)  # fmt: skip
+
+
+def freelancers_searched(*, user_ids: Sequence[int] | None = None, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+    """What the search indexes of active freelancers, by user id: of these users, or of the next `limit` after a user id; one query."""
+    rows = FreelancerProfile.objects.filter(user__is_active=True, user__gt=after).order_by("user")
+    if user_ids is not None:
+        rows = rows.filter(user__in=user_ids)
+    return list(rows.values("user_id", "user__country", "user__time_zone", *_SEARCHED)[:limit])
+
+
+def claimed_skills(user_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
+    """For each of these users the skills they claim as (skill id, level), the best first; one query."""
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    rows = FreelancerSkill.objects.filter(freelancer__user__in=set(user_ids)).order_by("-level", "pk")
+    for user_id, skill_id, level in rows.values_list("freelancer__user", "skill_id", "level"):
+        found[user_id].append((skill_id, level))
+    return found
+
+
+def users_of_profiles(*, clients: Iterable[int] = (), freelancers: Iterable[int] = ()) -> tuple[set[int], set[int]]:
+    """The users behind these client profiles and these freelancer profiles."""
+    buying, selling = set(clients), set(freelancers)
+    return (
+        set(ClientProfile.objects.filter(pk__in=buying).values_list("user", flat=True)) if buying else set(),
+        set(FreelancerProfile.objects.filter(pk__in=selling).values_list("user", flat=True)) if selling else set(),
+    )

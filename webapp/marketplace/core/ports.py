@@ -65,6 +65,9 @@ fraud_decision: Port[FraudDecision] = Port("fraud_decision", FraudDecision())
 personal_data: Port[dict[str, Any]] = Port("personal_data", {})
 #: what a profile shows of a person's reviews, answered by trust: (user_id=)
 rating_of: Port[dict[str, Any]] = Port("rating_of", {})
+#: the same numbers for many at once, answered by trust in a constant number of queries: (user_ids=) → user id to numbers; those without
+#: reviews are left out
+ratings_of: Port[dict[int, dict[str, Any]]] = Port("ratings_of", {})
 #: the newest dispute of each disputed milestone, answered by disputes: (milestone_ids=) → milestone id to dispute id
 disputes_of: Port[dict[int, int]] = Port("disputes_of", {})
 #: whether somebody sees the object that a file is attached to, answered by the app that owns the object:

@@ -135,9 +135,14 @@ _JOB_ACTIONS = frozenset({"publish", "close", "renew", "clear", "remove"})
 _PROPOSAL_ACTIONS = frozenset({"shortlist", "decline", "withdraw", "offer"})
 
 
+def summary_of(text: str) -> str:
+    """The beginning of a text, as lists show it."""
+    return text if len(text) <= SUMMARY_LENGTH else text[: SUMMARY_LENGTH - 1].rstrip() + "…"
+
+
 def job_card(job: Job, skills: Sequence[Skill]) -> dict[str, Any]:
     """A post as lists show it; `job` has category and client loaded."""
-    summary = job.description if len(job.description) <= SUMMARY_LENGTH else job.description[: SUMMARY_LENGTH - 1].rstrip() + "…"
+    summary = summary_of(job.description)
     plain = ("id", "state", "title", "pricing", "currency", "budget_min_minor", "budget_max_minor", "duration_days", "experience_level")
     return {
         **{name: getattr(job, name) for name in plain},

@@ -11,3 +11,4 @@ class TrustConfig(AppConfig):
         from . import selectors
 
         ports.rating_of.register("trust", selectors.rating)
+        ports.ratings_of.register("trust", selectors.ratings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,12 +53,17 @@ def due_contract_ids(now: datetime, limit: int = 500) -> list[int]:
 
 def outcomes_of(user_id: int) -> list[Outcome]:
     """What the formula takes in for a user: opened reviews, oldest first."""
-    rows = Review.objects.filter(subject=user_id, opened_at__isnull=False).select_related("contract").order_by("opened_at", "id")
-    found = []
+    return outcomes_of_users([user_id]).get(user_id, [])
+
+
+def outcomes_of_users(user_ids: Iterable[int]) -> dict[int, list[Outcome]]:
+    """outcomes_of for many users; one query."""
+    rows = Review.objects.filter(subject__in=set(user_ids), opened_at__isnull=False).select_related("contract").order_by("opened_at", "id")
+    found: dict[int, list[Outcome]] = defaultdict(list)
     for review in rows:
         usd = worth(Money(review.contract.total_minor, review.contract.currency), "USD")
         if review.opened_at is not None:
-            found.append(Outcome(review.rating, value_class(None if usd is None else usd.minor), review.opened_at))
+            found[review.subject_id].append(Outcome(review.rating, value_class(None if usd is None else usd.minor), review.opened_at))
     return found
 
 
@@ -69,7 +76,13 @@ def reputation_of(user_id: int, now: datetime | None = None) -> Reputation:
 
 def rating(*, user_id: int) -> dict[str, Any] | None:
     """The answer to ports.rating_of: rounded numbers for a profile; None before the first opened review."""
-    found = reputation(outcomes_of(user_id), clock.now())
-    if not found.count:
-        return None
-    return {"mean": round(found.mean, 2), "low": round(found.low, 2), "high": round(found.high, 2), "count": found.count}
+    return ratings(user_ids=[user_id]).get(user_id)
+
+
+def ratings(*, user_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """The answer to ports.ratings_of: rounded numbers for each of the users who has an opened review."""
+    now, found = clock.now(), {}
+    for user_id, outcomes in outcomes_of_users(user_ids).items():
+        told = reputation(outcomes, now)
+        found[user_id] = {"mean": round(told.mean, 2), "low": round(told.low, 2), "high": round(told.high, 2), "count": told.count}
+    return found

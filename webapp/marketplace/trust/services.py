@@ -69,5 +69,7 @@ def _open(contract_id: int) -> int:
     for review in hidden:
         review.opened_at = now
         review.save(update_fields=["opened_at"])
-        events.record(aggregate=review, kind="review.open", actor_id=None, after={"contract_id": contract_id})
+        events.record(
+            aggregate=review, kind="review.open", actor_id=None, after={"contract_id": contract_id, "subject_id": review.subject_id}
+        )
     return len(hidden)

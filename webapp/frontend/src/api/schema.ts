@@ -481,6 +481,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/freelancers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The search for freelancers, for everybody signed in. */
+        get: operations["freelancers_search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/freelancers/{user_id}": {
         parameters: {
             query?: never;
@@ -2063,6 +2080,13 @@ export interface components {
              */
             ended_on?: string | null;
         };
+        /** @description How many results have this value; the facet's own filter is not counted in. */
+        FacetCount: {
+            /** @description Slug or code, as the filter takes it. */
+            value: string;
+            name: string;
+            count: number;
+        };
         /** @description A published price; a contract keeps the version that it was quoted. */
         FeeSchedule: {
             readonly version: string;
@@ -2139,6 +2163,33 @@ export interface components {
             display_name: string;
             country: string;
         };
+        /** @description A freelancer in a search, with the reasons why they are there. */
+        FreelancerHit: {
+            id: number;
+            display_name: string;
+            country: string;
+            title: string;
+            /** @description The overview's beginning. */
+            summary: string;
+            category: components["schemas"]["Category"] | null;
+            skills: components["schemas"]["Skill"][];
+            hourly_rate_minor: number | null;
+            currency: string;
+            experience_level: components["schemas"]["ExperienceLevelEnum"];
+            years_experience: number;
+            availability: components["schemas"]["AvailabilityEnum"];
+            hours_per_week: number;
+            /** @description Null before the first opened review. */
+            rating: components["schemas"]["Rating"] | null;
+            /** @description How many offers were accepted. */
+            hires: number;
+            position: number;
+            /** Format: double */
+            score: number;
+            reasons: components["schemas"]["HitReason"][];
+            /** @description Set when a rate in another currency was asked for. */
+            estimate: components["schemas"]["PriceEstimate"] | null;
+        };
         FreelancerProfile: {
             title: string;
             /** @default  */
@@ -2192,6 +2243,26 @@ export interface components {
             /** @description The category's slug. */
             category?: string | null;
             skills?: components["schemas"]["ClaimedSkillRequest"][];
+        };
+        FreelancerSearchResult: {
+            /** @description Path and query of the next page; null at the end. */
+            next: string | null;
+            /** @description How many match in all, by the index. */
+            total: number;
+            /** @description Nothing has all the words: these have some of them. */
+            loosened: boolean;
+            /** @description Name of the published ranking. */
+            ranking: string;
+            /**
+             * Format: uuid
+             * @description This list; send it with the view of what is opened from it.
+             */
+            batch: string;
+            /** @description The facets asked for, most frequent values first. */
+            facets: {
+                [key: string]: components["schemas"]["FacetCount"][];
+            };
+            results: components["schemas"]["FreelancerHit"][];
         };
         /** @description How to pay: a provider and its token, or `provider: "wallet"` without one. */
         FundRequest: {
@@ -2249,9 +2320,10 @@ export interface components {
          *     * `skill` - skill
          *     * `filter` - filter
          *     * `recency` - recency
+         *     * `rating` - rating
          * @enum {string}
          */
-        HitReasonKindEnum: "words" | "skill" | "filter" | "recency";
+        HitReasonKindEnum: "words" | "skill" | "filter" | "recency" | "rating";
         InboxItem: {
             readonly id: number;
             readonly kind: string;
@@ -2381,6 +2453,8 @@ export interface components {
             /** Format: double */
             score: number;
             reasons: components["schemas"]["HitReason"][];
+            /** @description Set when a budget in another currency was asked for. */
+            estimate: components["schemas"]["PriceEstimate"] | null;
         };
         /** @description The post that a proposal belongs to. */
         JobLine: {
@@ -2391,19 +2465,24 @@ export interface components {
             client: components["schemas"]["ClientCard"];
         };
         JobSearchResult: {
-            results: components["schemas"]["JobHit"][];
             /** @description Path and query of the next page; null at the end. */
             next: string | null;
-            /** @description How many open posts match in all. */
+            /** @description How many match in all, by the index. */
             total: number;
-            /** @description No post has all the words: these have some of them. */
+            /** @description Nothing has all the words: these have some of them. */
             loosened: boolean;
+            /** @description Name of the published ranking. */
             ranking: string;
             /**
              * Format: uuid
-             * @description This list; send it with the view of a post opened from it.
+             * @description This list; send it with the view of what is opened from it.
              */
             batch: string;
+            /** @description The facets asked for, most frequent values first. */
+            facets: {
+                [key: string]: components["schemas"]["FacetCount"][];
+            };
+            results: components["schemas"]["JobHit"][];
         };
         /**
          * @description * `closed` - closed
@@ -2947,6 +3026,12 @@ export interface components {
              */
             digest_at?: number;
         };
+        /** @description What a price is worth in the currency that was asked for, by the stored rates and without spread: an estimate, never a quote. */
+        PriceEstimate: {
+            low_minor: number;
+            high_minor: number;
+            currency: string;
+        };
         /**
          * @description * `fixed` - Fixed
          *     * `hourly` - Hourly
@@ -3038,6 +3123,16 @@ export interface components {
             amount_minor: number;
             /** @description ISO 4217. */
             currency: string;
+        };
+        /** @description Shrunken mean of the reviews with its interval. */
+        Rating: {
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+            count: number;
         };
         ReadAll: {
             /** @description How many items were new. */
@@ -5334,6 +5429,111 @@ export interface operations {
             };
         };
     };
+    freelancers_search: {
+        parameters: {
+            query?: {
+                /**
+                 * @description * `available` - Available
+                 *     * `partly` - Partly
+                 *     * `unavailable` - Unavailable
+                 */
+                availability?: "available" | "partly" | "unavailable" | "";
+                /** @description Slug. */
+                category?: string;
+                /** @description ISO 3166-1 alpha-2. */
+                country?: string;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next`. */
+                cursor?: string;
+                /** @description Names by comma, or `all`. */
+                facets?: string;
+                hires_min?: number;
+                /** @description Hours a week. */
+                hours_min?: number;
+                /** @description ISO 639 code. */
+                language?: string;
+                /**
+                 * @description * `entry` - Entry
+                 *     * `intermediate` - Intermediate
+                 *     * `expert` - Expert
+                 */
+                level?: "entry" | "intermediate" | "expert" | "";
+                limit?: number;
+                /** @description Working hours in common with `time_zone`, of eight. */
+                overlap_hours?: number;
+                query?: string;
+                /** @description Minor units of `currency`. */
+                rate_max?: number;
+                /** @description Minor units of `currency`. */
+                rate_min?: number;
+                /** @description Held by the lower end of the rating's interval, so a single review is not enough. */
+                rating_min?: number;
+                /** @description Slugs, by comma. */
+                skills?: string;
+                /**
+                 * @description * `all` - all
+                 *     * `any` - any
+                 */
+                skills_mode?: "all" | "any";
+                /**
+                 * @description `rate`: the lowest first.
+                 *
+                 *     * `relevance` - relevance
+                 *     * `rating` - rating
+                 *     * `rate` - rate
+                 *     * `newest` - newest
+                 */
+                sort?: "relevance" | "rating" | "rate" | "newest";
+                /** @description IANA name; default: yours. */
+                time_zone?: string;
+                worked_before?: boolean;
+                /** @description Years of experience. */
+                years_min?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreelancerSearchResult"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     freelancer_read: {
         parameters: {
             query?: never;
@@ -5434,10 +5634,18 @@ export interface operations {
                 budget_max?: number;
                 /** @description Minor units of `currency`. */
                 budget_min?: number;
+                /** @description Slug. */
                 category?: string;
+                /** @description ISO 3166-1 alpha-2. */
+                country?: string;
                 /** @description ISO 4217. */
                 currency?: string;
+                /** @description From `next`. */
                 cursor?: string;
+                /** @description Names by comma, or `all`. */
+                facets?: string;
+                /** @description Percent of the client's ended posts with a hire. */
+                hire_rate_min?: number;
                 /**
                  * @description * `entry` - Entry
                  *     * `intermediate` - Intermediate
@@ -5445,13 +5653,21 @@ export interface operations {
                  */
                 level?: "entry" | "intermediate" | "expert" | "";
                 limit?: number;
+                /** @description Posts open to people there: ISO 3166-1 alpha-2. */
+                location?: string;
+                /** @description Working hours in common with `time_zone`, of eight. */
+                overlap_hours?: number;
+                payment_verified?: boolean;
                 posted_within_days?: number;
                 /**
                  * @description * `fixed` - Fixed
                  *     * `hourly` - Hourly
                  */
                 pricing?: "fixed" | "hourly" | "";
+                proposals_max?: number;
                 query?: string;
+                /** @description Held by the lower end of the rating's interval, so a single review is not enough. */
+                rating_min?: number;
                 /** @description Slugs, by comma. */
                 skills?: string;
                 /**
@@ -5465,6 +5681,9 @@ export interface operations {
                  *     * `budget` - budget
                  */
                 sort?: "relevance" | "newest" | "budget";
+                /** @description IANA name; default: yours. */
+                time_zone?: string;
+                worked_before?: boolean;
             };
             header?: never;
             path?: never;

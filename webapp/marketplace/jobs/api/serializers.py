@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
@@ -113,52 +111,6 @@ class Invited(Serializer):
     job = serializers.IntegerField(source="job_id")
     freelancer = serializers.IntegerField(source="freelancer_id")
     created_at = serializers.DateTimeField()
-
-
-class HitReason(Serializer):
-    kind = serializers.ChoiceField(choices=["words", "skill", "filter", "recency"])
-    text = serializers.CharField()
-
-
-class JobHit(JobCard):
-    """A post in a search, with the reasons why it is there."""
-
-    position = serializers.IntegerField()
-    score = serializers.FloatField()
-    reasons = HitReason(many=True)
-
-
-class JobSearchResult(Serializer):
-    results = JobHit(many=True)
-    next = serializers.CharField(allow_null=True, help_text="Path and query of the next page; null at the end.")
-    total = serializers.IntegerField(help_text="How many open posts match in all.")
-    loosened = serializers.BooleanField(help_text="No post has all the words: these have some of them.")
-    ranking = serializers.CharField()
-    batch = serializers.UUIDField(help_text="This list; send it with the view of a post opened from it.")
-
-
-class JobSearch(Serializer):
-    """The query string of a search."""
-
-    query = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
-    category = serializers.CharField(max_length=64, required=False, allow_blank=True, default="")
-    skills = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="", help_text="Slugs, by comma.")
-    skills_mode = serializers.ChoiceField(choices=["all", "any"], required=False, default="any")
-    pricing = serializers.ChoiceField(choices=Job.Pricing.choices, required=False, allow_blank=True, default="")
-    level = serializers.ChoiceField(choices=Job.Level.choices, required=False, allow_blank=True, default="")
-    budget_min = serializers.IntegerField(min_value=0, max_value=10**12, required=False, help_text="Minor units of `currency`.")
-    budget_max = serializers.IntegerField(min_value=0, max_value=10**12, required=False, help_text="Minor units of `currency`.")
-    currency = CurrencyField(required=False, default="USD")
-    posted_within_days = serializers.IntegerField(min_value=1, max_value=366, required=False)
-    sort = serializers.ChoiceField(choices=["relevance", "newest", "budget"], required=False, default="relevance")
-    cursor = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
-    limit = serializers.IntegerField(min_value=1, max_value=100, required=False, default=20)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        low, high = attrs.get("budget_min"), attrs.get("budget_max")
-        if low is not None and high is not None and high < low:
-            raise serializers.ValidationError({"budget_max": ["Must not be below budget_min."]})
-        return attrs
 
 
 class QuoteAsk(Serializer):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import proposal_views, views
+from . import proposal_views, search_views, views
 
 urlpatterns = [
     path("categories", views.CategoriesView.as_view(), name="categories"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("jobs/<int:job_id>/invitations", views.JobInvitationsView.as_view(), name="job-invitations"),
     path("jobs/<int:job_id>/quote", proposal_views.QuoteView.as_view(), name="job-quote"),
     path("jobs/<int:job_id>/proposals", proposal_views.JobProposalsView.as_view(), name="job-proposals"),
+    path("freelancers", search_views.FreelancersView.as_view(), name="freelancers"),
     path("me/jobs", views.MyJobsView.as_view(), name="me-jobs"),
     path("me/proposals", proposal_views.MyProposalsView.as_view(), name="me-proposals"),
     path("proposals/<int:proposal_id>", proposal_views.ProposalView.as_view(), name="proposal"),

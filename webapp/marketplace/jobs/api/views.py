@@ -6,23 +6,19 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from marketplace.accounts.authentication import actor_of
-from marketplace.activity import capture
 from marketplace.core.api.idempotency import IdempotentMixin
-from marketplace.core.api.pagination import PAGE_PARAMETERS, decode_cursor, encode_cursor, keyset_page
-from marketplace.core.errors import InvalidInput
-from marketplace.jobs import search, selectors, services
-from marketplace.jobs.models import Category, Skill
-from marketplace.jobs.search.query import DEPTH, RANKING
+from marketplace.core.api.pagination import PAGE_PARAMETERS, keyset_page
+from marketplace.jobs import selectors, services
+from marketplace.jobs.models import Category
 
 from . import serializers as shapes
+from .search_views import JobSearchMixin
 
 PAGE = [OpenApiParameter(p["name"], p["schema"], "query", description=p["description"]) for p in PAGE_PARAMETERS]
 
@@ -67,41 +63,11 @@ class SkillsView(APIView):
         return Response(shapes.SkillInCategory(found, many=True).data)
 
 
-class JobsView(IdempotentMixin, APIView):
+class JobsView(JobSearchMixin, IdempotentMixin, APIView):
     """The search over open posts, and writing a new one."""
 
     def get_permissions(self) -> list[Any]:
         return [AllowAny() if self.request.method == "GET" else IsAuthenticated()]
-
-    @extend_schema(operation_id="jobs_search", tags=["jobs"], parameters=[shapes.JobSearch], responses=shapes.JobSearchResult)
-    def get(self, request: Request) -> Response:
-        asked = checked(shapes.JobSearch, request.query_params.dict())
-        filters = _filters(asked)
-        as_of, offset = _place(asked["cursor"])
-        found = search.find(request.user, asked["query"], filters, sort=asked["sort"], offset=offset, as_of=as_of, limit=asked["limit"])
-        batch = capture.impressions(
-            user_id=request.user.pk,
-            surface="job_search",
-            ranking=f"{RANKING}:{asked['sort']}",
-            items=[("job", hit.job.pk, hit.position, hit.score) for hit in found.hits],
-        )
-        if offset == 0:
-            told = {**filters.told(), "sort": asked["sort"]}
-            capture.search(user_id=request.user.pk, surface="job_search", query=asked["query"], filters=told, hits=found.total)
-        cards = selectors.job_cards([hit.job for hit in found.hits])
-        extra = [{"position": h.position, "score": h.score, "reasons": h.reasons} for h in found.hits]
-        following = None
-        if found.offset is not None:
-            following = replace_query_param(request.get_full_path(), "cursor", encode_cursor([found.as_of, found.offset]))
-        body = {
-            "results": [{**card, **more} for card, more in zip(cards, extra, strict=True)],
-            "next": following,
-            "total": found.total,
-            "loosened": found.loosened,
-            "ranking": RANKING,
-            "batch": batch,
-        }
-        return Response(shapes.JobSearchResult(body).data)
 
     @extend_schema(
         operation_id="job_create",
@@ -128,39 +94,6 @@ class JobsView(IdempotentMixin, APIView):
     def post(self, request: Request) -> Response:
         job = services.job_create(actor=actor_of(request), **checked(shapes.JobWrite, request.data))
         return _detail(request, job.pk, status=201)
-
-
-def _filters(asked: dict[str, Any]) -> search.Filters:
-    category = skills = None
-    if asked["category"]:
-        category = Category.objects.filter(slug=asked["category"]).values_list("pk", flat=True).first()
-        if category is None:
-            raise ValidationError({"category": ["Choose one of the categories."]})
-    slugs = [s for s in (part.strip() for part in asked["skills"].split(",")) if s]
-    if slugs:
-        skills = dict(Skill.objects.filter(slug__in=slugs).values_list("slug", "pk"))
-        if unknown := sorted(set(slugs) - set(skills)):
-            raise ValidationError({"skills": [f"Unknown: {', '.join(unknown)}."]})
-    return search.Filters(
-        category_id=category,
-        skill_ids=tuple(sorted(skills.values())) if skills else (),
-        skills_mode=asked["skills_mode"],
-        pricing=asked["pricing"],
-        level=asked["level"],
-        budget_min=asked.get("budget_min"),
-        budget_max=asked.get("budget_max"),
-        currency=asked["currency"],
-        posted_within_days=asked.get("posted_within_days"),
-    )
-
-
-def _place(cursor: str) -> tuple[int | None, int]:
-    if not cursor:
-        return None, 0
-    as_of, offset = decode_cursor(cursor, 2)
-    if type(as_of) is not int or type(offset) is not int or not 0 <= as_of < 2**40 or not 0 <= offset <= DEPTH:
-        raise InvalidInput("cursor_invalid", "This page address is not valid. Start again from the first page.", {"cursor": ["Not ours."]})
-    return as_of, offset
 
 
 def _detail(request: Request, job_id: int, status: int = 200) -> Response:

@@ -20,6 +20,8 @@ COMMON = frozenset(
 
 def fold(text: str) -> str:
     """Lower case without accents, compatibility forms unified."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(c for c in plain if not unicodedata.combining(c))
 

@@ -1,4 +1,4 @@
-"""Builds the search index anew from the database."""
+"""Builds the search indexes anew from the database."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from marketplace.jobs import search
 
 
 class Command(BaseCommand):
-    help = "Build the search index of all open public posts anew and switch to it; searches go on meanwhile."
+    help = "Build the search indexes of all open public posts and active freelancers anew and switch to them; searches go on meanwhile."
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = time.monotonic()
-        done = search.rebuild(lambda n: self.stdout.write(f"\r{n:,} posts", ending=""))
-        self.stdout.write(f"\r{done:,} posts in the index, {time.monotonic() - began:.1f} s")
+        done = search.rebuild(lambda n: self.stdout.write(f"\r{n:,} documents", ending=""))
+        self.stdout.write(f"\r{done:,} posts and freelancers in the index, {time.monotonic() - began:.1f} s")

@@ -1,0 +1,261 @@
+"""The search over open posts and the search for freelancers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+from rest_framework.views import APIView
+
+from marketplace.activity import capture
+from marketplace.core.api.pagination import decode_cursor, encode_cursor
+from marketplace.core.errors import InvalidInput
+from marketplace.jobs import search, selectors
+from marketplace.jobs.search import facts, people, posts
+from marketplace.jobs.search.engine import REMEMBERED
+
+from . import search_serializers as shapes
+
+_JOB_EXAMPLE = OpenApiExample(
+    "A word and two filters",
+    response_only=True,
+    value={
+        "results": [
+            {
+                "id": 512,
+                "state": "open",
+                "title": "Port a C# service",
+                "summary": "Our invoicing runs on an old version of .NET.",
+                "category": {"slug": "web-development", "name": "Web Development"},
+                "skills": [{"slug": "c-sharp", "name": "C#"}],
+                "pricing": "fixed",
+                "currency": "EUR",
+                "budget_min_minor": 150000,
+                "budget_max_minor": 250000,
+                "duration_days": 30,
+                "experience_level": "expert",
+                "location_country": "",
+                "proposal_count": 3,
+                "opened_at": "2026-03-02T09:00:00Z",
+                "expires_at": "2026-04-01T09:00:00Z",
+                "client": {"id": 7, "display_name": "Alice", "country": "DE"},
+                "position": 1,
+                "score": 31.4,
+                "reasons": [{"kind": "words", "text": "In the title: c#"}, {"kind": "recency", "text": "Posted 2 days ago"}],
+                "estimate": {"low_minor": 162000, "high_minor": 270000, "currency": "USD"},
+            }
+        ],
+        "next": None,
+        "total": 1,
+        "loosened": False,
+        "ranking": search.RANKING,
+        "batch": "4be0643f-1d98-573b-97cd-ca98a65347dd",
+        "facets": {"level": [{"value": "expert", "name": "Expert", "count": 1}]},
+    },
+)
+_FREELANCER_EXAMPLE = OpenApiExample(
+    "Somebody for Python",
+    response_only=True,
+    value={
+        "results": [
+            {
+                "id": 9,
+                "display_name": "Bob",
+                "country": "KE",
+                "title": "Python developer",
+                "summary": "I build data pipelines.",
+                "category": {"slug": "data-analytics", "name": "Data & Analytics"},
+                "skills": [{"slug": "python", "name": "Python"}],
+                "hourly_rate_minor": 4500,
+                "currency": "USD",
+                "experience_level": "expert",
+                "years_experience": 8,
+                "availability": "available",
+                "hours_per_week": 30,
+                "rating": {"mean": 4.71, "low": 4.42, "high": 4.93, "count": 12},
+                "hires": 14,
+                "position": 1,
+                "score": 27.9,
+                "reasons": [{"kind": "words", "text": "In the title: python"}, {"kind": "skill", "text": "Knows Python"}],
+                "estimate": None,
+            }
+        ],
+        "next": None,
+        "total": 1,
+        "loosened": False,
+        "ranking": people.RANKING,
+        "batch": "4be0643f-1d98-573b-97cd-ca98a65347dd",
+        "facets": {},
+    },
+)
+
+
+class JobSearchMixin:
+    """GET of the route of posts."""
+
+    @extend_schema(
+        operation_id="jobs_search",
+        tags=["jobs"],
+        parameters=[shapes.JobSearch],
+        responses=shapes.JobSearchResult,
+        examples=[_JOB_EXAMPLE],
+    )
+    def get(self, request: Request) -> Response:
+        asked = _checked(shapes.JobSearch, request)
+        filters = job_filters(request.user, asked)
+        place = _place(asked["cursor"])
+        found = posts.find(
+            request.user, asked["query"], filters, sort=asked["sort"], after=place, limit=asked["limit"], facets=asked["facets"]
+        )
+        cards = [selectors.job_card(hit.job, hit.skills) for hit in found.hits]
+        return _answer(request, asked, found, filters.told(), "job", [hit.job.pk for hit in found.hits], cards, posts.RANKING)
+
+
+class FreelancersView(APIView):
+    """The search for freelancers, for everybody signed in."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="freelancers_search",
+        tags=["jobs"],
+        parameters=[shapes.FreelancerSearch],
+        responses=shapes.FreelancerSearchResult,
+        examples=[_FREELANCER_EXAMPLE],
+    )
+    def get(self, request: Request) -> Response:
+        asked = _checked(shapes.FreelancerSearch, request)
+        filters = freelancer_filters(request.user, asked)
+        place = _place(asked["cursor"])
+        found = people.find(
+            request.user, asked["query"], filters, sort=asked["sort"], after=place, limit=asked["limit"], facets=asked["facets"]
+        )
+        cards = [_freelancer_card(hit) for hit in found.hits]
+        return _answer(request, asked, found, filters.told(), "freelancer", [hit.user.pk for hit in found.hits], cards, people.RANKING)
+
+
+def _checked(shape: type[shapes._Search], request: Request) -> dict[str, Any]:
+    given = shape(data=request.query_params.dict())
+    given.is_valid(raise_exception=True)
+    found: dict[str, Any] = given.validated_data
+    return found
+
+
+def job_filters(viewer: Any, asked: dict[str, Any]) -> posts.Filters:
+    """The filters of a checked JobSearch, as this viewer means them. Raises ValidationError for a category or skill that does not exist."""
+    plain = ("skills_mode", "pricing", "level", "currency", "country", "location", "payment_verified", "worked_before")
+    numbers = ("budget_min", "budget_max", "posted_within_days", "overlap_hours", "proposals_max", "hire_rate_min", "rating_min")
+    return posts.Filters(
+        **_common(viewer, asked),
+        **{name: asked[name] for name in plain},
+        **{name: asked.get(name) for name in numbers},
+        clients=tuple(facts.clients_of(viewer.pk)) if asked["worked_before"] and viewer.is_authenticated else (),
+    )
+
+
+def freelancer_filters(viewer: Any, asked: dict[str, Any]) -> people.Filters:
+    """The filters of a checked FreelancerSearch, as this viewer means them. Raises ValidationError like job_filters."""
+    plain = ("skills_mode", "level", "currency", "country", "language", "availability", "worked_before")
+    numbers = ("rate_min", "rate_max", "overlap_hours", "rating_min", "years_min", "hires_min", "hours_min")
+    return people.Filters(
+        **_common(viewer, asked),
+        **{name: asked[name] for name in plain},
+        **{name: asked.get(name) for name in numbers},
+        users=tuple(facts.hired_by(viewer.pk)) if asked["worked_before"] and viewer.is_authenticated else (),
+    )
+
+
+def _common(viewer: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    category, slugs = asked["category"], tuple(sorted({s for s in (part.strip() for part in asked["skills"].split(",")) if s}))
+    if category and not facts.categories_known([category]):
+        raise ValidationError({"category": ["Choose one of the categories."]})
+    if unknown := sorted(set(slugs) - facts.skills_known(slugs)):
+        raise ValidationError({"skills": [f"Unknown: {', '.join(unknown)}."]})
+    zone = asked["time_zone"] or getattr(viewer, "time_zone", "") or "UTC"
+    return {"category": category, "skills": slugs, "time_zone": zone}
+
+
+def _place(cursor: str) -> search.Place | None:
+    if not cursor:
+        return None
+    as_of, shown, value, tie, *pks = decode_cursor(cursor, 4 + REMEMBERED)
+    whole = all(type(n) is int and 0 <= n < 2**62 for n in (as_of, shown, *pks)) and type(tie) is int and abs(tie) < 2**62
+    if not whole or type(value) not in (int, float) or not math.isfinite(value) or abs(value) >= 2**62:
+        raise InvalidInput("cursor_invalid", "This page address is not valid. Start again from the first page.", {"cursor": ["Not ours."]})
+    return search.Place(as_of, shown, float(value), tie, tuple(pk for pk in pks if pk) or (0,))
+
+
+def _answer(
+    request: Request,
+    asked: dict[str, Any],
+    found: posts.Found | people.Found,
+    told: dict[str, Any],
+    noun: str,
+    ids: list[int],
+    cards: list[dict[str, Any]],
+    ranking: str,
+) -> Response:
+    """The page, captured as shown. Its values are plain JSON already: the shapes describe them, and cost nothing here."""
+    surface = f"{noun}_search"
+    batch = capture.impressions(
+        user_id=request.user.pk,
+        surface=surface,
+        ranking=f"{ranking}:{asked['sort']}",
+        items=[(noun, pk, hit.position, hit.score) for pk, hit in zip(ids, found.hits, strict=True)],
+    )
+    if not asked["cursor"]:
+        capture.search(
+            user_id=request.user.pk, surface=surface, query=asked["query"], filters={**told, "sort": asked["sort"]}, hits=found.total
+        )
+    following = None
+    if (p := found.after) is not None:
+        cursor = encode_cursor([p.as_of, p.shown, p.value, p.tie, *p.pks, *([0] * (REMEMBERED - len(p.pks)))])
+        following = replace_query_param(request.get_full_path(), "cursor", cursor)
+    more = [{"position": h.position, "score": h.score, "reasons": h.reasons, "estimate": h.estimate} for h in found.hits]
+    body = {
+        "results": [{**card, **extra} for card, extra in zip(cards, more, strict=True)],
+        "next": following,
+        "total": found.total,
+        "loosened": found.loosened,
+        "ranking": ranking,
+        "batch": batch,
+        "facets": _facets(found.facets),
+    }
+    return Response(body)
+
+
+def _facets(counts: dict[str, list[tuple[str, int]]]) -> dict[str, list[dict[str, Any]]]:
+    names: dict[str, dict[str, str]] = {}
+    if "category" in counts:
+        names["category"] = facts.categories_known([v for v, _ in counts["category"]])
+    if "skill" in counts:
+        names["skill"] = facts.skill_names([v for v, _ in counts["skill"]])
+    return {
+        facet: [
+            {"value": v, "name": names.get(facet, {}).get(v) or (v if facet == "country" else v.capitalize()), "count": n} for v, n in rows
+        ]
+        for facet, rows in counts.items()
+    }
+
+
+def _freelancer_card(hit: people.Hit) -> dict[str, Any]:
+    user, profile = hit.user, hit.user.freelancer_profile
+    plain = ("hourly_rate_minor", "currency", "experience_level", "years_experience", "availability", "hours_per_week")
+    return {
+        "id": user.pk,
+        "display_name": user.display_name,
+        "country": user.country,
+        "title": profile.title,
+        "summary": selectors.summary_of(profile.overview),
+        "category": {"slug": hit.category[0], "name": hit.category[1]} if hit.category else None,
+        "skills": [{"slug": slug, "name": name} for slug, name in hit.skills],
+        **{name: getattr(profile, name) for name in plain},
+        "rating": hit.rating or None,
+        "hires": hit.hires,
+    }

@@ -1,0 +1,265 @@
+"""The search over active freelancers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from marketplace.accounts.models import User
+from marketplace.accounts.selectors import claimed_skills, freelancers_searched, freelancers_visible_to
+from marketplace.core import clock
+from marketplace.core.money import Money
+from marketplace.core.policies import Actor
+from marketplace.payments.selectors import worth
+
+from . import engine, facts
+from .engine import COMPARED_IN, Filtered, Order, Place, Profile
+from .reasons import Reasons
+from .shelf import Facts, Shelf, Source, fact_fields, new_schema, number_fields, text_fields
+from .spoken import Weights
+from .words import indexed
+
+RANKING = "freelancers-1"
+#: what a rating adds at most, and how the unrated count: as somebody whose interval begins in the middle
+RATING_WEIGHT, UNRATED = 0.3, 300
+#: what somebody counts who takes no work now
+UNAVAILABLE = 0.7
+FACETS = ("category", "skill", "level", "availability", "country")
+Sort = Literal["relevance", "rating", "rate", "newest"]
+_ORDERS = {"newest": Order("joined"), "rating": Order("rated"), "rate": Order("worth", ascending=True)}
+#: where somebody without a rate stands when the cheapest come first
+_LAST = 10**15
+
+
+def _source() -> Source:
+    build = new_schema()
+    number_fields(build, "joined", "worth", "rate", "years", "hours", "rated", "reviews", "hires", "free")
+    fact_fields(build, "category", "skill", "level", "availability", "currency", "country", "zone", "language")
+    text_fields(build, "title", "skills", "body")
+    return Source("freelancers", "1", build.build(), _after, _of)
+
+
+def _after(pk: int, limit: int) -> tuple[list[Facts], int | None]:
+    rows = freelancers_searched(after=pk, limit=limit)
+    return _facts(rows), rows[-1]["user_id"] if rows else None
+
+
+def _of(ids: Sequence[int]) -> list[Facts]:
+    return _facts(freelancers_searched(user_ids=ids))
+
+
+def _facts(rows: Sequence[dict[str, Any]]) -> list[Facts]:
+    if not rows:
+        return []
+    ids = [r["user_id"] for r in rows]
+    claimed, hires, ratings = claimed_skills(ids), facts.hires_of(ids), facts.ratings_of(ids)
+    skills, categories = facts.skills_by_id(), facts.categories_by_id()
+    found = []
+    for r in rows:
+        pk, rate = r["user_id"], r["hourly_rate_minor"]
+        compared = worth(Money(rate, r["currency"]), COMPARED_IN) if rate is not None else None
+        mine = [skills[s] for s, _ in claimed.get(pk, []) if s in skills]
+        told = {
+            "id": pk,
+            "joined": int(r["created_at"].timestamp()),
+            "worth": compared.minor if compared else _LAST,
+            "rate": rate,
+            "years": r["years_experience"],
+            "hours": r["hours_per_week"],
+            "hires": hires.get(pk, 0),
+            "free": 0 if r["availability"] == "unavailable" else 1,
+            "category": categories.get(r["category_id"]),
+            "skill": sorted(slug for slug, _ in mine),
+            "level": r["experience_level"],
+            "availability": r["availability"],
+            "currency": r["currency"],
+            "country": r["user__country"],
+            "zone": r["user__time_zone"],
+            "language": sorted({str(spoken.get("code", "")) for spoken in r["languages"]} - {""}),
+            "title": indexed(r["title"]),
+            "skills": indexed(" ".join(name for _, name in mine)),
+            "body": indexed(r["overview"]),
+            **facts.rating_facts(ratings.get(pk)),
+        }
+        found.append({name: value for name, value in told.items() if value is not None and value != ""})
+    return found
+
+
+def _adjust(score: float, read: Any, as_of: int) -> float:
+    rated = (read["rated"] or UNRATED) / 500
+    return score * (1 + RATING_WEIGHT * rated) * (1 if read["free"] else UNAVAILABLE)
+
+
+SHELF = Shelf(_source())
+PROFILE = Profile(Weights(title=4.0, skills=3.0, body=1.0, skill=6.0), "joined", ("rated", "free"), _adjust, FACETS)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a freelancer must be: slugs, codes and numbers. Rates are minor units of `currency` an hour, compared across currencies by the
+    stored rates. `rating_min` is held by the lower bound of the interval; `users`: only these (who worked for the viewer)."""
+
+    category: str = ""
+    skills: tuple[str, ...] = ()
+    skills_mode: Literal["all", "any"] = "any"
+    level: str = ""
+    rate_min: int | None = None
+    rate_max: int | None = None
+    currency: str = "USD"
+    country: str = ""
+    language: str = ""
+    overlap_hours: int | None = None
+    time_zone: str = "UTC"
+    rating_min: float | None = None
+    years_min: int | None = None
+    hires_min: int | None = None
+    hours_min: int | None = None
+    availability: str = ""
+    worked_before: bool = False
+    users: tuple[int, ...] = field(default=(), compare=False)
+
+    def told(self) -> dict[str, Any]:
+        """Only those that are set, as plain JSON."""
+        given = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v not in (None, "", (), False)}
+        given.pop("users", None)
+        if self.rate_min is None and self.rate_max is None:
+            given.pop("currency", None)
+        if not self.skills:
+            given.pop("skills_mode", None)
+        if self.overlap_hours is None:
+            given.pop("time_zone", None)
+        return given
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One freelancer and why. `skills` are (slug, name), the best first; `rating` and `hires` are what the profile shows."""
+
+    user: User
+    position: int
+    score: float
+    category: tuple[str, str] | None
+    skills: list[tuple[str, str]]
+    rating: dict[str, Any]
+    hires: int
+    reasons: list[dict[str, str]]
+    estimate: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page; see posts.Found."""
+
+    hits: list[Hit]
+    total: int
+    loosened: bool
+    after: Place | None
+    as_of: int
+    facets: dict[str, list[tuple[str, int]]]
+
+
+def find(
+    actor: Actor,
+    text: str,
+    filters: Filters,
+    *,
+    sort: Sort = "relevance",
+    after: Place | None = None,
+    limit: int = 20,
+    facets: Sequence[str] = (),
+) -> Found:
+    """The next freelancers after the place that the actor may see, best first. The index proposes, the database decides."""
+    as_of = int(clock.now().timestamp()) if after is None else after.as_of
+    found = engine.search(
+        SHELF,
+        PROFILE,
+        text,
+        _queries(filters),
+        order=_ORDERS.get(sort),
+        after=after,
+        as_of=as_of,
+        facets=facets,
+        facets_key=engine.facets_key(text, asdict(filters)),
+    )
+
+    def allowed(ids: list[int]) -> dict[int, User]:
+        return {u.pk: u for u in freelancers_visible_to(actor).filter(pk__in=ids)}
+
+    page, following = engine.page_of(found, allowed, after, as_of, limit, ())
+    ids = [user.pk for user, _ in page]
+    claimed, hires, ratings = claimed_skills(ids), facts.hires_of(ids), facts.ratings_of(ids)
+    terms = facts.terms_named({s for rows in claimed.values() for s, _ in rows}, {u.freelancer_profile.category_id for u, _ in page})
+    why = Reasons(SHELF, found, ids)
+    hits = []
+    for i, (user, row) in enumerate(page, start=(after.shown if after else 0) + 1):
+        profile = user.freelancer_profile
+        mine = [terms.skills[s] for s, _ in claimed.get(user.pk, []) if s in terms.skills]
+        ranged = filters.rate_min is not None or filters.rate_max is not None
+        rate = profile.hourly_rate_minor
+        price = engine.estimate(rate, rate, profile.currency, filters.currency if ranged else profile.currency)
+        rating = ratings.get(user.pk, {})
+        reasons = _reasons(why, filters, user, mine, rating, price)
+        category = terms.categories.get(profile.category_id or 0)
+        hits.append(Hit(user, i, row.score, category, mine, rating, hires.get(user.pk, 0), reasons, price))
+    return Found(hits, found.total, found.loosened, following, as_of, found.facets)
+
+
+def _queries(filters: Filters) -> list[Filtered]:
+    f, found = filters, []
+    for facet, value in (("category", f.category), ("level", f.level), ("availability", f.availability), ("country", f.country)):
+        if value:
+            found.append(Filtered(engine.one_of_facts(SHELF, facet, [value]), facet))
+    if f.skills:
+        together = engine.every_fact if f.skills_mode == "all" else engine.one_of_facts
+        found.append(Filtered(together(SHELF, "skill", f.skills), "" if f.skills_mode == "all" else "skill"))
+    if f.rate_min is not None or f.rate_max is not None:
+        found.append(Filtered(engine.money_between(SHELF, f.rate_min, f.rate_max, f.currency, ("rate", "rate"))))
+    if f.language:
+        found.append(Filtered(engine.one_of_facts(SHELF, "language", [f.language])))
+    if f.overlap_hours is not None:
+        found.append(Filtered(engine.zones_overlapping(SHELF, f.time_zone, f.overlap_hours, clock.now().date())))
+    if f.rating_min is not None:
+        found.append(Filtered(engine.at_least(SHELF, "rated", round(100 * f.rating_min))))
+    for name, low in (("years", f.years_min), ("hires", f.hires_min), ("hours", f.hours_min)):
+        if low is not None:
+            found.append(Filtered(engine.at_least(SHELF, name, low)))
+    if f.worked_before:
+        found.append(Filtered(engine.one_of_numbers(SHELF, "id", f.users)))
+    return found
+
+
+def _reasons(
+    why: Reasons, f: Filters, user: User, skills: Sequence[tuple[str, str]], rating: dict[str, Any], price: Any
+) -> list[dict[str, str]]:
+    profile = user.freelancer_profile
+    found = why.words(user.pk, {"title": "title", "body": "overview"})
+    wanted = why.skills | set(f.skills)
+    if known := [name for slug, name in skills if slug in wanted]:
+        found.append({"kind": "skill", "text": f"Knows {', '.join(known)}"})
+    met = []
+    if f.level:
+        met.append(f"{profile.get_experience_level_display()} level")
+    if f.rate_min is not None or f.rate_max is not None:
+        met.append(f"Within your range of rates (estimated from {profile.currency})" if price else "Within your range of rates")
+    if f.availability:
+        met.append(f"Availability: {profile.get_availability_display().lower()}")
+    if f.hours_min is not None:
+        met.append(f"{profile.hours_per_week} hours a week")
+    if f.years_min is not None:
+        met.append(f"{profile.years_experience} years of experience")
+    if f.overlap_hours is not None:
+        met.append(f"At least {f.overlap_hours} working hours in common")
+    if f.hires_min is not None:
+        met.append(f"Hired at least {f.hires_min} times")
+    if f.language:
+        met.append(f"Speaks {f.language}")
+    if f.worked_before:
+        met.append("Has worked for you")
+    found += [{"kind": "filter", "text": text} for text in met]
+    if rating:
+        reviews = f"{rating['count']} review{'s' if rating['count'] > 1 else ''}"
+        found.append(
+            {"kind": "rating", "text": f"Rated {rating['mean']:.1f}, between {rating['low']:.1f} and {rating['high']:.1f}, by {reviews}"}
+        )
+    return found

@@ -1,0 +1,131 @@
+"""What a query says: its words, the skills that they name by any of the taxonomy's spellings, and words nobody ever wrote.
+
+Pure but for the index that is asked which words it knows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import tantivy
+
+from ..taxonomy import normalise
+from ..taxonomy.source import source
+from .words import parts, query_words, words
+
+Query = tantivy.Query
+LONGEST_SKILL = 4
+MOST_WORDS = 40
+#: a word that no text holds is read with one letter wrong from 4 letters on, with two from 8 on
+FORGIVEN = ((8, 2), (4, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the query; `skills` are slugs that it names, alone or with its neighbours; `names` the words of their usual names."""
+
+    word: str
+    skills: tuple[str, ...] = ()
+    names: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much a word counts where it stands. `skill`: a skill the words name, flat. `name`: the skill's usual name where another was
+    asked for. `typo`: what a misspelt word counts of a right one."""
+
+    title: float
+    skills: float
+    body: float
+    skill: float
+    name: float = 0.5
+    typo: float = 0.5
+
+
+@lru_cache(maxsize=8192)
+def terms_of(text: str) -> tuple[Term, ...]:
+    """The words to search for, each once, with what they name."""
+    said = text.split()[:MOST_WORDS]
+    named: dict[str, set[str]] = defaultdict(set)
+    for size in range(1, LONGEST_SKILL + 1):
+        for start in range(len(said) - size + 1):
+            phrase = " ".join(said[start : start + size])
+            match = normalise(phrase)
+            if match.kind == "skill" and match.skill_slug:
+                for word in words(phrase):
+                    named[word].add(match.skill_slug)
+    known = source().skills
+    found = []
+    for word in query_words(text)[:MOST_WORDS]:
+        skills = tuple(sorted(named.get(word, ())))
+        names = (tuple(words(known[s].name)) for s in skills if s in known)
+        # a name of one short word ("Go", "R", "C") means other things in running text
+        others = tuple(n for n in names if word not in n and (len(n) > 1 or len(n[0]) > 3))
+        found.append(Term(word, skills, others))
+    return tuple(found)
+
+
+class Reading:
+    """A query's terms, read against one state of an index with the text fields title, skills and body and the fact field skill."""
+
+    def __init__(self, text: str, schema: tantivy.Schema, searcher: tantivy.Searcher, weights: Weights) -> None:
+        self.terms = terms_of(text)
+        self.schema, self.weights = schema, weights
+        self._fields = {"title": weights.title, "skills": weights.skills, "body": weights.body}
+        self.misspelt: Mapping[str, int] = {t.word: d for t in self.terms if (d := self._forgiven(t, searcher))}
+
+    def _forgiven(self, term: Term, searcher: tantivy.Searcher) -> int:
+        if term.skills or not term.word.isalpha() or any(searcher.doc_freq(name, term.word) for name in self._fields):
+            return 0
+        return next((distance for length, distance in FORGIVEN if len(term.word) >= length), 0)
+
+    def all_words(self) -> Query | None:
+        """What has every word, in some place or by the skill it names; None when nothing was asked."""
+        return both([self._one(t) for t in self.terms]) if self.terms else None
+
+    def most_words(self, missing: int) -> Query:
+        """What has all words but `missing` of them."""
+        queries = [(tantivy.Occur.Should, self._one(t)) for t in self.terms]
+        return Query.boolean_query(queries, max(1, len(queries) - missing))
+
+    def holds(self, term: Term, field: str) -> Query:
+        """Objects that have the word, or what it was taken for, in this text field."""
+        found = [Query.term_query(self.schema, field, term.word, "freq")]
+        if pieces := parts(term.word):
+            found.append(both([Query.term_query(self.schema, field, p, "freq") for p in pieces]))
+        if distance := self.misspelt.get(term.word):
+            found.append(Query.fuzzy_term_query(self.schema, field, term.word, distance))
+        return either(found)
+
+    def _one(self, term: Term) -> Query:
+        found = self._written(term.word)
+        found += [self._flat(Query.term_query(self.schema, "skill", s, "basic"), self.weights.skill) for s in term.skills]
+        for name in term.names:
+            found.append(Query.boost_query(both([either(self._written(w)) for w in name]), self.weights.name))
+        if distance := self.misspelt.get(term.word):
+            for field in ("title", "skills"):
+                near = Query.fuzzy_term_query(self.schema, field, term.word, distance)
+                found.append(self._flat(near, self._fields[field] * self.weights.typo))
+        return either(found)
+
+    def _written(self, word: str) -> list[Query]:
+        found = [Query.boost_query(Query.term_query(self.schema, f, word, "freq"), w) for f, w in self._fields.items() if w]
+        if pieces := parts(word):
+            found.append(both([either(self._written(p)) for p in pieces]))
+        return found
+
+    def _flat(self, query: Query, weight: float) -> Query:
+        return Query.boost_query(Query.const_score_query(query, 1.0), weight)
+
+
+def both(queries: Sequence[Query]) -> Query:
+    """What meets every one."""
+    return queries[0] if len(queries) == 1 else Query.boolean_query([(tantivy.Occur.Must, q) for q in queries])
+
+
+def either(queries: Sequence[Query]) -> Query:
+    """What meets at least one."""
+    return queries[0] if len(queries) == 1 else Query.boolean_query([(tantivy.Occur.Should, q) for q in queries])
