@@ -9,18 +9,19 @@ from rest_framework import serializers
 
 from marketplace.accounts.models import FreelancerProfile
 from marketplace.core.api.fields import CurrencyField
+from marketplace.core.api.serializers import Serializer
 from marketplace.jobs.models import Job
 from marketplace.jobs.search import people, posts
 
 from .serializers import CategorySerializer, JobCard, SkillSerializer
 
 
-class HitReason(serializers.Serializer):
+class HitReason(Serializer):
     kind = serializers.ChoiceField(choices=["words", "skill", "filter", "recency", "rating"])
     text = serializers.CharField()
 
 
-class PriceEstimate(serializers.Serializer):
+class PriceEstimate(Serializer):
     """What a price is worth in the currency that was asked for, by the stored rates and without spread: an estimate, never a quote."""
 
     low_minor = serializers.IntegerField()
@@ -28,7 +29,7 @@ class PriceEstimate(serializers.Serializer):
     currency = serializers.CharField()
 
 
-class FacetCount(serializers.Serializer):
+class FacetCount(Serializer):
     """How many results have this value; the facet's own filter is not counted in."""
 
     value = serializers.CharField(help_text="Slug or code, as the filter takes it.")
@@ -45,7 +46,7 @@ class JobHit(JobCard):
     estimate = PriceEstimate(allow_null=True, help_text="Set when a budget in another currency was asked for.")
 
 
-class SearchPage(serializers.Serializer):
+class SearchPage(Serializer):
     next = serializers.CharField(allow_null=True, help_text="Path and query of the next page; null at the end.")
     total = serializers.IntegerField(help_text="How many match in all, by the index.")
     loosened = serializers.BooleanField(help_text="Nothing has all the words: these have some of them.")
@@ -58,7 +59,7 @@ class JobSearchResult(SearchPage):
     results = JobHit(many=True)
 
 
-class Rating(serializers.Serializer):
+class Rating(Serializer):
     """Shrunken mean of the reviews with its interval."""
 
     mean = serializers.FloatField()
@@ -67,7 +68,7 @@ class Rating(serializers.Serializer):
     count = serializers.IntegerField()
 
 
-class FreelancerHit(serializers.Serializer):
+class FreelancerHit(Serializer):
     """A freelancer in a search, with the reasons why they are there."""
 
     id = serializers.IntegerField()
@@ -95,7 +96,7 @@ class FreelancerSearchResult(SearchPage):
     results = FreelancerHit(many=True)
 
 
-class _Search(serializers.Serializer):
+class _Search(Serializer):
     """What both searches take."""
 
     query = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -219,7 +220,7 @@ def _answer(
         following = replace_query_param(request.get_full_path(), "cursor", cursor)
     more = [{"position": h.position, "score": h.score, "reasons": h.reasons, "estimate": h.estimate} for h in found.hits]
     body = {
-        "results": [{**card, **extra} for card, extra in zip(cards, more, strict=True)],
+        "results": [{**_plain(card), **extra} for card, extra in zip(cards, more, strict=True)],
         "next": following,
         "total": found.total,
         "loosened": found.loosened,
@@ -228,6 +229,11 @@ def _answer(
         "facets": _facets(found.facets),
     }
     return Response(body)
+
+
+def _plain(card: dict[str, Any]) -> dict[str, Any]:
+    """The card with its instants written as the serializers' fields write them."""
+    return {k: v.isoformat().replace("+00:00", "Z") if isinstance(v, datetime) else v for k, v in card.items()}
 
 
 def _facets(counts: dict[str, list[tuple[str, int]]]) -> dict[str, list[dict[str, Any]]]:
