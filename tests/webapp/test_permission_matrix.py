@@ -64,7 +64,7 @@ def _stored() -> str:
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
     from marketplace.accounts.models import ProfileEntry
-    from marketplace.core.models import StoredFile
+    from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
     from marketplace.payments.models import Payment
 
@@ -102,12 +102,15 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
             stored_as=_stored(),
             uploaded_at=dispute.opened_at,
         ).pk,
+        "bulk-acts": BulkAct.objects.create(
+            name="payout_refuse", actor_id=alice.pk, object_ids=[1], reason="r", created_at=dispute.opened_at
+        ).pk,
         "inbox": InboxItem.objects.filter(user=alice).values_list("pk", flat=True).first() or 1,
     }
 
 
 def address(route: str, numbers: dict[str, int]) -> str:
-    filled = re.sub(r"(\w+)/<int:\w+>", lambda m: f"{m[1]}/{numbers[m[1]]}", route)
+    filled = re.sub(r"([\w-]+)/<int:\w+>", lambda m: f"{m[1]}/{numbers[m[1]]}", route)
     return "/api/v1/" + re.sub(r"<slug:\w+>", "nothing", filled)
 
 

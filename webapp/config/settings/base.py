@@ -188,6 +188,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-events": {"task": "marketplace.core.tasks.deliver_events", "schedule": 5.0},
+    "work-bulk-acts": {"task": "marketplace.core.tasks.work_bulk_acts", "schedule": 30.0},
     "forget-answers": {"task": "marketplace.core.tasks.forget_answers", "schedule": crontab(minute="41")},
     "auto-approve": {"task": "marketplace.contracts.tasks.auto_approve_due", "schedule": 60.0},
     "clear-released": {"task": "marketplace.contracts.tasks.clear_due", "schedule": 60.0},
@@ -204,6 +205,13 @@ CELERY_BEAT_SCHEDULE = {
 # The defaults of the domain; every number is a setting.
 BUSINESS_CLOCK_MOVABLE = False
 BUSINESS_CLOCK_FOR_EVERYBODY = False
+# switches and numbers that staff may change while the house runs: core.features
+SIGN_UP_OPEN = True
+POSTING_OPEN = True
+PROPOSALS_OPEN = True
+FUNDING_OPEN = True
+PAYOUTS_OPEN = True
+FEATURES_STALE_SECONDS = 5.0
 JOB_OPEN_DAYS = 30
 AUTO_APPROVE_DAYS = 14
 CLEARING_DAYS = 5

@@ -152,3 +152,35 @@ class StaffAct(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} of {self.object_type}:{self.object_id} by {self.actor_id}"
+
+
+class FeatureSetting(models.Model):
+    """What staff put in place of a setting of the installation; null is the setting itself. See core.features."""
+
+    name = models.CharField(max_length=40, unique=True)
+    value = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BulkAct(models.Model):
+    """One act of staff on many objects, and how far it has come. See core.bulk."""
+
+    name = models.CharField(max_length=40)
+    actor_id = models.BigIntegerField(help_text="accounts_user.id of whoever of staff acts.")
+    object_ids = models.JSONField()
+    reason = models.CharField(max_length=500)
+    place = models.PositiveIntegerField(default=0, help_text="How many of the objects have been tried.")
+    done = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    refusals = models.JSONField(default=list, help_text='[{"object_id", "code", "message"}], the first 200.')
+    created_at = models.DateTimeField(help_text="Business time.")
+    claimed_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["finished_at", "id"], name="bulk_act_open")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {len(self.object_ids)}"

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import clock, events
+from . import bulk, clock, events
 from .models import Delivery, IdempotencyRecord
 from .transactions import run_in_transaction
 
@@ -105,3 +105,9 @@ def forget_answers(batch: int = 5000) -> int:
     """Delete stored answers older than ANSWERS_KEPT_FOR, at most `batch` at a time; returns how many."""
     old = list(IdempotencyRecord.objects.filter(claimed_at__lt=timezone.now() - ANSWERS_KEPT_FOR).values_list("pk", flat=True)[:batch])
     return IdempotencyRecord.objects.filter(pk__in=old).delete()[0]
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=3600)
+def work_bulk_acts() -> int:
+    """Go on with every open act of staff on many objects; called when one is put and by beat. Returns how many objects were tried."""
+    return sum(bulk.work_off(act_id) for act_id in bulk.open_ids())

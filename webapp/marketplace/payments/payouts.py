@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from marketplace.core import clock, events, ports
-from marketplace.core.errors import IdempotencyConflict, NotAllowed, Unavailable
+from marketplace.core import audit, clock, events, ports
+from marketplace.core.errors import IdempotencyConflict, NotAllowed, NotFound, Unavailable
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, require
 from marketplace.core.states import move
@@ -32,8 +32,11 @@ from .states import PAYOUT
 
 
 def payout_locked(payout_id: int) -> Payout:
-    """The payout, locked and read again. Payouts are locked before balances."""
-    return Payout.objects.select_for_update().get(pk=payout_id)
+    """The payout, locked and read again. Payouts are locked before balances. Raises NotFound."""
+    payout = Payout.objects.select_for_update().filter(pk=payout_id).first()
+    if payout is None:
+        raise NotFound("payout")
+    return payout
 
 
 @unit_of_work
@@ -91,7 +94,9 @@ def payout_allow(*, actor: Actor, payout_id: int, reason: str) -> Payout:
     require(policies.decides_payouts(actor), "payout_allow_not_yours", "Only finance staff can do that.")
     payout = payout_locked(payout_id)
     require(payout.payee_id != actor.pk, "payout_own", "Nobody lets their own payout go: another member of staff decides.")
+    before = payout.state
     move(payout, PAYOUT, "clear", role="staff", actor_id=actor.pk, reason=reason)
+    _audited(actor, payout, before, reason)
     return payout
 
 
@@ -101,8 +106,15 @@ def payout_refuse(*, actor: Actor, payout_id: int, reason: str) -> Payout:
     require(policies.decides_payouts(actor), "payout_refuse_not_yours", "Only finance staff can do that.")
     payout = payout_locked(payout_id)
     require(payout.state != "sent", "payout_already_sent", "It was sent already; only the bank can answer now.")
+    before = payout.state
     _fail(payout, "refused", role="staff", actor_id=actor.pk, reason=reason)
+    _audited(actor, payout, before, reason)
     return payout
+
+
+def _audited(actor: Actor, payout: Payout, before: str, reason: str) -> None:
+    states = {"before": {"state": before}, "after": {"state": payout.state}}
+    audit.record(actor=actor, action="payout_decide", obj=payout, reason=reason, **states)
 
 
 def payout_send(*, payout_id: int) -> Payout:

@@ -38,6 +38,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bulk-acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Acts on many objects: those you may do yourself, newest first. */
+        get: operations["bulk_acts"];
+        put?: never;
+        /** @description Acts on many objects: those you may do yourself, newest first. */
+        post: operations["bulk_act_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulk-acts/{act_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One of them, with what was refused and why. */
+        get: operations["bulk_act"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/categories": {
         parameters: {
             query?: never;
@@ -423,6 +458,40 @@ export interface paths {
         put?: never;
         /** @description The filer takes the dispute back. */
         post: operations["dispute_withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every number and switch that staff may change while the house runs. */
+        get: operations["feature_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-settings/{feature}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description One of them. The change counts for what begins afterwards; it is audited with its reason. */
+        put: operations["feature_setting_put"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1564,6 +1633,27 @@ export interface components {
         };
         /** @enum {unknown} */
         BlankEnum: "";
+        BulkActInRequest: {
+            /** @description One of the acts the house knows, such as payout_allow. */
+            name: string;
+            object_ids: number[];
+            reason: string;
+        };
+        /** @description How far an act on many objects has come: `done` + `refused` of `total` have been tried. */
+        BulkActOut: {
+            id: number;
+            name: string;
+            actor_id: number;
+            reason: string;
+            readonly total: number;
+            done: number;
+            refused: number;
+            refusals: components["schemas"]["Refusal"][];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
         Category: {
             slug: string;
             name: string;
@@ -2086,6 +2176,27 @@ export interface components {
             value: string;
             name: string;
             count: number;
+        };
+        FeatureInRequest: {
+            /** @description A whole number within the bounds, true or false; null brings the default back. */
+            value: unknown;
+            reason: string;
+        };
+        /** @description A number or switch that staff may change; `value` counts now, `default` is the installation's. */
+        FeatureOut: {
+            name: string;
+            words: string;
+            /** @description True or false instead of a number. */
+            switch: boolean;
+            /** @description A whole number, or true and false. */
+            value: unknown;
+            default: unknown;
+            changed: boolean;
+            low: number | null;
+            high: number | null;
+        };
+        FeaturesOut: {
+            results: components["schemas"]["FeatureOut"][];
         };
         /** @description A published price; a contract keeps the version that it was quoted. */
         FeeSchedule: {
@@ -2689,6 +2800,14 @@ export interface components {
          * @enum {string}
          */
         PaceEnum: "instant" | "daily" | "off";
+        PaginatedBulkActOutList: {
+            results: components["schemas"]["BulkActOut"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedContractSummaryList: {
             results: components["schemas"]["ContractSummary"][];
             /**
@@ -3196,6 +3315,11 @@ export interface components {
             slug: string;
             name: string;
         };
+        Refusal: {
+            object_id: number;
+            code: string;
+            message: string;
+        };
         /** @description Everything that is needed to compute the number again. */
         Reputation: {
             user_id: number;
@@ -3587,6 +3711,185 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulk_acts: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedBulkActOutList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulk_act_start: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkActInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkActOut"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulk_act: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                act_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkActOut"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5147,6 +5450,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DisputeWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feature_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeaturesOut"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feature_setting_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                feature: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeatureInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureOut"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
