@@ -31,6 +31,7 @@ from tests.webapp.contracts_cast import (  # noqa: F401 (fixtures)
     proposal,
     submitted,
 )
+from tests.webapp.hours_cast import weekly_numbers
 from tests.webapp.matrix.table import BODIES, GROUPS, TABLE
 from tests.webapp.people import Person
 
@@ -106,6 +107,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
             name="payout_refuse", actor_id=alice.pk, object_ids=[1], reason="r", created_at=dispute.opened_at
         ).pk,
         "inbox": InboxItem.objects.filter(user=alice).values_list("pk", flat=True).first() or 1,
+        **weekly_numbers(alice, bob),
     }
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from importlib import import_module
 
-APPS = ("core", "activity", "accounts", "payments", "jobs", "contracts", "messaging", "matching", "disputes", "trust", "notifications")
+APPS = (
+    "core",
+    "activity",
+    "accounts",
+    "payments",
+    "jobs",
+    "contracts",
+    "hours",
+    "messaging",
+    "matching",
+    "disputes",
+    "trust",
+    "notifications",
+)
 GROUPS = ("support", "moderator", "finance", "admin", "analyst")
 #: everybody who knocks, in the order of the found statuses
 WHO = ("anonymous", "charlie", "alice", "bob", *GROUPS)

@@ -176,6 +176,8 @@ SPECTACULAR_SETTINGS = {
         "ProposalStateEnum": "marketplace.jobs.states.PROPOSAL.choices",
         "AuthorSideEnum": "marketplace.trust.models.Review.Side",
         "DisputeStateEnum": "marketplace.disputes.states.DISPUTE.choices",
+        "MilestoneStateEnum": "marketplace.contracts.states.MILESTONE.choices",
+        "CapChangeStateEnum": "marketplace.contracts.states.CAP_CHANGE.choices",
         "ContractStateEnum": "marketplace.contracts.states.CONTRACT.choices",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -191,6 +193,9 @@ CELERY_BEAT_SCHEDULE = {
     "work-bulk-acts": {"task": "marketplace.core.tasks.work_bulk_acts", "schedule": 30.0},
     "forget-answers": {"task": "marketplace.core.tasks.forget_answers", "schedule": crontab(minute="41")},
     "auto-approve": {"task": "marketplace.contracts.tasks.auto_approve_due", "schedule": 60.0},
+    "open-weeks": {"task": "marketplace.contracts.tasks.open_weeks_due", "schedule": 60.0},
+    "close-weeks": {"task": "marketplace.contracts.tasks.close_weeks_due", "schedule": 60.0},
+    "grant-questions": {"task": "marketplace.contracts.tasks.grant_questions_due", "schedule": 60.0},
     "clear-released": {"task": "marketplace.contracts.tasks.clear_due", "schedule": 60.0},
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
     "advance-disputes": {"task": "marketplace.disputes.tasks.advance_due", "schedule": 60.0},
@@ -216,6 +221,12 @@ JOB_OPEN_DAYS = 30
 AUTO_APPROVE_DAYS = 14
 CLEARING_DAYS = 5
 REVIEW_WINDOW_DAYS = 14
+# counted from the Monday 00:00 UTC on which the week is over
+TIMESHEET_CLOSES_AFTER_MINUTES = 12 * 60
+TIMESHEET_REVIEW_ENDS_AFTER_MINUTES = 5 * 24 * 60 - 1
+TIMESHEET_LEAST_REVIEW_HOURS = 48
+TIMESHEET_ANSWER_DAYS = 3
+TIMESHEET_DECIDE_DAYS = 4
 DISPUTE_RESPONSE_BUSINESS_DAYS = 5
 DISPUTE_HOLIDAYS: list[str] = []
 DISPUTE_NEGOTIATION_DAYS = 14

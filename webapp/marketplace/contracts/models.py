@@ -7,7 +7,10 @@ from django.db import models
 
 from marketplace.core.fields import StampedModel
 
+from .hours_models import CapChange, HourlyTerms, TimeEntry, Timesheet
 from .states import CONTRACT, MILESTONE
+
+__all__ = ["CapChange", "Contract", "HourlyTerms", "Milestone", "Submission", "TimeEntry", "Timesheet"]
 
 
 class Contract(StampedModel):

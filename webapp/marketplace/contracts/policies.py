@@ -50,4 +50,6 @@ def milestone_actions(contract: Contract, milestone: Milestone, role: str) -> li
     if contract.state != "active":
         return []
     possible = MILESTONE.actions_from(milestone.state, role)
+    if getattr(milestone, "timesheet", None) is not None:
+        possible = [a for a in possible if a not in ("start", "submit", "request_changes")]  # done with the week's own routes
     return [ROUTES.get(a, a) for a in MILESTONE_ROUTES if a in possible and not (a == "refund" and role == "staff")]

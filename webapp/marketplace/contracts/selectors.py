@@ -20,7 +20,7 @@ from .models import Contract, Milestone, Submission
 
 def visible_to(actor: Actor) -> QuerySet[Contract]:
     """The contracts of which the actor is a side; staff see all."""
-    everything = Contract.objects.select_related("client", "freelancer")
+    everything = Contract.objects.select_related("client", "freelancer", "hours")
     if actor.is_staff:
         return everything
     if actor.pk is None:
@@ -49,9 +49,9 @@ def milestone_for(actor: Actor, milestone_id: int) -> Milestone:
 
 
 def milestones_of(contract: Contract) -> list[Milestone]:
-    """In order, with their submissions, newest first."""
+    """In order, with their submissions, newest first, and their week if they hold one."""
     newest_first = Prefetch("submissions", queryset=Submission.objects.order_by("-version"))
-    return list(contract.milestones.order_by("position").prefetch_related(newest_first))
+    return list(contract.milestones.select_related("timesheet").order_by("position").prefetch_related(newest_first))
 
 
 def submissions_of(milestone_id: int) -> list[Submission]:

@@ -29,7 +29,11 @@ MILESTONE = Machine(
         ("planned", "fund"): ("funded", {"client", "system"}),
         ("planned", "cancel"): ("cancelled", {"client", "freelancer", "system"}),
         ("funded", "start"): ("in_progress", {"freelancer"}),
-        **{(s, "submit"): ("submitted", {"freelancer"}) for s in ("funded", "in_progress", "changes_requested")},
+        # the clock submits what was logged of a week
+        **{(s, "submit"): ("submitted", {"freelancer", "system"}) for s in ("funded", "in_progress")},
+        ("changes_requested", "submit"): ("submitted", {"freelancer"}),
+        # questioned hours leave their week for a hold of their own and wait for the freelancer's answer
+        ("planned", "hold_questioned"): ("changes_requested", {"client"}),
         ("submitted", "request_changes"): ("changes_requested", {"client"}),
         ("submitted", "approve"): ("approved", {"client", "system"}),
         ("approved", "release"): ("released", {"client", "system"}),
@@ -38,5 +42,16 @@ MILESTONE = Machine(
         # A withdrawn dispute puts the milestone back exactly where it was: one action for each state it can come from.
         **{("disputed", f"return_to_{s}"): (s, {"client", "freelancer"}) for s in FUNDED_STATES},
         ("disputed", "resolve"): ("resolved", {"staff", "system"}),
+    },
+)
+
+#: a wish to work more or fewer hours a week; who asked is not who answers (services decide that)
+CAP_CHANGE = Machine(
+    "cap_change",
+    "proposed",
+    {
+        ("proposed", "accept"): ("accepted", {"client", "freelancer"}),
+        ("proposed", "decline"): ("declined", {"client", "freelancer"}),
+        ("proposed", "withdraw"): ("withdrawn", {"client", "freelancer", "system"}),
     },
 )

@@ -16,6 +16,8 @@ from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.payments import selectors as money
 
+from .hours_timeline import TITLES as WEEK_TITLES
+from .hours_timeline import next_week_clock, week_clocks, weeks_of
 from .models import Contract, Milestone
 from .states import CONTRACT_ENDED
 
@@ -69,6 +71,7 @@ EVENT_TITLES = {
     "milestone.refund": "Funds given back",
     "milestone.dispute": "Dispute opened",
     "milestone.resolve": "Dispute settled",
+    **WEEK_TITLES,
 }
 POSTING_TITLES = {
     "hold": "Wallet → funds held",
@@ -88,6 +91,15 @@ RULES = {
     "dispute_agreement": "both sides' offers in the dispute met",
     "dispute_proposal": "both sides accepted the computed split",
     "dispute_appeal": "decided on appeal",
+    "week_begins": "from the client's wallet as the week began",
+    "unspent_rolls": "unspent money of an earlier week funds this one",
+    "unspent_hours": "the week's hours cost less than was held",
+    "nothing_logged": "no hours were logged for the week",
+    "hours_questioned": "questioned hours are held apart",
+    "hours_corrected": "the freelancer corrected questioned hours",
+    "questions_unanswered": "the questions were not answered in time",
+    "hours_stopped": "the weeks were stopped before it began",
+    "week_review_silence": "by the clock: the review of the week was over",
 }
 
 
@@ -107,12 +119,13 @@ def clocks(contract: Contract, milestones: list[Milestone]) -> list[Clock]:
     if contract.state in CONTRACT_ENDED and contract.started_at and contract.ended_at:
         shuts = contract.ended_at + timedelta(days=settings.REVIEW_WINDOW_DAYS)
         found.append(Clock("review_window", shuts, "The window for reviews shuts and written reviews open."))
+    found += [Clock(*row) for row in next_week_clock(contract)]
     return sorted(found, key=lambda c: (c.at, c.milestone_id or 0, c.clock))
 
 
 def _milestone_clocks(contract: Contract, m: Milestone) -> list[Clock]:
     amount = Money(m.amount_minor, m.currency)
-    found = []
+    found = [Clock(*row, m.pk) for row in week_clocks(contract, m)]
     if m.state == "submitted" and m.auto_approve_at and contract.paused_at is None:
         found.append(
             Clock("auto_approval", m.auto_approve_at, f"“{m.title}” is approved and {amount} is released to the freelancer.", m.pk)
@@ -137,7 +150,10 @@ def timeline(contract: Contract, milestones: list[Milestone], now: datetime) -> 
     """Events and postings in the order they happened, then the clocks that are still to run, soonest first."""
     names = {contract.client_id: contract.client.display_name, contract.freelancer_id: contract.freelancer.display_name}
     titles = {m.pk: m.title for m in milestones}
-    past = [(e.at, order, e) for order, e in enumerate([*_events(contract, titles, names), *_postings(contract, titles, names)])]
+    past = [
+        (e.at, order, e)
+        for order, e in enumerate([*_events(contract, titles, names, weeks_of(milestones)), *_postings(contract, titles, names)])
+    ]
     ahead = [
         Item(
             at=c.at,
@@ -158,12 +174,16 @@ def _who(actor_id: int | None, names: dict[int, str]) -> str:
     return "the clock" if actor_id is None else names.get(actor_id, "Openlance staff")
 
 
-def _events(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
-    of_contract = Q(aggregate_type="contracts.contract", aggregate_id=contract.pk)
-    of_milestones = Q(aggregate_type="contracts.milestone", aggregate_id__in=list(titles))
+def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], weeks: dict[int, int]) -> list[Item]:
+    """`weeks` leads from a week's id to its milestone's."""
+    asked = Q(aggregate_type="contracts.contract", aggregate_id=contract.pk)
+    asked |= Q(aggregate_type="contracts.milestone", aggregate_id__in=list(titles))
+    if weeks:
+        asked |= Q(aggregate_type="contracts.timesheet", aggregate_id__in=list(weeks))
     found = []
-    for event in sorted(Event.objects.filter(of_contract | of_milestones), key=lambda e: e.pk):
-        milestone_id = event.aggregate_id if event.aggregate_type == "contracts.milestone" else None
+    for event in sorted(Event.objects.filter(asked), key=lambda e: e.pk):
+        about_milestone = {"contracts.milestone": event.aggregate_id, "contracts.timesheet": weeks.get(event.aggregate_id)}
+        milestone_id = about_milestone.get(event.aggregate_type)
         withdrawn = event.kind.startswith("milestone.return_to_")
         title = "Dispute withdrawn" if withdrawn else EVENT_TITLES.get(event.kind)
         if title is None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from marketplace.accounts.models import AccountClosing, CompanyDetails, DataExport, ProfileEntry
-from marketplace.contracts.models import Contract, Milestone
+from marketplace.contracts.models import CapChange, Contract, Milestone, Timesheet
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Proposal
@@ -62,9 +62,19 @@ def _closing(pk: int) -> Scene:
     return closing.user_id, closing.user_id, "/settings/account", f"{closing.closes_at:%Y-%m-%d %H:%M} UTC"
 
 
+def _timesheet(pk: int) -> Scene:
+    return _milestone(Timesheet.objects.values_list("milestone_id", flat=True).get(pk=pk))
+
+
+def _cap_change(pk: int) -> Scene:
+    return _contract(CapChange.objects.values_list("contract_id", flat=True).get(pk=pk))
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.contract": _contract,
     "contracts.milestone": _milestone,
+    "contracts.timesheet": _timesheet,
+    "contracts.capchange": _cap_change,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
@@ -98,6 +108,16 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "milestone.release": (BOTH, "The money of “{title}” was released."),
     "milestone.clear": (FREELANCER, "The money of “{title}” is available for payout."),
     "milestone.refund": (CLIENT, "The money of “{title}” is back in your wallet. {reason}"),
+    "contract.stop_hours": (BOTH, "The weeks of “{title}” were stopped: no new week begins. {reason}"),
+    "contract.hours_settings": (FREELANCER, "The client changed how the weeks of “{title}” are funded."),
+    "cap_change.propose": (BOTH, "Another weekly cap was proposed for “{title}”: please answer."),
+    "cap_change.accept": (BOTH, "The new weekly cap of “{title}” was agreed; it holds for weeks that are not funded yet."),
+    "cap_change.decline": (BOTH, "The new weekly cap of “{title}” was declined."),
+    "cap_change.withdraw": (BOTH, "The proposed weekly cap of “{title}” was withdrawn. {reason}"),
+    "timesheet.unprotected": (BOTH, "“{title}” began without money held: no hours can be logged before the client funds it."),
+    "timesheet.question": (FREELANCER, "Your client questioned hours (“{title}”). Answer in time: silence grants the questions."),
+    "timesheet.answer": (CLIENT, "Your questions (“{title}”) were answered. Approve or dispute what stands; silence approves it."),
+    "timesheet.grant": (BOTH, "The questions were granted (“{title}”); the money is back in the client's wallet. {reason}"),
     "dispute.open": (BOTH, "“{title}” is disputed. Answer in time: if you stay silent, the claim is granted."),
     "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
     "dispute.respond": (BOTH, "The other side answered the dispute on “{title}”: you can now make each other offers."),
@@ -140,7 +160,7 @@ OWN_ACTS = frozenset({"closing.request", "closing.cancel"})
 TOPICS: dict[str, tuple[str, ...]] = {
     "proposals": ("proposal", "invitation", "job"),
     "searches": ("saved_search",),
-    "contracts": ("contract", "milestone", "timesheet"),
+    "contracts": ("contract", "milestone", "timesheet", "cap_change"),
     "money": ("payment", "payout"),
     "disputes": ("dispute",),
     "reviews": ("review",),

@@ -73,6 +73,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cap-changes/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The other side agrees: the cap holds for every week that is not funded yet. */
+        post: operations["cap_change_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cap-changes/{id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The other side does not agree: the cap stays. */
+        post: operations["cap_change_decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cap-changes/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Whoever proposed the cap takes the wish back. */
+        post: operations["cap_change_withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/categories": {
         parameters: {
             query?: never;
@@ -192,6 +243,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contracts/{id}/cap-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A wish for another weekly cap. */
+        post: operations["contract_cap_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/contracts/{id}/decline": {
         parameters: {
             query?: never;
@@ -203,6 +271,41 @@ export interface paths {
         put?: never;
         /** @description The freelancer declines the offer: contract and planned milestones are cancelled, the proposal is declined. */
         post: operations["contract_decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Rate, weekly cap and the handling of money of a weekly contract. */
+        get: operations["contract_hours"];
+        put?: never;
+        /** @description The client chooses where unspent money goes and whether the wallet funds each week. */
+        post: operations["contract_hours_settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/hours/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description No week is opened any more; the present one runs to its end, later ones give their money back. */
+        post: operations["contract_hours_stop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -286,6 +389,40 @@ export interface paths {
         };
         /** @description Work and money in one list, then the clocks that are still to run. */
         get: operations["contract_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/timesheet.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every entry of a contract as CSV (UTF-8); texts that a spreadsheet could run as a formula are quoted. */
+        get: operations["contract_timesheet_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/weeks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The weeks of a contract, newest first. */
+        get: operations["contract_weeks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1552,6 +1689,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/time-entries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description One entry of an open week. */
+        delete: operations["time_entry_remove"];
+        options?: never;
+        head?: never;
+        /** @description One entry of an open week. */
+        patch: operations["time_entry_change"];
+        trace?: never;
+    };
     "/api/v1/users/{id}/reputation": {
         parameters: {
             query?: never;
@@ -1586,6 +1741,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/weeks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One week with its entries. */
+        get: operations["week_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/weeks/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What is corrected returns to the client at once; what stands is approved, disputed or, by silence, approved. */
+        post: operations["week_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/weeks/{id}/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Log minutes of one day that has passed, within the cap, in a funded week that is not closed. */
+        post: operations["week_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/weeks/{id}/question": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Answers with the questioned part, whose money is held apart; the other hours go on to approval. */
+        post: operations["week_question"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/weeks/{id}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Fixes the hours; the rest of the hold returns to the client's wallet at once. */
+        post: operations["week_submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1597,6 +1837,14 @@ export interface components {
         Amount: {
             minor: number;
             currency: string;
+        };
+        /** @description Fewer `minutes`, or a `text` that says why the entry stands. */
+        AnswerRequest: {
+            /** Format: int64 */
+            entry_id: number;
+            minutes?: number | null;
+            /** @default  */
+            text?: string;
         };
         AppealRequest: {
             reason: string;
@@ -1654,6 +1902,32 @@ export interface components {
             /** Format: date-time */
             finished_at: string | null;
         };
+        /** @description A wish for another weekly cap; `mine` says whether the viewer proposed it. */
+        CapChange: {
+            readonly id: number;
+            readonly contract_id: number;
+            readonly state: components["schemas"]["CapChangeStateEnum"];
+            readonly weekly_cap_minutes: number;
+            readonly note: string;
+            readonly mine: boolean;
+            /** Format: date-time */
+            readonly proposed_at: string;
+            /** Format: date-time */
+            readonly answered_at: string | null;
+        };
+        CapChangeProposeRequest: {
+            weekly_cap_minutes: number;
+            /** @default  */
+            note?: string;
+        };
+        /**
+         * @description * `accepted` - accepted
+         *     * `declined` - declined
+         *     * `proposed` - proposed
+         *     * `withdrawn` - withdrawn
+         * @enum {string}
+         */
+        CapChangeStateEnum: "accepted" | "declined" | "proposed" | "withdrawn";
         Category: {
             slug: string;
             name: string;
@@ -1856,10 +2130,13 @@ export interface components {
          *     * `clearing` - clearing
          *     * `dispute_decision` - dispute_decision
          *     * `due` - due
+         *     * `question_answer` - question_answer
          *     * `review_window` - review_window
+         *     * `timesheet_close` - timesheet_close
+         *     * `week_open` - week_open
          * @enum {string}
          */
-        ClockEnum: "auto_approval" | "clearing" | "dispute_decision" | "due" | "review_window";
+        ClockEnum: "auto_approval" | "clearing" | "dispute_decision" | "due" | "question_answer" | "review_window" | "timesheet_close" | "week_open";
         /** @description What staff found; the reason is for the client and staff only. */
         CompanyCheck: {
             state: components["schemas"]["CheckStateEnum"];
@@ -1881,7 +2158,11 @@ export interface components {
             missing: components["schemas"]["HintOut"][];
             there: components["schemas"]["HintOut"][];
         };
-        /** @description A contract with its milestones, the clocks that run, and what the viewer may do now (the last words of routes). */
+        /**
+         * @description A contract with its milestones, the clocks that run, and what the viewer may do now (the last words of routes).
+         *
+         *     `hours` is null unless the contract is paid by weekly timesheets: then each week is one of its milestones.
+         */
         Contract: {
             readonly id: number;
             job_id: number;
@@ -1908,6 +2189,7 @@ export interface components {
             readonly started_at: string | null;
             /** Format: date-time */
             readonly ended_at: string | null;
+            readonly hours: components["schemas"]["ContractWeeks"] | null;
             readonly milestones: components["schemas"]["Milestone"][];
             readonly clocks: components["schemas"]["ContractClock"][];
             readonly actions: string[];
@@ -1959,6 +2241,13 @@ export interface components {
             readonly started_at: string | null;
             /** Format: date-time */
             readonly ended_at: string | null;
+        };
+        /** @description What a weekly contract agreed on, in short; `contracts/{id}/hours` and `contracts/{id}/weeks` say more. */
+        ContractWeeks: {
+            rate_minor: number;
+            weekly_cap_minutes: number;
+            /** Format: date-time */
+            stopped_at: string | null;
         };
         /** @description A dispute; `actions` are the last words of the routes the viewer may use now, `if_nobody_acts` what happens at `decide_by`. */
         Dispute: {
@@ -2110,6 +2399,13 @@ export interface components {
             account: string;
             milestone_id: number | null;
             change: components["schemas"]["Amount"];
+        };
+        /** @description `day` by UTC. */
+        EntryLogRequest: {
+            /** Format: date */
+            day: string;
+            minutes: number;
+            what: string;
         };
         EntryOrderRequest: {
             /** @description Every entry of the section once. */
@@ -2435,6 +2731,39 @@ export interface components {
          * @enum {string}
          */
         HitReasonKindEnum: "words" | "skill" | "filter" | "recency" | "rating";
+        /** @description What a weekly contract agreed on. A change of the cap holds for weeks that are not funded yet. */
+        HourlyTerms: {
+            /** @description Of one hour, in minor units of the contract's currency. */
+            readonly rate_minor: number;
+            readonly currency: string;
+            /** @description Of weeks that are not funded yet; a funded week keeps its own. */
+            readonly weekly_cap_minutes: number;
+            /**
+             * @description Where money goes that a week did not need.
+             *
+             *     * `refund` - stays in the client's wallet
+             *     * `roll` - funds the next week that waits for money
+             */
+            readonly unspent: components["schemas"]["UnspentEnum"];
+            /** @description Whether each week is funded from the client's wallet when it begins. */
+            readonly auto_fund: boolean;
+            /**
+             * Format: date-time
+             * @description When the next week begins and another is opened; null before the start and after the end.
+             */
+            readonly next_week_at: string | null;
+            /**
+             * Format: date-time
+             * @description No week is opened and no later day is worked from then on.
+             */
+            readonly stopped_at: string | null;
+            readonly cap_changes: components["schemas"]["CapChange"][];
+        };
+        /** @description What is left out stays as it is. */
+        HoursSettingsRequest: {
+            unspent?: components["schemas"]["UnspentEnum"];
+            auto_fund?: boolean;
+        };
         InboxItem: {
             readonly id: number;
             readonly kind: string;
@@ -2727,6 +3056,7 @@ export interface components {
             submissions: components["schemas"]["Submission"][];
             readonly clocks: components["schemas"]["ContractClock"][];
             readonly actions: string[];
+            readonly week_id: number | null;
         };
         /**
          * @description * `approved` - approved
@@ -2775,9 +3105,11 @@ export interface components {
         };
         /** @enum {unknown} */
         NullEnum: null;
-        /** @description Without `milestones` the proposal's own are offered. */
+        /** @description Without `milestones` the proposal's own are offered. An hourly job's offer names `weekly_cap_minutes`, or milestones as blocks of work. */
         OfferRequest: {
             milestones?: components["schemas"]["TermRequest"][] | null;
+            /** @description Most minutes a week (Monday to Sunday, UTC). */
+            weekly_cap_minutes?: number | null;
         };
         Opened: {
             item_type: components["schemas"]["ItemTypeEnum"];
@@ -2856,6 +3188,14 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedWeekList: {
+            results: components["schemas"]["Week"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         /** @description One additive contribution; the values of all parts sum to the score. */
         Part: {
             name: string;
@@ -2892,6 +3232,13 @@ export interface components {
             started_on?: string | null;
             /** Format: date */
             ended_on?: string | null;
+        };
+        /** @description What is left out stays as it is. */
+        PatchedEntryChangeRequest: {
+            /** Format: date */
+            day?: string;
+            minutes?: number;
+            what?: string;
         };
         PatchedExperienceInRequest: {
             role?: string;
@@ -3219,6 +3566,11 @@ export interface components {
             milestones?: components["schemas"]["MilestoneTermsRequest"][];
             answers?: string[];
         };
+        QuestionRequest: {
+            /** Format: int64 */
+            entry_id: number;
+            reason: string;
+        };
         /** @description gross = fee + tax + net exactly; `payee_net` is the net in the freelancer's currency. */
         Quote: {
             gross: components["schemas"]["Amount"];
@@ -3525,6 +3877,27 @@ export interface components {
             due_in_days?: number | null;
             acceptance?: string[];
         };
+        /** @description Minutes of one day (UTC). `amount_minor` is null until the week is closed; `minutes_questioned` is what the question was about. */
+        TimeEntry: {
+            readonly id: number;
+            readonly week_id: number;
+            /** Format: date */
+            readonly day: string;
+            readonly minutes: number;
+            readonly what: string;
+            /** Format: date-time */
+            readonly logged_at: string;
+            /** @description Its share of the week's amount. */
+            readonly amount_minor: number | null;
+            readonly question: string;
+            /** Format: date-time */
+            readonly questioned_at: string | null;
+            /** @description Its minutes before the freelancer answered. */
+            readonly minutes_questioned: number | null;
+            readonly answer: string;
+            /** Format: date-time */
+            readonly answered_at: string | null;
+        };
         Timeline: {
             /** Format: date-time */
             now: string;
@@ -3566,6 +3939,12 @@ export interface components {
             changes: components["schemas"]["Effect"][];
         };
         /**
+         * @description * `refund` - stays in the client's wallet
+         *     * `roll` - funds the next week that waits for money
+         * @enum {string}
+         */
+        UnspentEnum: "refund" | "roll";
+        /**
          * @description * `verify` - verify
          *     * `refuse` - refuse
          * @enum {string}
@@ -3583,6 +3962,104 @@ export interface components {
          * @enum {string}
          */
         VisibilityEnum: "public" | "invited";
+        /**
+         * @description A week (Monday 00:00 to Sunday 24:00 UTC) or, with part 1, its questioned hours.
+         *
+         *     Funding, approval and disputes are those of the milestone `milestone_id`. Hours of a week that is not `protected` cannot be logged.
+         */
+        Week: {
+            readonly id: number;
+            readonly contract_id: number;
+            readonly milestone_id: number;
+            /**
+             * Format: date
+             * @description A Monday.
+             */
+            readonly week_start: string;
+            readonly part: number;
+            readonly state: components["schemas"]["MilestoneStateEnum"];
+            readonly protected: boolean;
+            readonly rate_minor: number;
+            readonly cap_minutes: number;
+            /** @description Sum of its entries. */
+            readonly minutes: number;
+            /** @description What the week costs at most; once it is closed, what its hours are worth. */
+            readonly amount_minor: number;
+            /** @description What was held for the week before its hours were fixed. */
+            readonly funded_minor: number | null;
+            readonly currency: string;
+            readonly held: components["schemas"]["Amount"];
+            /**
+             * Format: date-time
+             * @description What is logged is submitted then: Monday noon, later by as long as the contract stood still.
+             */
+            readonly closes_at: string;
+            /**
+             * Format: date-time
+             * @description Entries are fixed from then on.
+             */
+            readonly closed_at: string | null;
+            /** Format: date-time */
+            readonly auto_approve_at: string | null;
+            /**
+             * Format: date-time
+             * @description Questions that the freelancer has not answered by then count as granted.
+             */
+            readonly answer_by: string | null;
+        };
+        WeekAnswerRequest: {
+            answers: components["schemas"]["AnswerRequest"][];
+        };
+        /** @description A week with its entries and what the viewer may do now (the last words of routes). */
+        WeekDetail: {
+            readonly id: number;
+            readonly contract_id: number;
+            readonly milestone_id: number;
+            /**
+             * Format: date
+             * @description A Monday.
+             */
+            readonly week_start: string;
+            readonly part: number;
+            readonly state: components["schemas"]["MilestoneStateEnum"];
+            readonly protected: boolean;
+            readonly rate_minor: number;
+            readonly cap_minutes: number;
+            /** @description Sum of its entries. */
+            readonly minutes: number;
+            /** @description What the week costs at most; once it is closed, what its hours are worth. */
+            readonly amount_minor: number;
+            /** @description What was held for the week before its hours were fixed. */
+            readonly funded_minor: number | null;
+            readonly currency: string;
+            readonly held: components["schemas"]["Amount"];
+            /**
+             * Format: date-time
+             * @description What is logged is submitted then: Monday noon, later by as long as the contract stood still.
+             */
+            readonly closes_at: string;
+            /**
+             * Format: date-time
+             * @description Entries are fixed from then on.
+             */
+            readonly closed_at: string | null;
+            /** Format: date-time */
+            readonly auto_approve_at: string | null;
+            /**
+             * Format: date-time
+             * @description Questions that the freelancer has not answered by then count as granted.
+             */
+            readonly answer_by: string | null;
+            readonly entries: components["schemas"]["TimeEntry"][];
+            readonly actions: string[];
+        };
+        WeekQuestionRequest: {
+            questions: components["schemas"]["QuestionRequest"][];
+        };
+        WeekSubmitRequest: {
+            /** @default  */
+            note?: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -3890,6 +4367,240 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cap_change_accept: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapChange"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cap_change_decline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapChange"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cap_change_withdraw: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapChange"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4300,7 +5011,310 @@ export interface operations {
             };
         };
     };
+    contract_cap_change: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CapChangeProposeRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapChange"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     contract_decline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ContractReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contract"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_hours: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HourlyTerms"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_hours_settings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["HoursSettingsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HourlyTerms"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_hours_stop: {
         parameters: {
             query?: never;
             header: {
@@ -4702,6 +5716,125 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_timesheet_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_weeks: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWeekList"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -10864,6 +11997,156 @@ export interface operations {
             };
         };
     };
+    time_entry_remove: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    time_entry_change: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEntryChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WeekDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     user_reputation: {
         parameters: {
             query?: never;
@@ -10949,6 +12232,391 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    week_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WeekDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    week_answer: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WeekAnswerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WeekDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    week_log: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryLogRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WeekDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    week_question: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WeekQuestionRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WeekDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    week_submit: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WeekSubmitRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WeekDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -28,7 +28,9 @@ class PersonSerializer(Serializer):
 class ClockSerializer(Serializer):
     """What happens by itself at `at` when nobody acts."""
 
-    clock = serializers.ChoiceField(choices=["auto_approval", "clearing", "dispute_decision", "due", "review_window"])
+    clock = serializers.ChoiceField(
+        choices=["auto_approval", "clearing", "dispute_decision", "due", "question_answer", "review_window", "timesheet_close", "week_open"]
+    )
     at = serializers.DateTimeField()
     then = serializers.CharField()
     milestone_id = serializers.IntegerField(allow_null=True)
@@ -53,6 +55,7 @@ class MilestoneSerializer(ModelSerializer):
     clocks = serializers.SerializerMethodField()
     actions = serializers.SerializerMethodField()
     dispute_id = serializers.SerializerMethodField()
+    week_id = serializers.SerializerMethodField()
 
     class Meta:
         model = Milestone
@@ -84,8 +87,14 @@ class MilestoneSerializer(ModelSerializer):
             "submissions",
             "clocks",
             "actions",
+            "week_id",
         )
         read_only_fields = fields
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_week_id(self, milestone: Milestone) -> int | None:
+        sheet = getattr(milestone, "timesheet", None)
+        return None if sheet is None else sheet.pk
 
     @extend_schema_field(Amount)
     def get_held(self, milestone: Milestone) -> dict[str, Any]:
@@ -153,15 +162,32 @@ class ContractSummarySerializer(ModelSerializer):
         return {contract.client_id: "client", contract.freelancer_id: "freelancer"}.get(viewer.pk, "staff")
 
 
-class ContractSerializer(ContractSummarySerializer):
-    """A contract with its milestones, the clocks that run, and what the viewer may do now (the last words of routes)."""
+class ContractWeeksSerializer(serializers.Serializer):
+    """What a weekly contract agreed on, in short; `contracts/{id}/hours` and `contracts/{id}/weeks` say more."""
 
+    rate_minor = serializers.IntegerField()
+    weekly_cap_minutes = serializers.IntegerField()
+    stopped_at = serializers.DateTimeField(allow_null=True)
+
+
+class ContractSerializer(ContractSummarySerializer):
+    """A contract with its milestones, the clocks that run, and what the viewer may do now (the last words of routes).
+
+    `hours` is null unless the contract is paid by weekly timesheets: then each week is one of its milestones.
+    """
+
+    hours = serializers.SerializerMethodField()
     milestones = serializers.SerializerMethodField()
     clocks = serializers.SerializerMethodField()
     actions = serializers.SerializerMethodField()
 
     class Meta(ContractSummarySerializer.Meta):
-        fields = (*ContractSummarySerializer.Meta.fields, "milestones", "clocks", "actions")
+        fields = (*ContractSummarySerializer.Meta.fields, "hours", "milestones", "clocks", "actions")
+
+    @extend_schema_field(ContractWeeksSerializer(allow_null=True))
+    def get_hours(self, contract: Contract) -> Any:
+        terms = getattr(contract, "hours", None)
+        return None if terms is None else ContractWeeksSerializer(terms).data
 
     @extend_schema_field(MilestoneSerializer(many=True))
     def get_milestones(self, contract: Contract) -> Any:
@@ -207,9 +233,12 @@ class TermSerializer(Serializer):
 
 
 class OfferSerializer(Serializer):
-    """Without `milestones` the proposal's own are offered."""
+    """Without `milestones` the proposal's own are offered. An hourly job's offer names `weekly_cap_minutes`, or milestones as blocks of work."""
 
     milestones = TermSerializer(many=True, required=False, allow_null=True)
+    weekly_cap_minutes = WholeNumber(
+        min_value=1, max_value=7 * 24 * 60, required=False, allow_null=True, help_text="Most minutes a week (Monday to Sunday, UTC)."
+    )
 
 
 @extend_schema_serializer(component_name="ContractReason")

@@ -85,14 +85,18 @@ class OfferView(IdempotentMixin, APIView):
                         {"title": "Build", "amount_minor": 60000, "due_in_days": 30},
                     ]
                 },
-            )
+            ),
+            OpenApiExample("20 hours a week", request_only=True, value={"weekly_cap_minutes": 1200}),
         ],
     )
     def post(self, request: Request, pk: int) -> Response:
         given = checked(shapes.OfferSerializer(data=request.data))
         milestones = given.get("milestones")
         contract = services.offer_make(
-            actor=actor_of(request), proposal_id=pk, milestones=None if milestones is None else [dict(m) for m in milestones]
+            actor=actor_of(request),
+            proposal_id=pk,
+            milestones=None if milestones is None else [dict(m) for m in milestones],
+            weekly_cap_minutes=given.get("weekly_cap_minutes"),
         )
         return Response(contract_data(request.user, contract.pk), status=status.HTTP_201_CREATED)
 

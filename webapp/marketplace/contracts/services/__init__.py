@@ -4,9 +4,13 @@ Each service locks the contract first, re-reads, and decides on what it then see
 payments.services, in the same transaction as the milestone's state.
 """
 
+from .cap_changes import cap_change_answer, cap_change_propose, hours_settings
 from .disputed import milestone_freeze, milestone_resolve, milestone_stage_ends, milestone_thaw
+from .entries import entry_change, entry_log, entry_remove
 from .funding import WALLET, milestone_fund, milestone_take_payment
 from .offers import contract_cancel, contract_pause, contract_resume, offer_accept, offer_decline, offer_make
+from .questions import questions_grant, week_answer, week_question
+from .weeks import hours_stop, week_close, week_submit, weeks_open
 from .work import (
     milestone_approve,
     milestone_auto_approve,
@@ -19,9 +23,16 @@ from .work import (
 
 __all__ = [
     "WALLET",
+    "cap_change_answer",
+    "cap_change_propose",
     "contract_cancel",
     "contract_pause",
     "contract_resume",
+    "entry_change",
+    "entry_log",
+    "entry_remove",
+    "hours_settings",
+    "hours_stop",
     "milestone_approve",
     "milestone_auto_approve",
     "milestone_clear",
@@ -38,4 +49,10 @@ __all__ = [
     "offer_accept",
     "offer_decline",
     "offer_make",
+    "questions_grant",
+    "week_answer",
+    "week_close",
+    "week_question",
+    "week_submit",
+    "weeks_open",
 ]

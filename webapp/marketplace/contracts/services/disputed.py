@@ -20,6 +20,7 @@ from ..models import Contract, Milestone
 from ..selectors import milestone_for, milestone_locked
 from ..states import MILESTONE
 from .ending import end_if_done
+from .weeks import put_off_clocks
 
 
 @unit_of_work
@@ -57,6 +58,8 @@ def milestone_thaw(*, actor: User, milestone_id: int) -> Milestone:
         # while the contract is paused, contract_resume counts from the pause on: no moment is counted twice
         stood_still_until = contract.paused_at or clock.now()
         milestone.auto_approve_at += max(timedelta(0), stood_still_until - milestone.disputed_at)
+    if milestone.disputed_at is not None:
+        put_off_clocks(contract, milestone.disputed_at, contract.paused_at or clock.now(), milestone)
     action = f"return_to_{milestone.disputed_from}"
     milestone.disputed_from, milestone.disputed_at, milestone.decide_by = "", None, None
     move(

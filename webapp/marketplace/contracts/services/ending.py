@@ -5,6 +5,7 @@ from __future__ import annotations
 from marketplace.core import clock
 from marketplace.core.states import move
 
+from ..hours_selectors import weeks_go_on
 from ..models import Contract
 from ..states import CONTRACT, MILESTONE_ENDED
 
@@ -15,7 +16,7 @@ def end_if_done(contract: Contract, *, actor_id: int | None, reason: str = "") -
     Completed when any milestone was paid for (released, or settled in a dispute), cancelled when nothing was.
     """
     states = set(contract.milestones.values_list("state", flat=True))
-    if contract.state != "active" or not states <= MILESTONE_ENDED:
+    if contract.state != "active" or not states <= MILESTONE_ENDED or weeks_go_on(contract):
         return False
     contract.ended_at = clock.now()
     action = "complete" if states & {"released", "resolved"} else "cancel"

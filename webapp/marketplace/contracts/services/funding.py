@@ -85,7 +85,7 @@ def milestone_take_payment(*, milestone_id: int, payment_id: int) -> Milestone:
     if not why:
         try:
             with transaction.atomic():  # a refused hold must leave nothing of itself behind, but the refusal is recorded
-                _hold(contract, milestone, payment_id=payment_id, rule="client_funding")
+                put_in_hold(contract, milestone, payment_id=payment_id, rule="client_funding")
         except Conflict as e:
             if e.code != "insufficient_funds":
                 raise
@@ -113,11 +113,12 @@ def _fund_from_wallet(*, actor: User, milestone_id: int) -> Milestone:
     contract, milestone = milestone_locked(milestone_id)
     if why := _why_not(contract, milestone):
         raise Conflict("milestone_fund_impossible", why)
-    _hold(contract, milestone, payment_id=None, rule="client_funding_wallet")
+    put_in_hold(contract, milestone, payment_id=None, rule="client_funding_wallet")
     return milestone
 
 
-def _hold(contract: Contract, milestone: Milestone, *, payment_id: int | None, rule: str) -> None:
+def put_in_hold(contract: Contract, milestone: Milestone, *, payment_id: int | None, rule: str) -> None:
+    """Wallet → hold, and the locked planned milestone is funded. Raises Conflict("insufficient_funds") when the wallet has less."""
     amount = Money(milestone.amount_minor, milestone.currency)
     payments.hold(
         contract_id=contract.pk,

@@ -19,27 +19,40 @@ from ..models import Contract, Milestone
 from ..selectors import contract_for, contract_locked
 from ..states import CONTRACT, FUNDED_STATES, MILESTONE
 from .ending import end_if_done
+from .weeks import hours_agree, put_off_clocks, stop_weeks, weekly_price, weeks_begin
 
 
 @unit_of_work
-def offer_make(*, actor: User, proposal_id: int, milestones: Sequence[object] | None = None) -> Contract:
+def offer_make(
+    *, actor: User, proposal_id: int, milestones: Sequence[object] | None = None, weekly_cap_minutes: int | None = None
+) -> Contract:
     """The client offers a contract on a proposal: the given milestones, else the proposal's own, else one for the whole price.
 
-    For a fixed price they sum to exactly the proposed amount. For an hourly job the client names the milestones (blocks of work at
-    the proposed rate); their sum is the contract's total.
+    For a fixed price they sum to exactly the proposed amount. For an hourly job the client names how many minutes a week may be worked at
+    the proposed rate (the contract's total is then what a full week costs), or else milestones (blocks of work at the proposed rate), whose
+    sum is the contract's total.
     Raises NotFound, NotAllowed, Conflict from the proposal's state, InvalidInput naming each milestone field at fault.
     """
     proposal = jobs.proposal_offer(actor=actor, proposal_id=proposal_id)
     job = proposal.job
     hourly = job.pricing == "hourly"
     whole = {"title": job.title, "amount_minor": proposal.amount_minor, "due_in_days": proposal.delivery_days, "acceptance": []}
-    if milestones is None and hourly:
-        raise InvalidInput("milestones_invalid", "Name the milestones of an hourly contract.", {"milestones": ["Required."]})
-    agreed = terms.read(
-        (proposal.milestones or [whole]) if milestones is None else milestones,
-        currency=proposal.currency,
-        total_minor=None if hourly else proposal.amount_minor,
-    )
+    if milestones is None and weekly_cap_minutes is None and hourly:
+        message = "Name weekly_cap_minutes for an hourly contract, or else its milestones."
+        raise InvalidInput("milestones_invalid", message, {"weekly_cap_minutes": [message], "milestones": [message]})
+    if weekly_cap_minutes is not None and (milestones is not None or not hourly):
+        message = "A weekly cap belongs to an hourly job, and to an offer without milestones."
+        raise InvalidInput("weekly_cap_invalid", message, {"weekly_cap_minutes": [message]})
+    agreed, total_minor = [], 0
+    if weekly_cap_minutes is None:
+        agreed = terms.read(
+            (proposal.milestones or [whole]) if milestones is None else milestones,
+            currency=proposal.currency,
+            total_minor=None if hourly else proposal.amount_minor,
+        )
+        total_minor = sum(t.amount_minor for t in agreed)
+    else:
+        total_minor = weekly_price(weekly_cap_minutes=weekly_cap_minutes, rate_minor=proposal.amount_minor, currency=proposal.currency)
     now = clock.now()
     contract = Contract.objects.create(
         job=job,
@@ -50,10 +63,12 @@ def offer_make(*, actor: User, proposal_id: int, milestones: Sequence[object] | 
         title=job.title,
         currency=proposal.currency,
         payee_currency=proposal.quote["payee_net"]["currency"],
-        total_minor=sum(t.amount_minor for t in agreed),
+        total_minor=total_minor,
         fee_schedule=proposal.quote["fee_schedule"],
         offered_at=now,
     )
+    if weekly_cap_minutes is not None:
+        hours_agree(contract, weekly_cap_minutes=weekly_cap_minutes, rate_minor=proposal.amount_minor)
     for position, term in enumerate(agreed, start=1):
         Milestone.objects.create(
             contract=contract,
@@ -82,6 +97,7 @@ def offer_accept(*, actor: User, contract_id: int) -> Contract:
     waited = contract.started_at - contract.offered_at
     move(contract, CONTRACT, "accept", role=policies.role_in(contract, actor), actor_id=actor.pk, also=["started_at"])
     contract.milestones.filter(due_at__isnull=False).update(due_at=F("due_at") + waited)
+    weeks_begin(contract)
     jobs.proposal_accept(actor=actor, proposal_id=contract.proposal_id)
     return contract
 
@@ -112,6 +128,7 @@ def contract_cancel(*, actor: User, contract_id: int, reason: str = "") -> Contr
         raise Conflict("contract_cancel_impossible", f"This contract is {contract.state}: there is nothing to cancel.")
     if contract.milestones.filter(state__in=(*FUNDED_STATES, "disputed")).exists():
         raise Conflict("funds_held", "A milestone still holds money: have it approved, given back or settled before you end the contract.")
+    stop_weeks(contract)
     _cancel_planned(contract, actor, role, reason)
     end_if_done(contract, actor_id=actor.pk, reason=reason)
     return contract
@@ -157,6 +174,7 @@ def contract_resume(*, actor: User, contract_id: int, reason: str = "") -> Contr
             until = now if milestone.disputed_at is None else milestone.disputed_at
             milestone.auto_approve_at += max(timedelta(0), until - max(contract.paused_at, milestone.submitted_at))
             milestone.save(update_fields=["auto_approve_at"])
+    put_off_clocks(contract, contract.paused_at, now)
     contract.paused_at = None
     contract.save(update_fields=["paused_at"])
     events.record(aggregate=contract, kind="contract.resume", actor_id=actor.pk, after={"paused": False}, reason=reason)

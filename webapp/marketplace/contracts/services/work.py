@@ -9,7 +9,7 @@ from django.conf import settings
 
 from marketplace.accounts.models import User
 from marketplace.core import clock, events
-from marketplace.core.errors import InvalidInput
+from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
@@ -17,6 +17,7 @@ from marketplace.payments import selectors as money
 from marketplace.payments import services as payments
 
 from .. import policies
+from ..hours_selectors import is_week
 from ..models import Contract, Milestone, Submission
 from ..selectors import milestone_for, milestone_locked
 from ..states import MILESTONE
@@ -31,6 +32,11 @@ def _text(value: str, field: str) -> str:
         message = f"Write 1 to {MAX_TEXT} characters."
         raise InvalidInput("text_invalid", message, {field: [message]})
     return text
+
+
+def _not_a_week(milestone: Milestone) -> None:
+    if is_week(milestone.pk):
+        raise Conflict("milestone_is_a_week", "This milestone holds a week of hours: submit, question and answer its timesheet instead.")
 
 
 @unit_of_work
@@ -49,6 +55,7 @@ def milestone_submit(*, actor: User, milestone_id: int, note: str) -> Milestone:
     milestone_for(actor, milestone_id)
     note = _text(note, "note")
     contract, milestone = milestone_locked(milestone_id)
+    _not_a_week(milestone)
     now = clock.now()
     version = milestone.submissions.count() + 1
     milestone.submitted_at = now
@@ -72,6 +79,7 @@ def milestone_request_changes(*, actor: User, milestone_id: int, text: str, unme
     milestone_for(actor, milestone_id)
     text = _text(text, "text")
     contract, milestone = milestone_locked(milestone_id)
+    _not_a_week(milestone)
     if any(type(i) is not int or not 0 <= i < len(milestone.acceptance) for i in unmet):
         message = f"Name items of the acceptance list by position, from 0; it has {len(milestone.acceptance)}."
         raise InvalidInput("unmet_invalid", message, {"unmet": [message]})
@@ -110,7 +118,7 @@ def milestone_auto_approve(*, milestone_id: int) -> bool:
     if milestone.state != "submitted" or not due or contract.paused_at is not None:
         return False
     milestone.approved_by_clock = True
-    rule = f"auto_approval_{settings.AUTO_APPROVE_DAYS}d"
+    rule = "week_review_silence" if is_week(milestone.pk) else f"auto_approval_{settings.AUTO_APPROVE_DAYS}d"
     _approve_and_release(contract, milestone, role="system", actor_id=None, rule=rule)
     return True
 
