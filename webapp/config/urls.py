@@ -10,7 +10,6 @@ from .pages import web_app
 
 # The admin has no sign-in of its own: rate limits, codes and second factors of the one sign-in hold there too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.site_header = admin.site.site_title = "Openlance administration"
 
 api_v1: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),

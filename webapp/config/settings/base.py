@@ -19,6 +19,7 @@ ALLOWED_HOSTS = [h for h in os.environ.get("OPENLANCE_ALLOWED_HOSTS", "localhost
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 
 INSTALLED_APPS = [
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -81,6 +82,15 @@ TEMPLATES = [
         },
     }
 ]
+
+UNFOLD = {
+    "SITE_TITLE": "Openlance staff",
+    "SITE_HEADER": "Openlance staff",
+    "SITE_SYMBOL": "handshake",
+    "SHOW_HISTORY": False,  # core.audit holds what staff did, with reasons
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True

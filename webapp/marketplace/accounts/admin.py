@@ -1,41 +1,43 @@
-"""Staff's pages over people: who they are, whether they may come in, and which staff groups they are in."""
+"""Staff's pages over people. Who may come in, and which staff groups they are in, changes through services only."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from allauth.account.models import EmailAddress
+from allauth.idp.oidc.models import Client, Token
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.auth.models import Group
+
+from marketplace.core.admin import StaffAdmin
 
 from .models import ClientProfile, FreelancerProfile, User
 
+# The packages' own pages would let rows be edited by hand that only their flows may change: second factors, sessions, tokens.
+for _model in (EmailAddress, Authenticator, UserSession, Client, Token, Group):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
+
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):
+class UserAdmin(StaffAdmin):
     list_display = ("id", "display_name", "email", "country", "is_active", "is_staff", "date_joined")
     list_filter = ("is_active", "is_staff", "groups")
-    search_fields = ("=id", "email", "display_name")
+    search_fields = ("=id", "=email")
     fields = ("public_id", "email", "display_name", "country", "time_zone", "language", "is_active", "is_staff", "groups", "date_joined")
-    readonly_fields = ("public_id", "email", "date_joined")
-    filter_horizontal = ("groups",)
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # people sign up
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # an account is deactivated: money and contracts point at it
 
 
 @admin.register(ClientProfile, FreelancerProfile)
-class ProfileAdmin(admin.ModelAdmin):
+class ProfileAdmin(StaffAdmin):
     list_display = ("id", "user", "created_at")
     list_select_related = ("user",)
-    raw_id_fields = ("user",)
     search_fields = ("=user__id",)
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+@admin.register(Group)
+class RoleAdmin(StaffAdmin):
+    """The staff groups and what each may do."""
+
+    see = "audit_see"
+    list_display = ("name",)
+    fields = ("name", "permissions")

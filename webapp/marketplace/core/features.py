@@ -52,6 +52,17 @@ FEATURES: dict[str, Feature] = {
 _read: dict[str, tuple[float, int | bool | None]] = {}
 
 
+def default(name: str) -> int | bool:
+    """What counts while staff have put nothing: the installation's setting."""
+    return getattr(settings, name)  # type: ignore[no-any-return]
+
+
+def lay() -> None:
+    """A row for each feature, so that a page of settings can list them all."""
+    there = set(FeatureSetting.objects.values_list("name", flat=True))
+    FeatureSetting.objects.bulk_create((FeatureSetting(name=n) for n in FEATURES if n not in there), ignore_conflicts=True)
+
+
 def value(name: str) -> int | bool:
     """The feature's value now; at most FEATURES_STALE_SECONDS old when another process changed it. Raises KeyError for an unknown name."""
     FEATURES[name]
@@ -60,7 +71,7 @@ def value(name: str) -> int | bool:
         row = FeatureSetting.objects.filter(name=name).values_list("value", flat=True).first()
         stored = row if isinstance(row, int) else None
         _read[name] = (time.monotonic(), stored)
-    return getattr(settings, name) if stored is None else stored  # type: ignore[no-any-return]
+    return default(name) if stored is None else stored
 
 
 def number(name: str) -> int:
@@ -83,8 +94,8 @@ def all_for(actor: Actor) -> list[dict[str, Any]]:
             "name": name,
             "words": f.words,
             "switch": f.is_switch,
-            "value": getattr(settings, name) if stored.get(name) is None else stored[name],
-            "default": getattr(settings, name),
+            "value": default(name) if stored.get(name) is None else stored[name],
+            "default": default(name),
             "changed": stored.get(name) is not None,
             "low": f.low,
             "high": f.high,

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
+
+from marketplace.core.admin import StaffAdmin
 
 from .models import Dispute
 
 
 @admin.register(Dispute)
-class DisputeAdmin(admin.ModelAdmin):
+class DisputeAdmin(StaffAdmin):
     list_display = ("id", "milestone", "state", "held_minor", "currency", "opened_at", "decide_by", "settled_at")
     list_filter = ("state", "currency")
     list_select_related = ("milestone",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Dispute | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Dispute | None = None) -> bool:
-        return False
+    search_fields = ("=id", "=milestone__id")

@@ -1,0 +1,108 @@
+"""The staff's site: which group reads which table, nothing is edited by hand, and every act asks for a reason and goes through its service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from marketplace.core.admin import StaffAdmin
+from marketplace.core.models import BulkAct, FeatureSetting, StaffAct
+from marketplace.core.money import Money
+from marketplace.core.policies import STAFF_ACTIONS, STAFF_GROUPS
+from marketplace.core.tasks import work_bulk_acts
+from marketplace.payments import services
+from marketplace.payments.models import Payout
+from tests.webapp.payments.conftest import *  # noqa: F403  (fixtures)
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(user: Any) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def payout(alice: Any, bob: Any, earn: Any) -> Payout:
+    earn(alice, bob, 7, Money(10_000, "USD"))
+    ask = {"amount": Money(1_000, "USD"), "method": {"token": "bank_ok"}}
+    return services.payout_request(actor=bob, idempotency_key="p", **ask)
+
+
+def test_every_table_is_behind_one_of_the_staff_actions_and_cannot_be_edited() -> None:
+    for model, site in admin.site._registry.items():
+        assert isinstance(site, StaffAdmin), model
+        assert site.see in STAFF_ACTIONS, model
+
+
+@pytest.mark.parametrize("group", STAFF_GROUPS)
+def test_a_group_reads_what_its_actions_let_it_and_adds_or_deletes_nothing(group: str, staff: Any, payout: Payout) -> None:
+    user = staff(group)
+    client = signed_in(user)
+    assert client.get(reverse("admin:index")).status_code == 200
+    for model, site in admin.site._registry.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        status = client.get(reverse(f"{name}_changelist")).status_code
+        if model is not BulkAct:
+            assert status == (200 if user.has_perm(f"core.{site.see}") else 403), (group, name)
+        assert client.get(reverse(f"{name}_add")).status_code == 403, name
+        assert client.post(reverse(f"{name}_delete", args=[payout.pk])).status_code in (302, 403), name
+    assert Payout.objects.filter(pk=payout.pk).exists()
+
+
+def test_who_is_no_staff_stays_outside(bob: Any) -> None:
+    assert signed_in(bob).get(reverse("admin:payments_payout_changelist")).status_code == 302
+
+
+def test_an_act_asks_for_a_reason_runs_the_service_and_shows_its_progress(staff: Any, payout: Payout) -> None:
+    client = signed_in(staff("finance"))
+    at = reverse("admin:payments_payout_changelist")
+    chosen = {"action": "payout_refuse", "_selected_action": [str(payout.pk)]}
+    asked = client.post(at, chosen)
+    assert asked.status_code == 200 and b'name="reason"' in asked.content
+    assert client.post(at, {**chosen, "reason": ""}).status_code == 200 and not BulkAct.objects.exists()
+    led = client.post(at, {**chosen, "reason": "a wrong bank"})
+    act = BulkAct.objects.get()
+    assert (led.status_code, led["Location"]) == (302, reverse("admin:core_bulkact_change", args=[act.pk]))
+    page = client.get(led["Location"]).content.decode()
+    assert "0 of 1 tried" in page and "<progress" in page
+    work_bulk_acts()
+    page = client.get(led["Location"]).content.decode()
+    assert "1 of 1 tried: 1 done, 0 refused – finished" in page and "location.reload" not in page
+    payout.refresh_from_db()
+    assert payout.state == "failed" and StaffAct.objects.get().reason == "a wrong bank"
+
+
+def test_acts_are_offered_to_those_who_may_do_them_only(staff: Any, payout: Payout) -> None:
+    client = signed_in(staff("support"))
+    chosen = {"action": "payout_refuse", "_selected_action": [str(payout.pk)], "reason": "r"}
+    assert client.post(reverse("admin:payments_payout_changelist"), chosen).status_code in (302, 403)
+    assert not BulkAct.objects.exists()
+
+
+def test_settings_are_changed_within_their_bounds_with_a_reason(staff: Any) -> None:
+    client = signed_in(staff("admin"))
+    assert b"AUTO_APPROVE_DAYS" in client.get(reverse("admin:core_featuresetting_changelist")).content
+    row = FeatureSetting.objects.get(name="AUTO_APPROVE_DAYS")
+    at = reverse("admin:core_featuresetting_change", args=[row.pk])
+    assert client.get(at).status_code == 200
+    assert client.post(at, {"value": "99", "reason": "r"}).status_code == 200
+    assert client.post(at, {"value": "20", "reason": ""}).status_code == 200
+    row.refresh_from_db()
+    assert row.value is None
+    assert client.post(at, {"value": "20", "reason": "holidays"}).status_code == 302
+    row.refresh_from_db()
+    assert row.value == 20 and StaffAct.objects.get().reason == "holidays"
+    switch = FeatureSetting.objects.get(name="PAYOUTS_OPEN")
+    at = reverse("admin:core_featuresetting_change", args=[switch.pk])
+    assert client.post(at, {"value": "false", "reason": "the bank is closed"}).status_code == 302
+    switch.refresh_from_db()
+    assert switch.value is False
+    assert client.post(at, {"value": "", "reason": "open again"}).status_code == 302
+    switch.refresh_from_db()
+    assert switch.value is None
