@@ -73,7 +73,7 @@ def weekly_numbers(client: Any, freelancer: Any) -> dict[str, int]:
     entry = TimeEntry.objects.create(timesheet=sheet, day=now.date(), minutes=1, what="The cart.", logged_at=now)
     Timesheet.objects.filter(pk=sheet.pk).update(minutes=1)
     wish = services.cap_change_propose(actor=freelancer, contract_id=contract.pk, weekly_cap_minutes=60)
-    return {"weeks": sheet.pk, "entries": entry.pk, "changes": wish.pk}
+    return {"weeks": sheet.pk, "time-entries": entry.pk, "cap-changes": wish.pk}
 
 
 @pytest.fixture

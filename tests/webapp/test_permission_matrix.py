@@ -61,6 +61,25 @@ def _stored() -> str:
     return default_storage.save("a", ContentFile(b"a"))
 
 
+def around_the_post(alice: Any, bob: Any, job: Any) -> dict[str, int]:
+    """An invitation that bob's bid has answered, a search of bob's, a shortlist of alice's with bob on it."""
+    from marketplace.jobs import services
+    from marketplace.jobs.models import Invitation
+
+    listed = services.shortlist_create(actor=alice, name="Good ones").pk
+    services.shortlist_put(actor=alice, shortlist_id=listed, freelancer_id=bob.pk)
+    return {
+        "invitations": Invitation.objects.create(
+            job=job, freelancer=bob, state="accepted", created_at=job.created_at, sent_at=job.created_at, answered_at=job.created_at
+        ).pk,
+        "saved-jobs": job.pk,
+        "hidden-jobs": job.pk,
+        "saved-searches": services.saved_search_create(actor=bob, name="Python", parameters={}).pk,
+        "shortlists": listed,
+        "items": bob.pk,
+    }
+
+
 @pytest.fixture
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
@@ -83,7 +102,9 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         ).pk
         for section in ProfileEntry.Section.values
     }
+    around = around_the_post(alice, bob, milestone.contract.job)
     return {
+        **around,
         **entries,
         "clients": alice.pk,
         "freelancers": bob.pk,

@@ -41,8 +41,8 @@ def post(catalogue: None, alice: Any) -> Any:
             "budget_max_minor": 200_000,
             **terms,
         }
-        job = services.job_create(actor=client or alice, **given)
-        return job if state == "draft" else services.job_publish(actor=client or alice, job_id=job.pk)
+        job = services.job_create(actor=client or alice, confirm_duplicate=True, **given)
+        return job if state == "draft" else services.job_publish(actor=client or alice, job_id=job.pk, confirm_duplicate=True)
 
     return make
 

@@ -42,7 +42,7 @@ WRONG_POSTS = [
     ("location_country", "usa"),
     ("visibility", "secret"),
     ("preferred_start", "tomorrow"),
-    ("screening_questions", ["q"] * 11),
+    ("screening_questions", ["q"] * 21),
     ("screening_questions", [""]),
 ]
 

@@ -156,10 +156,11 @@ class Replay:
                 actor=self.client, title=was.title, description=was.description, category=was.category.slug, pricing=was.pricing, skills=skills,
                 currency=was.currency, budget_min_minor=was.budget_min_minor, budget_max_minor=was.budget_max_minor,
                 duration_days=was.duration_days, experience_level=was.experience_level, screening_questions=was.screening_questions,
+                confirm_duplicate=True,
             )  # fmt: skip
         assert was.opened_at is not None
         with time_machine.travel(was.opened_at, tick=False):
-            jobs.job_publish(actor=self.client, job_id=job.pk)
+            jobs.job_publish(actor=self.client, job_id=job.pk, confirm_duplicate=True)
         return job
 
     def _submit(self, job: Job) -> None:

@@ -183,6 +183,7 @@ SPECTACULAR_SETTINGS = {
         "ClosingStateEnum": "marketplace.accounts.states.CLOSING.choices",
         "LevelEnum": ["entry", "intermediate", "expert"],
         "JobStateEnum": "marketplace.jobs.states.JOB.choices",
+        "InvitationStateEnum": "marketplace.jobs.states.INVITATION.choices",
         "ProposalStateEnum": "marketplace.jobs.states.PROPOSAL.choices",
         "AuthorSideEnum": "marketplace.trust.models.Review.Side",
         "DisputeStateEnum": "marketplace.disputes.states.DISPUTE.choices",
@@ -208,6 +209,8 @@ CELERY_BEAT_SCHEDULE = {
     "grant-questions": {"task": "marketplace.contracts.tasks.grant_questions_due", "schedule": 60.0},
     "clear-released": {"task": "marketplace.contracts.tasks.clear_due", "schedule": 60.0},
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
+    "look-through-searches": {"task": "marketplace.jobs.tasks.look_through_searches", "schedule": 60.0},
+    "move-merged-skills": {"task": "marketplace.jobs.tasks.move_merged_skills", "schedule": 300.0},
     "advance-disputes": {"task": "marketplace.disputes.tasks.advance_due", "schedule": 60.0},
     "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
@@ -228,6 +231,14 @@ FUNDING_OPEN = True
 PAYOUTS_OPEN = True
 FEATURES_STALE_SECONDS = 5.0
 JOB_OPEN_DAYS = 30
+# posts of one client whose texts are alike by so many per cent are near-identical
+JOB_DUPLICATE_PERCENT = 80
+JOB_MAX_INVITATIONS = 50
+MAX_JOB_MARKS = 1000
+MAX_SAVED_SEARCHES = 50
+SAVED_SEARCH_INSTANT_MINUTES = 5
+MAX_SHORTLISTS = 50
+MAX_SHORTLISTED = 200
 AUTO_APPROVE_DAYS = 14
 CLEARING_DAYS = 5
 REVIEW_WINDOW_DAYS = 14

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -124,3 +124,11 @@ def users_of_profiles(*, clients: Iterable[int] = (), freelancers: Iterable[int]
         set(ClientProfile.objects.filter(pk__in=buying).values_list("user", flat=True)) if buying else set(),
         set(FreelancerProfile.objects.filter(pk__in=selling).values_list("user", flat=True)) if selling else set(),
     )
+
+
+def chunks_of_users_claiming(skill_id: int, size: int) -> Iterator[list[int]]:
+    """The ids of all users who claim the skill, in lists of at most `size`."""
+    rows, last = FreelancerSkill.objects.filter(skill_id=skill_id).order_by("pk"), 0
+    while found := list(rows.filter(pk__gt=last).values_list("pk", "freelancer__user")[:size]):
+        yield [user_id for _, user_id in found]
+        last = found[-1][0]

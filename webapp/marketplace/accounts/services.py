@@ -229,3 +229,22 @@ def _set_skills(profile: FreelancerProfile, claimed: dict[int, tuple[int, int]])
         elif (row.level, row.years) != (level, years):
             FreelancerSkill.objects.filter(pk=row.pk).update(level=level, years=years)
     FreelancerSkill.objects.bulk_create(fresh)
+
+
+@unit_of_work
+def freelancer_skills_replace(*, skill_id: int, by: int, limit: int) -> int:
+    """For jobs, when staff merge skills: up to `limit` profiles that claim the one claim the other instead, with the higher level and the
+    longer years where they claimed both; returns how many, 0 when nobody claims it any more."""
+    owners = FreelancerSkill.objects.filter(skill_id=skill_id).order_by("pk").values_list("freelancer__user_id", flat=True)[:limit]
+    users = list(User.objects.select_for_update().filter(pk__in=list(owners)).order_by("pk"))
+    for profile in FreelancerProfile.objects.filter(user__in=users).order_by("pk"):
+        claimed = {s.skill_id: (s.level, s.years) for s in profile.skills.all()}
+        if skill_id not in claimed:
+            continue
+        level, years = claimed.pop(skill_id)
+        other = claimed.get(by, (level, years))
+        claimed[by] = max(level, other[0]), max(years, other[1])
+        _set_skills(profile, claimed)
+        after = {"skill_ids": sorted(claimed), "category_id": profile.category_id}
+        events.record(aggregate=profile, kind="freelancer_profile.update", actor_id=None, after=after, reason="skills merged")
+    return len(users)

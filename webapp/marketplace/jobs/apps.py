@@ -13,3 +13,4 @@ class JobsConfig(AppConfig):
         events.connect()
         ports.client_history.register("jobs", selectors.client_history)
         ports.taxonomy.register("jobs", selectors.terms)
+        ports.file_readers.register("jobs.job", selectors.reads_file)

@@ -1,20 +1,25 @@
-"""What jobs do when facts become known: the search follows posts, proposals, people and their reviews."""
+"""What jobs do when facts become known: the search follows posts, proposals, people, their reviews and skills' names; invitations follow bids
+and the ends of posts; what points at a merged skill follows the merge."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from marketplace.accounts.selectors import users_of_profiles
+from django.db import transaction
+
+from marketplace.accounts.selectors import chunks_of_users_claiming, users_of_profiles
 from marketplace.core import events
 from marketplace.core.models import Event
 
+from . import selectors, services
 from .models import Job, Proposal
 from .search import people, posts
 
 NAME = "jobs.search"
+ENDS = ("close", "fill", "expire", "remove")
 #: every event after which a post or a freelancer may appear in, change in or vanish from the search
 FOLLOWED = (
-    *(f"job.{a}" for a in ("publish", "clear", "renew", "update", "hold", "close", "fill", "expire", "remove")),
+    *(f"job.{a}" for a in ("publish", "clear", "renew", "restore", "update", "merge_skills", "hold", *ENDS)),
     *(f"proposal.{a}" for a in ("submit", "accept", "withdraw")),
     *(f"user.{a}" for a in ("update", "suspend", "restore", "close", "reopen")),
     *(f"{kind}.{a}" for kind in ("client_profile", "freelancer_profile") for a in ("create", "update", "verify")),
@@ -67,7 +72,37 @@ def touched(happened: Iterable[Event]) -> tuple[list[int], list[int]]:
     return sorted(jobs), sorted(freelancers | selling)
 
 
+def follow_name(event: Event) -> None:
+    """Bring the documents of all posts that ask for a renamed skill, and of all freelancers who claim it, up to date."""
+    for ids in selectors.chunks_of_jobs_asking(event.aggregate_id, TOGETHER):
+        posts.SHELF.sync(ids)
+    for ids in chunks_of_users_claiming(event.aggregate_id, TOGETHER):
+        people.SHELF.sync(ids)
+
+
+def merged(event: Event) -> None:
+    """Wake the batches that move what points at a merged skill; the beat finds what a lost wake-up leaves."""
+    from .tasks import move_merged_skills
+
+    transaction.on_commit(move_merged_skills.delay, robust=True)
+
+
+def bid(event: Event) -> None:
+    """Whoever bids has accepted the invitation."""
+    services.invitation_follow_bid(job_id=event.after["job_id"], freelancer_id=event.actor_id or 0)
+
+
+def ended(event: Event) -> None:
+    """Invitations end with their post."""
+    services.invitations_expire(job_id=event.aggregate_id)
+
+
 def connect() -> None:
     """Called once by the app's config."""
     for kind in FOLLOWED:
         events.handler(kind, name=NAME)(follow)
+    for action in ENDS:
+        events.handler(f"job.{action}", name="jobs.invitations")(ended)
+    events.handler("proposal.submit", name="jobs.invitations")(bid)
+    events.handler("skill.rename", name="jobs.search")(follow_name)
+    events.handler("skill.merge", name="jobs.merge")(merged)

@@ -157,13 +157,17 @@ class _Terms:
 
     @classmethod
     def load(cls) -> _Terms:
-        terms = cls(dict(Category.objects.values_list("slug", "pk")), dict(Skill.objects.values_list("slug", "pk")))
+        terms = cls(dict(Category.objects.values_list("slug", "pk")), _skill_ids())
         wanted = taxonomy_source()
         if not terms.categories.keys() >= wanted.categories.keys() or not terms.skills.keys() >= wanted.skills.keys():
             raise InvalidInput(
                 "taxonomy_missing", "The taxonomy in the database is missing or older than the files: run manage.py load_taxonomy first."
             )
         return terms
+
+
+def _skill_ids() -> dict[str, int]:
+    return {slug: merged or pk for slug, pk, merged in Skill.objects.values_list("slug", "pk", "merged_into")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +270,7 @@ def _publish(post: ImportedPost, source: str, client_id: int, category_id: int, 
         opened_at=now,
         expires_at=now + timedelta(days=settings.JOB_OPEN_DAYS),
     )
-    JobSkill.objects.bulk_create([JobSkill(job=job, skill_id=terms.skills[slug]) for slug in mentions.skills])
+    JobSkill.objects.bulk_create([JobSkill(job=job, skill_id=pk) for pk in dict.fromkeys(terms.skills[slug] for slug in mentions.skills)])
     events.record(
         aggregate=job, kind="job.create", actor_id=client_id, after={"state": job.state, "title": job.title}, reason=f"import: {source}"
     )

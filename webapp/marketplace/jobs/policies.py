@@ -4,37 +4,57 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from marketplace.core.policies import Actor
+from marketplace.core.policies import Actor, staff_may
 
-from .models import Invitation, Job, Proposal
+from .models import Invitation, Job, JobChange, Proposal
 
 
 def jobs_visible_to(actor: Actor) -> QuerySet[Job]:
-    """Everybody sees open public posts; a client also the own ones; a freelancer also those invited to or bid on; staff all."""
+    """Everybody sees open public posts; a client also the own ones; a freelancer also those invited to or bid on; staff who may see
+    other people's records all."""
     public = Q(state="open", visibility=Job.Visibility.PUBLIC)
     if not actor.is_authenticated:
         return Job.objects.filter(public)
-    if actor.is_staff:
+    if staff_may(actor, "records_see"):
         return Job.objects.all()
-    invited = Exists(Invitation.objects.filter(job=OuterRef("pk"), freelancer=actor.pk))
+    invited = Exists(Invitation.objects.filter(job=OuterRef("pk"), freelancer=actor.pk, sent_at__isnull=False))
     bid = Exists(Proposal.objects.filter(job=OuterRef("pk"), freelancer=actor.pk))
     return Job.objects.filter(public | Q(client=actor.pk) | Q(invited, state="open") | bid)
 
 
 def proposals_visible_to(actor: Actor) -> QuerySet[Proposal]:
-    """A proposal is seen by the freelancer who wrote it, the client it was written to, and staff."""
+    """A proposal is seen by the freelancer who wrote it, the client it was written to, and staff who may see other people's records."""
     if not actor.is_authenticated:
         return Proposal.objects.none()
-    if actor.is_staff:
+    if staff_may(actor, "records_see"):
         return Proposal.objects.all()
     return Proposal.objects.filter(Q(freelancer=actor.pk) | Q(job__client=actor.pk))
+
+
+def invitations_visible_to(actor: Actor) -> QuerySet[Invitation]:
+    """The client sees the own invitations, a freelancer those that were sent; staff who may see other people's records all."""
+    if not actor.is_authenticated:
+        return Invitation.objects.none()
+    if staff_may(actor, "records_see"):
+        return Invitation.objects.all()
+    return Invitation.objects.filter(Q(job__client=actor.pk) | Q(freelancer=actor.pk, sent_at__isnull=False))
+
+
+def changes_visible_to(actor: Actor, job: Job) -> QuerySet[JobChange] | None:
+    """A post's history: all of it for its client and for staff who may see it, for a bidder the changes since there were bids; else None."""
+    changes = JobChange.objects.filter(job=job)
+    if job.client_id == actor.pk or staff_may(actor, "records_see"):
+        return changes
+    if actor.is_authenticated and Proposal.objects.filter(job=job, freelancer=actor.pk).exists():
+        return changes.filter(after_bids=True)
+    return None
 
 
 def role_in_job(actor: Actor, job: Job) -> str:
     """client, staff or freelancer: the words of the state machine."""
     if job.client_id == actor.pk:
         return "client"
-    return "staff" if actor.is_staff else "freelancer"
+    return "staff" if staff_may(actor, "records_see") or staff_may(actor, "job_moderate") else "freelancer"
 
 
 def role_in_proposal(actor: Actor, proposal: Proposal) -> str:

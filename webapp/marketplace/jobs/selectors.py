@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from marketplace.accounts.selectors import skill_ids_of
-from marketplace.core.policies import Actor, one_of
+from marketplace.accounts.selectors import skill_ids_of, users_by_id
+from marketplace.core import files
+from marketplace.core.errors import NotAllowed
+from marketplace.core.policies import Actor, one_of, require, staff_may
 from marketplace.core.ports import Term
 
-from .models import Category, Job, JobSkill, Proposal, Skill
-from .policies import jobs_visible_to, proposals_visible_to, role_in_job, role_in_proposal
-from .states import JOB, LIVE_PROPOSAL_STATES, PROPOSAL
+from .fingerprint import fingerprint
+from .models import (
+    Category,
+    Invitation,
+    Job,
+    JobChange,
+    JobFingerprint,
+    JobMark,
+    JobSkill,
+    Proposal,
+    SavedSearch,
+    Shortlist,
+    ShortlistItem,
+    Skill,
+)
+from .policies import changes_visible_to, invitations_visible_to, jobs_visible_to, proposals_visible_to, role_in_job, role_in_proposal
+from .questions import read
+from .states import INVITATION, JOB, LIVE_PROPOSAL_STATES, PROPOSAL
 from .taxonomy import fold
 
 #: how a client's list of proposals is ranked, published: more of the job's skills first, then the earlier bid
@@ -34,14 +52,27 @@ def jobs_of(client: Actor) -> QuerySet[Job]:
 
 
 def open_jobs(job_ids: Sequence[int], actor: Actor) -> dict[int, Job]:
-    """Those of the posts that are open and that the actor may see, by id, with category and client; one query."""
-    rows = jobs_visible_to(actor).filter(pk__in=job_ids, state="open").select_related("category", "client")
+    """Those of the posts that are open, that the actor may see and has not hidden, by id, with category and client; one query."""
+    rows = _wanted(actor).filter(pk__in=job_ids, state="open").select_related("category", "client")
     return {job.pk: job for job in rows}
 
 
+def _wanted(actor: Actor) -> QuerySet[Job]:
+    """What the actor may see without what they have hidden."""
+    visible = jobs_visible_to(actor)
+    if not actor.is_authenticated:
+        return visible
+    return visible.filter(~Exists(JobMark.objects.filter(job=OuterRef("pk"), user=actor.pk, kind=JobMark.Kind.HIDDEN)))
+
+
+def hidden_job_ids(actor: Actor) -> set[int]:
+    """The posts that the actor does not want to see in searches and recommendations; one query."""
+    return set(JobMark.objects.filter(user=actor.pk, kind=JobMark.Kind.HIDDEN).values_list("job_id", flat=True))
+
+
 def newest_open_jobs(actor: Actor, limit: int) -> list[Job]:
-    """The newest open posts that the actor may see, with category and client; one query."""
-    rows = jobs_visible_to(actor).filter(state="open").select_related("category", "client")
+    """The newest open posts that the actor may see and has not hidden, with category and client; one query."""
+    rows = _wanted(actor).filter(state="open").select_related("category", "client")
     return list(rows.order_by("-opened_at", "-id")[:limit])
 
 
@@ -51,6 +82,14 @@ def skills_of_jobs(job_ids: Iterable[int]) -> dict[int, list[Skill]]:
     for row in JobSkill.objects.filter(job__in=set(job_ids)).select_related("skill").order_by("skill__name"):
         found[row.job_id].append(row.skill)
     return found
+
+
+def chunks_of_jobs_asking(skill_id: int, size: int) -> Iterator[list[int]]:
+    """The ids of all posts that ask for the skill, in lists of at most `size`."""
+    last = 0
+    while ids := list(JobSkill.objects.filter(skill=skill_id, job__gt=last).order_by("job").values_list("job_id", flat=True)[:size]):
+        yield ids
+        last = ids[-1]
 
 
 def proposal_for(actor: Actor, proposal_id: int) -> Proposal:
@@ -114,7 +153,7 @@ def client_history(*, user_id: int) -> dict[str, Any]:
 def skills_matching(text: str, limit: int = 20) -> list[Skill]:
     """Skills whose name or alias begins with or contains the text; names that begin with it first."""
     text = text.strip()[:80].replace("\x00", "")
-    rows = Skill.objects.select_related("category")
+    rows = Skill.objects.filter(merged_into=None).select_related("category")
     if not text:
         return list(rows.order_by("name")[:limit])
     hits = rows.filter(Q(name__icontains=text) | Q(aliases__alias__startswith=fold(text))).distinct()[: limit * 5]
@@ -122,16 +161,28 @@ def skills_matching(text: str, limit: int = 20) -> list[Skill]:
     return sorted(hits, key=lambda s: (s.name.lower() != folded, not s.name.lower().startswith(folded), s.name.lower()))[:limit]
 
 
+def skills_by_slug(slugs: Iterable[str]) -> dict[str, Skill]:
+    """The skill that each of these slugs means, for those that exist; a merged skill's slug means the one it was merged into."""
+    rows = Skill.objects.filter(slug__in={s for s in slugs if "\x00" not in s}).select_related("merged_into")
+    return {s.slug: s.merged_into or s for s in rows}
+
+
 def terms(*, kind: str, slugs: Sequence[str] | None = None, ids: Sequence[int] | None = None) -> tuple[Term, ...]:
     """Those of the categories or skills that exist: the answer to ports.taxonomy."""
-    model: type[Category] | type[Skill] = Category if kind == "category" else Skill
     wanted = Q(slug__in=[s for s in slugs if "\x00" not in s]) if slugs is not None else Q(pk__in=ids or [])
-    return tuple(Term(*row) for row in model.objects.filter(wanted).values_list("pk", "slug", "name"))
+    if kind == "category":
+        return tuple(Term(*row) for row in Category.objects.filter(wanted).values_list("pk", "slug", "name"))
+    found = []
+    for skill in Skill.objects.filter(wanted).select_related("merged_into"):
+        meant = skill.merged_into or skill
+        # who asks by slug finds the answer under that slug, who asks by id under that id
+        found.append(Term(meant.pk, skill.slug, meant.name) if slugs is not None else Term(skill.pk, meant.slug, meant.name))
+    return tuple(found)
 
 
 SUMMARY_LENGTH = 300
 #: moves that the web app offers; the others happen by themselves or on the contract
-_JOB_ACTIONS = frozenset({"publish", "close", "renew", "clear", "remove"})
+_JOB_ACTIONS = {"client": {"publish", "close", "renew"}, "staff": {"hold", "clear", "remove", "restore"}, "freelancer": set[str]()}
 _PROPOSAL_ACTIONS = frozenset({"shortlist", "decline", "withdraw", "offer"})
 
 
@@ -165,14 +216,27 @@ def job_cards(jobs: Sequence[Job]) -> list[dict[str, Any]]:
 
 def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
     """The whole post as the actor sees it, with what they may do."""
-    plain = ("description", "visibility", "preferred_start", "screening_questions", "attributes", "source", "created_at", "ended_at")
+    plain = ("description", "visibility", "preferred_start", "attributes", "source", "created_at", "ended_at")
     mine = Proposal.objects.filter(job=job, freelancer=actor.pk).order_by("-pk") if actor.is_authenticated else Proposal.objects.none()
     latest = mine.values_list("pk", "live_key").first()
     role = role_in_job(actor, job)
-    actions = [a for a in JOB.actions_from(job.state, role) if a in _JOB_ACTIONS]
+    actions = [a for a in JOB.actions_from(job.state, role) if a in _JOB_ACTIONS[role]]
+    if role == "staff" and (job.state == "draft" or not staff_may(actor, "job_moderate")):
+        actions = []
     if role == "freelancer" and job.state == "open" and actor.is_authenticated and not (latest and latest[1]):
         actions.append("propose")
-    own = {"my_proposal": latest[0] if latest else None, "actions": actions}
+    marks = JobMark.objects.filter(job=job, user=actor.pk).values_list("kind", flat=True) if actor.is_authenticated else ()
+    asked = read(job.screening_questions)
+    own = {
+        "my_proposal": latest[0] if latest else None,
+        "my_mark": next(iter(marks), None),
+        "moderation_reason": job.moderation_reason if role in ("client", "staff") else "",
+        "duplicate_of": job.duplicate_of_id if role in ("client", "staff") else None,
+        "screening_questions": [q.text for q in asked],
+        "questions": [q.told() for q in asked],
+        "files": files.files_of(job),
+        "actions": actions,
+    }
     return {**job_cards([job])[0], **{name: getattr(job, name) for name in plain}, **own}
 
 
@@ -208,3 +272,114 @@ def _proposal_told(actor: Actor, p: Proposal, place: Place) -> dict[str, Any]:
 
 def _person(user: Any) -> dict[str, Any]:
     return {"id": user.pk, "display_name": user.display_name, "country": user.country}
+
+
+def history_of(actor: Actor, job_id: int) -> QuerySet[JobChange]:
+    """The post's changes that the actor may see, with who made them. Raises NotFound for an invisible post, NotAllowed for whoever has
+    nothing to do with it."""
+    job = one_of(jobs_visible_to(actor), job_id, "job")
+    changes = changes_visible_to(actor, job)
+    if changes is None:
+        raise NotAllowed("history_not_yours", "Only the client and those who have bid on this post see how it changed.")
+    return changes.select_related("actor")
+
+
+def invitation_for(actor: Actor, invitation_id: int) -> Invitation:
+    """The invitation with its job, client and freelancer loaded. Raises NotFound."""
+    return one_of(_invitations(invitations_visible_to(actor)), invitation_id, "invitation")
+
+
+def invitations_of(freelancer: Actor) -> QuerySet[Invitation]:
+    """The invitations that a freelancer has received."""
+    return _invitations(Invitation.objects.filter(freelancer=freelancer.pk, sent_at__isnull=False))
+
+
+def invitations_on(actor: Actor, job_id: int) -> QuerySet[Invitation]:
+    """Whom a post's client has invited, for the client and staff. Raises NotFound, NotAllowed."""
+    job = one_of(jobs_visible_to(actor), job_id, "job")
+    require(role_in_job(actor, job) != "freelancer", "invitations_not_yours", "Only the client who posted this job sees who is invited.")
+    return _invitations(invitations_visible_to(actor).filter(job=job))
+
+
+def _invitations(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
+    return rows.select_related("job__category", "job__client", "freelancer")
+
+
+def invitations_told(actor: Actor, invitations: Sequence[Invitation]) -> list[dict[str, Any]]:
+    """Invitations as the actor sees them; one query however many they are."""
+    cards = job_cards([i.job for i in invitations])
+    return [_invitation_told(actor, i, card) for i, card in zip(invitations, cards, strict=True)]
+
+
+def _invitation_told(actor: Actor, i: Invitation, card: dict[str, Any]) -> dict[str, Any]:
+    plain = ("id", "state", "message", "created_at", "sent_at", "answered_at", "decline_reason", "job_id", "freelancer_id")
+    actions = INVITATION.actions_from(i.state, "freelancer") if i.freelancer_id == actor.pk else []
+    if i.job.state != "open":
+        actions = [a for a in actions if a != "accept"]
+    elif i.freelancer_id == actor.pk and i.state == "accepted":
+        actions.append("propose")
+    return {**{name: getattr(i, name) for name in plain}, "job": card, "freelancer": _person(i.freelancer), "actions": actions}
+
+
+def marks_of(actor: Actor, kind: str) -> QuerySet[JobMark]:
+    """The posts that a user saved or hid, as far as they may still see them, with what a card needs."""
+    rows = JobMark.objects.filter(user=actor.pk, kind=kind, job__in=jobs_visible_to(actor))
+    return rows.select_related("job__category", "job__client")
+
+
+def saved_searches_of(actor: Actor) -> QuerySet[SavedSearch]:
+    """A user's own saved searches."""
+    return SavedSearch.objects.filter(user=actor.pk)
+
+
+def shortlists_of(client: Actor) -> QuerySet[Shortlist]:
+    """A client's own shortlists, each with `size`."""
+    return Shortlist.objects.filter(client=client.pk).annotate(size=Count("items"))
+
+
+def shortlist_items_of(client: Actor, shortlist_id: int) -> QuerySet[ShortlistItem]:
+    """Who is on an own shortlist. Raises NotFound."""
+    return ShortlistItem.objects.filter(shortlist=one_of(Shortlist.objects.filter(client=client.pk), shortlist_id, "shortlist"))
+
+
+def shortlist_items_told(items: Sequence[ShortlistItem]) -> list[dict[str, Any]]:
+    """Items with their freelancers; one query however many they are. Who closed the account or the profile is shown by name alone."""
+    people = users_by_id(i.freelancer_id for i in items)
+    told = []
+    for i in items:
+        user = people[i.freelancer_id]
+        profile = getattr(user, "freelancer_profile", None) if user.is_active else None
+        card = {**_person(user), "title": profile.title if profile else ""}
+        told.append({"freelancer": card, "note": i.note, "added_at": i.added_at})
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class LikePost:
+    """Another post that says nearly the same: `likeness` is the share of the text in common in per cent."""
+
+    job_id: int
+    client_id: int
+    state: str
+    likeness: int
+
+
+def posts_like(job_id: int, limit: int = 50) -> list[LikePost]:
+    """For moderation: posts of anybody that are near-identical to this one by their fingerprints, the likest first. Posts without a
+    fingerprint (that came in bulk) are not found. Raises NotFound."""
+    job = one_of(Job.objects.all(), job_id, "job")
+    mine = fingerprint(job.title, job.description)
+    ids: set[int] = set(JobFingerprint.objects.filter(exact=mine.exact).order_by("-job").values_list("job_id", flat=True)[:limit])
+    for i, band in enumerate(mine.bands, start=1):
+        ids.update(JobFingerprint.objects.filter(**{f"band_{i}": band}).order_by("-job").values_list("job_id", flat=True)[:200])
+    rows = JobFingerprint.objects.filter(job__in=ids - {job_id}).select_related("job").only("signature", "job__client", "job__state")
+    found = [LikePost(r.job_id, r.job.client_id, r.job.state, mine.likeness(bytes(r.signature))) for r in rows]
+    like = [f for f in found if f.likeness >= settings.JOB_DUPLICATE_PERCENT]
+    return sorted(like, key=lambda f: (-f.likeness, -f.job_id))[:limit]
+
+
+def reads_file(*, actor: Actor, attached_type: str, attached_id: int) -> bool | None:
+    """The answer to ports.file_readers: whoever sees the post reads what is attached to it."""
+    if attached_type != "jobs.job":
+        return None
+    return jobs_visible_to(actor).filter(pk=attached_id).exists()

@@ -31,6 +31,7 @@ INVITATION = Machine(
         ("sent", "accept"): ("accepted", {"freelancer"}),
         ("sent", "decline"): ("declined", {"freelancer"}),
         ("sent", "expire"): ("expired", {"system"}),
+        ("expired", "renew"): ("sent", {"client"}),
     },
 )
 

@@ -1,4 +1,4 @@
-"""What happens to posts when nobody acts."""
+"""What happens to posts when nobody acts, looking through saved searches, and the batches of merged skills."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from django.db.models import Exists, OuterRef
 
 from marketplace.core import clock
 
-from .models import Job, Proposal
-from .services import job_expire
+from .models import Job, Proposal, SavedSearch
+from .services import job_expire, merged_skills_follow, saved_search_look
 
 log = structlog.get_logger(__name__)
 BATCH = 500
@@ -30,3 +30,28 @@ def expire_due() -> int:
         except Exception:  # one post's fault must not stop the others; the next sweep tries again
             log.exception("job_expire_failed", job=pk)
     return expired
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=300)
+def look_through_searches() -> int:
+    """Look through saved searches that are due, at most BATCH at once; returns of how many posts their owners were told."""
+    due = SavedSearch.objects.filter(look_at__lte=clock.now()).order_by("look_at", "pk")
+    told = 0
+    for pk in list(due.values_list("pk", flat=True)[:BATCH]):
+        try:
+            told += saved_search_look(search_id=pk)
+        except Exception:  # one search's fault must not stop the others; the next sweep tries again
+            log.exception("saved_search_look_failed", saved_search=pk)
+    return told
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=300)
+def move_merged_skills() -> int:
+    """Move what still points at merged skills, at most BATCH batches at once; returns how many posts and profiles were moved."""
+    moved = 0
+    for _ in range(BATCH):
+        now = merged_skills_follow()
+        if not now:
+            break
+        moved += now
+    return moved

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q
 
 from marketplace.accounts.models import AccountClosing, CompanyDetails, DataExport, ProfileEntry
 from marketplace.contracts.models import CapChange, Contract, Milestone, Timesheet
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
-from marketplace.jobs.models import Proposal
+from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
 from marketplace.trust.models import Review
 
-#: (client id, freelancer id, page of the web app, title of the work)
-Scene = tuple[int, int, str, str]
+#: (client id, freelancer id or ids, page of the web app, title of the work); None where there is nobody on that side
+Scene = tuple[int | None, int | tuple[int, ...] | None, str, str]
 
 
 def _contract(pk: int) -> Scene:
@@ -32,6 +36,31 @@ def _milestone(pk: int) -> Scene:
 def _proposal(pk: int) -> Scene:
     p = Proposal.objects.select_related("job").get(pk=pk)
     return p.job.client_id, p.freelancer_id, f"/proposals/{p.pk}", p.job.title
+
+
+def _job(pk: int) -> Scene:
+    """The freelancers are those whose bids live, or ended with the post."""
+    j = Job.objects.only("client_id", "title").get(pk=pk)
+    concerned = Proposal.objects.filter(job=pk).filter(Q(live_key__isnull=False) | Q(state="expired"))
+    return j.client_id, tuple(concerned.order_by("pk").values_list("freelancer_id", flat=True)), f"/jobs/{pk}", j.title
+
+
+def _invitation(pk: int) -> Scene:
+    i = Invitation.objects.select_related("job").get(pk=pk)
+    return i.job.client_id, None if i.sent_at is None else i.freelancer_id, f"/jobs/{i.job_id}", i.job.title
+
+
+def _saved_search(pk: int) -> Scene:
+    kept = SavedSearch.objects.filter(pk=pk).first()
+    if kept is None:  # deleted meanwhile
+        return None, None, "", ""
+    return None, kept.user_id, _search_page(kept.parameters), kept.name
+
+
+def _search_page(parameters: dict[str, Any]) -> str:
+    """The page of the search with its newest posts first; the bare page when the address would not fit."""
+    asked = urlencode({**{k: v for k, v in parameters.items() if not k.startswith(("budget", "currency"))}, "sort": "newest"})
+    return f"/jobs?{asked}" if len(asked) <= 190 else "/jobs"
 
 
 def _dispute(pk: int) -> Scene:
@@ -75,6 +104,9 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.milestone": _milestone,
     "contracts.timesheet": _timesheet,
     "contracts.capchange": _cap_change,
+    "jobs.job": _job,
+    "jobs.invitation": _invitation,
+    "jobs.savedsearch": _saved_search,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
@@ -88,6 +120,18 @@ CLIENT, FREELANCER, BOTH = ("client",), ("freelancer",), ("client", "freelancer"
 OWNER = CLIENT  # of what belongs to one person alone, both sides of the scene are that person
 #: event kind → (who is told, the sentence with {title} and {reason})
 RULES: dict[str, tuple[tuple[str, ...], str]] = {
+    "job.update": (FREELANCER, "“{title}”, on which you have bid, was changed: see what is different."),
+    "job.hold": (CLIENT, "“{title}” is in review and cannot be seen meanwhile. {reason}"),
+    "job.clear": (CLIENT, "“{title}” was reviewed and is open."),
+    "job.remove": (CLIENT, "“{title}” was removed. {reason}"),
+    "job.restore": (BOTH, "“{title}” is open again: its removal was wrong. Bids on it can be sent anew."),
+    "job.expire": (CLIENT, "“{title}” has expired. You can renew it."),
+    "invitation.send": (FREELANCER, "You are invited to propose on “{title}”."),
+    "invitation.renew": (FREELANCER, "You are invited again to propose on “{title}”."),
+    "invitation.accept": (CLIENT, "Your invitation to “{title}” was accepted."),
+    "invitation.decline": (CLIENT, "Your invitation to “{title}” was declined. {reason}"),
+    "invitation.expire": (FREELANCER, "“{title}”, to which you were invited, has ended."),
+    "saved_search.match": (FREELANCER, "There are new posts for your search “{title}”."),
     "proposal.submit": (CLIENT, "A new proposal for “{title}”."),
     "proposal.shortlist": (FREELANCER, "Your proposal for “{title}” was shortlisted."),
     "proposal.decline": (FREELANCER, "Your proposal for “{title}” was declined. {reason}"),
@@ -170,8 +214,14 @@ TOPICS: dict[str, tuple[str, ...]] = {
 ALWAYS = frozenset({"account"})
 
 
+#: what staff do with somebody's post, though its first word says otherwise
+_JUDGEMENTS = frozenset({"job.hold", "job.clear", "job.remove", "job.restore"})
+
+
 def topic_of(kind: str) -> str:
-    """The topic of an event kind; what is in no other belongs to the account."""
+    """The topic of an event kind; moderation, and what is in no other, belongs to the account."""
+    if kind in _JUDGEMENTS:
+        return "account"
     first = kind.partition(".")[0]
     return next((topic for topic, words in TOPICS.items() if first in words), "account")
 
@@ -206,11 +256,9 @@ def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lam
         return []
     told, sentence = rule
     client, freelancer, link, title = SCENES[event.aggregate_type](event.aggregate_id)
-    people = [
-        u
-        for u in dict.fromkeys({"client": client, "freelancer": freelancer}[side] for side in told)
-        if u != event.actor_id or event.kind in OWN_ACTS
-    ]
+    sides = {"client": (client,), "freelancer": freelancer if isinstance(freelancer, tuple) else (freelancer,)}
+    concerned = dict.fromkeys(u for side in told for u in sides[side])
+    people = [u for u in concerned if u is not None and (u != event.actor_id or event.kind in OWN_ACTS)]
     spoken = languages(people)
     found = []
     for user in people:

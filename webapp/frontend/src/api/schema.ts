@@ -738,6 +738,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/invitations/{invitation_id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The freelancer wants to propose; the bid itself goes to `POST /jobs/{job_id}/proposals`. */
+        post: operations["invitation_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{invitation_id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The freelancer says no; the client reads the reason. */
+        post: operations["invitation_decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -774,6 +808,23 @@ export interface paths {
         patch: operations["job_update"];
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/clear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description In review → open, with the days it had left. */
+        post: operations["job_clear"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/close": {
         parameters: {
             query?: never;
@@ -791,7 +842,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/invitations": {
+    "/api/v1/jobs/{job_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How a post changed, newest first: all of it for its client and staff, for those who bid what changed since there were bids. */
+        get: operations["job_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/hold": {
         parameters: {
             query?: never;
             header?: never;
@@ -800,7 +868,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Ask a freelancer to propose. */
+        /** @description Open → in review, while staff look at it; bids wait. */
+        post: operations["job_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Ask a freelancer to propose, and whom the client asked. */
+        get: operations["job_invitations"];
+        put?: never;
+        /** @description Ask a freelancer to propose, and whom the client asked. */
         post: operations["job_invite"];
         delete?: never;
         options?: never;
@@ -860,6 +946,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take a post down; its live bids end. */
+        post: operations["job_remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/renew": {
         parameters: {
             query?: never;
@@ -871,6 +974,23 @@ export interface paths {
         put?: never;
         /** @description Open an expired post again. */
         post: operations["job_renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Removed → open, because the removal was wrong; with the days it had left. */
+        post: operations["job_restore"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1210,6 +1330,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/hidden-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Hidden posts, the last hidden first. */
+        get: operations["me_hidden_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/hidden-jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Leave a post out of one's searches and recommendations; it is no longer saved then. */
+        put: operations["job_hide"];
+        post?: never;
+        /** @description Leave a post out of one's searches and recommendations; it is no longer saved then. */
+        delete: operations["job_unhide"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/inbox": {
         parameters: {
             query?: never;
@@ -1255,6 +1410,23 @@ export interface paths {
         put?: never;
         /** @description Mark everything as read. */
         post: operations["me_inbox_read_all"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The invitations that the signed-in freelancer has received, newest first. */
+        get: operations["me_invitations"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1343,6 +1515,150 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/saved-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Saved posts that can still be seen, the last saved first. */
+        get: operations["me_saved_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/saved-jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Save a post for later; it is no longer hidden then. */
+        put: operations["job_save"];
+        post?: never;
+        /** @description Save a post for later; it is no longer hidden then. */
+        delete: operations["job_unsave"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/saved-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Searches under a name, with alerts of new posts. */
+        get: operations["me_saved_searches"];
+        put?: never;
+        /** @description Searches under a name, with alerts of new posts. */
+        post: operations["saved_search_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/saved-searches/{search_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One saved search. */
+        get: operations["saved_search_read"];
+        put?: never;
+        post?: never;
+        /** @description One saved search. */
+        delete: operations["saved_search_delete"];
+        options?: never;
+        head?: never;
+        /** @description One saved search. */
+        patch: operations["saved_search_update"];
+        trace?: never;
+    };
+    "/api/v1/me/shortlists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A client's shortlists of freelancers. */
+        get: operations["me_shortlists"];
+        put?: never;
+        /** @description A client's shortlists of freelancers. */
+        post: operations["shortlist_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/shortlists/{shortlist_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One shortlist. */
+        get: operations["shortlist_read"];
+        put?: never;
+        post?: never;
+        /** @description One shortlist. */
+        delete: operations["shortlist_delete"];
+        options?: never;
+        head?: never;
+        /** @description One shortlist. */
+        patch: operations["shortlist_rename"];
+        trace?: never;
+    };
+    "/api/v1/me/shortlists/{shortlist_id}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Who is on a shortlist, the last put on first. */
+        get: operations["shortlist_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/shortlists/{shortlist_id}/items/{freelancer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description A freelancer on a shortlist, with a note for oneself. */
+        put: operations["shortlist_put"];
+        post?: never;
+        /** @description A freelancer on a shortlist, with a note for oneself. */
+        delete: operations["shortlist_take_off"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1615,6 +1931,40 @@ export interface paths {
         get: operations["skills"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/skills/{slug}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Let every use of a skill mean another one. Its spellings go over at once; posts and profiles follow in batches. */
+        post: operations["skill_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/skills/{slug}/rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Give a skill another name; its slug stays and the old name is still understood. */
+        post: operations["skill_rename"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2157,6 +2507,11 @@ export interface components {
             /** @description What is not there yet, the weightiest first. */
             missing: components["schemas"]["HintOut"][];
             there: components["schemas"]["HintOut"][];
+        };
+        /** @description `confirm_duplicate`: the client knows that another post of theirs says nearly the same, and means it. */
+        ConfirmDuplicateRequest: {
+            /** @default false */
+            confirm_duplicate?: boolean;
         };
         /**
          * @description A contract with its milestones, the clocks that run, and what the viewer may do now (the last words of routes).
@@ -2785,18 +3140,55 @@ export interface components {
             /** Format: double */
             weight: number;
         };
+        /** @description An invitation as the viewer sees it; `actions` are accept, decline and, once accepted, propose. */
+        InvitationShape: {
+            id: number;
+            state: components["schemas"]["InvitationStateEnum"];
+            job: components["schemas"]["JobCard"];
+            freelancer: components["schemas"]["FreelancerCard"];
+            message: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            sent_at: string | null;
+            /** Format: date-time */
+            answered_at: string | null;
+            decline_reason: string;
+            actions: string[];
+        };
+        InvitationShapePage: {
+            results: components["schemas"]["InvitationShape"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
+        /**
+         * @description * `accepted` - accepted
+         *     * `declined` - declined
+         *     * `expired` - expired
+         *     * `sent` - sent
+         * @enum {string}
+         */
+        InvitationStateEnum: "accepted" | "declined" | "expired" | "sent";
         InviteRequest: {
             /**
              * Format: int64
              * @description User id.
              */
             freelancer: number;
+            /** @default  */
+            message?: string;
         };
+        /** @description `sent_at` is null while the post is not open: the freelancer hears of it when it opens. */
         Invited: {
+            id: number;
+            state: components["schemas"]["InvitationStateEnum"];
             job: number;
             freelancer: number;
+            message: string;
             /** Format: date-time */
             created_at: string;
+            /** Format: date-time */
+            sent_at: string | null;
         };
         /**
          * @description * `job` - job
@@ -2828,6 +3220,38 @@ export interface components {
             expires_at: string | null;
             client: components["schemas"]["ClientCard"];
         };
+        /** @description One edit: the terms that changed, before and after. Skills are slugs, amounts minor units. */
+        JobChangeShape: {
+            id: number;
+            /** Format: date-time */
+            at: string;
+            by: components["schemas"]["ClientCard"];
+            /**
+             * @description The post's state at the time.
+             *
+             *     * `closed` - closed
+             *     * `draft` - draft
+             *     * `expired` - expired
+             *     * `filled` - filled
+             *     * `in_review` - in review
+             *     * `open` - open
+             *     * `removed` - removed
+             */
+            state: components["schemas"]["JobStateEnum"];
+            /** @description Somebody had bid on the post: bidders see this change and were told. */
+            after_bids: boolean;
+            before: {
+                [key: string]: unknown;
+            };
+            after: {
+                [key: string]: unknown;
+            };
+        };
+        JobChangeShapePage: {
+            results: components["schemas"]["JobChangeShape"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
         /** @description A whole post; `actions` are what the viewer may do with it now. */
         JobDetail: {
             id: number;
@@ -2854,7 +3278,10 @@ export interface components {
             visibility: components["schemas"]["VisibilityEnum"];
             /** Format: date */
             preferred_start: string | null;
+            /** @description The texts of `questions`. */
             screening_questions: string[];
+            questions: components["schemas"]["QuestionShape"][];
+            files: components["schemas"]["FileOut"][];
             attributes: {
                 [key: string]: unknown;
             };
@@ -2865,6 +3292,17 @@ export interface components {
             ended_at: string | null;
             /** @description The viewer's latest proposal on it. */
             my_proposal: number | null;
+            /**
+             * @description Whether the viewer saved or hid it.
+             *
+             *     * `saved` - Saved
+             *     * `hidden` - Hidden
+             */
+            my_mark: (components["schemas"]["MyMarkEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description For the client and staff: why it is in review or was removed. */
+            moderation_reason: string;
+            /** @description For the client and staff: the near-identical post that was confirmed. */
+            duplicate_of: number | null;
             actions: string[];
         };
         /** @description A post in a search, with the reasons why it is there. */
@@ -2962,7 +3400,13 @@ export interface components {
             visibility?: components["schemas"]["VisibilityEnum"];
             /** Format: date */
             preferred_start?: string | null;
+            /** @description Plain questions; a text that is there already keeps its kind. */
             screening_questions?: string[];
+            /** @description Typed questions, instead of screening_questions. */
+            questions?: components["schemas"]["QuestionShapeRequest"][];
+            file_ids?: number[];
+            /** @default false */
+            confirm_duplicate?: boolean;
         };
         /**
          * @description * `en` - en
@@ -2986,6 +3430,17 @@ export interface components {
          * @enum {string}
          */
         LevelEnum: "basic" | "conversational" | "fluent" | "native";
+        /** @description A saved or hidden post. */
+        MarkedJob: {
+            job: components["schemas"]["JobCard"];
+            /** Format: date-time */
+            created_at: string;
+        };
+        MarkedJobPage: {
+            results: components["schemas"]["MarkedJob"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
         /** @description One's own account. */
         Me: {
             id: number;
@@ -3103,6 +3558,12 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /**
+         * @description * `saved` - Saved
+         *     * `hidden` - Hidden
+         * @enum {string}
+         */
+        MyMarkEnum: "saved" | "hidden";
         /** @enum {unknown} */
         NullEnum: null;
         /** @description Without `milestones` the proposal's own are offered. An hourly job's offer names `weekly_cap_minutes`, or milestones as blocks of work. */
@@ -3281,8 +3742,8 @@ export interface components {
             category?: string | null;
             skills?: components["schemas"]["ClaimedSkillRequest"][];
         };
-        /** @description A new post. Amounts are minor units of `currency`; leave them out when the price is open. */
-        PatchedJobWriteRequest: {
+        /** @description What a post says; what is not sent stays. Amounts are minor units of `currency`. */
+        PatchedJobTermsRequest: {
             title?: string;
             description?: string;
             /** @description Slug. */
@@ -3308,7 +3769,11 @@ export interface components {
             visibility?: components["schemas"]["VisibilityEnum"];
             /** Format: date */
             preferred_start?: string | null;
+            /** @description Plain questions; a text that is there already keeps its kind. */
             screening_questions?: string[];
+            /** @description Typed questions, instead of screening_questions. */
+            questions?: components["schemas"]["QuestionShapeRequest"][];
+            file_ids?: number[];
         };
         PatchedMeChangeRequest: {
             display_name?: string;
@@ -3344,6 +3809,17 @@ export interface components {
             delivery_days?: number | null;
             milestones?: components["schemas"]["MilestoneTermsRequest"][];
             answers?: string[];
+        };
+        PatchedSavedSearchWriteRequest: {
+            name?: string;
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /** @default daily */
+            pace?: components["schemas"]["PaceEnum"];
+        };
+        PatchedShortlistWriteRequest: {
+            name?: string;
         };
         /** @description Money coming in. */
         Payment: {
@@ -3571,6 +4047,34 @@ export interface components {
             entry_id: number;
             reason: string;
         };
+        /** @description A screening question. Answers are texts: yes or no, a number such as 2.5, or one of the choices. */
+        QuestionShape: {
+            text: string;
+            /** @default text */
+            kind?: components["schemas"]["QuestionShapeKindEnum"];
+            /** @default true */
+            required?: boolean;
+            /** @description For kind choice. */
+            choices?: string[];
+        };
+        /**
+         * @description * `text` - text
+         *     * `yes_no` - yes_no
+         *     * `number` - number
+         *     * `choice` - choice
+         * @enum {string}
+         */
+        QuestionShapeKindEnum: "text" | "yes_no" | "number" | "choice";
+        /** @description A screening question. Answers are texts: yes or no, a number such as 2.5, or one of the choices. */
+        QuestionShapeRequest: {
+            text: string;
+            /** @default text */
+            kind?: components["schemas"]["QuestionShapeKindEnum"];
+            /** @default true */
+            required?: boolean;
+            /** @description For kind choice. */
+            choices?: string[];
+        };
         /** @description gross = fee + tax + net exactly; `payee_net` is the net in the freelancer's currency. */
         Quote: {
             gross: components["schemas"]["Amount"];
@@ -3732,6 +4236,32 @@ export interface components {
             staff: boolean;
             groups: string[];
         };
+        /** @description A search under a name. `parameters` are the query of `GET /jobs`; `look_at` is when it is looked through next, null for never. */
+        SavedSearchShape: {
+            id: number;
+            name: string;
+            parameters: {
+                [key: string]: unknown;
+            };
+            pace: components["schemas"]["PaceEnum"];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            look_at: string | null;
+        };
+        SavedSearchShapePage: {
+            results: components["schemas"]["SavedSearchShape"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
+        SavedSearchWriteRequest: {
+            name: string;
+            parameters: {
+                [key: string]: unknown;
+            };
+            /** @default daily */
+            pace?: components["schemas"]["PaceEnum"];
+        };
         /**
          * @description * `claim_accepted` - Claim Accepted
          *     * `silence` - Silence
@@ -3743,6 +4273,44 @@ export interface components {
          * @enum {string}
          */
         SettledByEnum: "claim_accepted" | "silence" | "agreement" | "proposal" | "decision" | "appeal" | "staff";
+        /** @description A freelancer on a shortlist; the note is the client's alone. */
+        ShortlistItemShape: {
+            freelancer: components["schemas"]["ShortlistedCard"];
+            note: string;
+            /** Format: date-time */
+            added_at: string;
+        };
+        ShortlistItemShapePage: {
+            results: components["schemas"]["ShortlistItemShape"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
+        ShortlistNoteRequest: {
+            /** @default  */
+            note?: string;
+        };
+        ShortlistShape: {
+            id: number;
+            name: string;
+            size: number;
+            /** Format: date-time */
+            created_at: string;
+        };
+        ShortlistShapePage: {
+            results: components["schemas"]["ShortlistShape"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
+        ShortlistWriteRequest: {
+            name: string;
+        };
+        ShortlistedCard: {
+            id: number;
+            display_name: string;
+            country: string;
+            /** @description Empty when the profile is closed. */
+            title: string;
+        };
         Skill: {
             slug: string;
             name: string;
@@ -3751,6 +4319,17 @@ export interface components {
             slug: string;
             name: string;
             category: string;
+        };
+        /** @description Why staff do something: it is kept in the audit, and whom it concerns reads it. */
+        SkillMergeRequest: {
+            reason: string;
+            /** @description The slug of the skill that stays. */
+            into: string;
+        };
+        /** @description Why staff do something: it is kept in the audit, and whom it concerns reads it. */
+        SkillRenameRequest: {
+            reason: string;
+            name: string;
         };
         /** @description Best first. `note` says why there is nothing, when no model answered. */
         SkillSuggestions: {
@@ -3840,6 +4419,10 @@ export interface components {
              * @description Business time.
              */
             at: string;
+        };
+        /** @description Why staff do something: it is kept in the audit, and whom it concerns reads it. */
+        StaffReasonRequest: {
+            reason: string;
         };
         Submission: {
             readonly version: number;
@@ -7191,6 +7774,166 @@ export interface operations {
             };
         };
     };
+    invitation_accept: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                invitation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    invitation_decline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                invitation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     jobs_search: {
         parameters: {
             query?: {
@@ -7434,7 +8177,89 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["PatchedJobWriteRequest"];
+                "application/json": components["schemas"]["PatchedJobTermsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_clear: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StaffReasonRequest"];
             };
         };
         responses: {
@@ -7575,6 +8400,212 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_history: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobChangeShapePage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_hold: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StaffReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_invitations: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationShapePage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7822,7 +8853,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ConfirmDuplicateRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -7970,6 +9005,88 @@ export interface operations {
             };
         };
     };
+    job_remove: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StaffReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     job_renew: {
         parameters: {
             query?: never;
@@ -7982,7 +9099,93 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ConfirmDuplicateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_restore: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StaffReasonRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -9926,6 +11129,202 @@ export interface operations {
             };
         };
     };
+    me_hidden_jobs: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkedJobPage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_hide: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_unhide: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     me_inbox: {
         parameters: {
             query?: {
@@ -10113,6 +11512,57 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_invitations: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationShapePage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10503,6 +11953,1074 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_saved_jobs: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkedJobPage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_save: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_unsave: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_saved_searches: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchShapePage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    saved_search_create: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedSearchWriteRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    saved_search_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                search_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    saved_search_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                search_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    saved_search_update: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                search_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedSavedSearchWriteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_shortlists: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShortlistShapePage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    shortlist_create: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShortlistWriteRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShortlistShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    shortlist_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                shortlist_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShortlistShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    shortlist_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                shortlist_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    shortlist_rename: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                shortlist_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedShortlistWriteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShortlistShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    shortlist_items: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                shortlist_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShortlistItemShapePage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    shortlist_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                freelancer_id: number;
+                shortlist_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ShortlistNoteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShortlistItemShape"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    shortlist_take_off: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                freelancer_id: number;
+                shortlist_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11720,6 +14238,170 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    skill_merge: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SkillMergeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Skill"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    skill_rename: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SkillRenameRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Skill"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

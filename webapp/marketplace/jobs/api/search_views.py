@@ -179,7 +179,7 @@ def _common(viewer: Any, asked: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(slugs) - facts.skills_known(slugs)):
         raise ValidationError({"skills": [f"Unknown: {', '.join(unknown)}."]})
     zone = asked["time_zone"] or getattr(viewer, "time_zone", "") or "UTC"
-    return {"category": category, "skills": slugs, "time_zone": zone}
+    return {"category": category, "skills": tuple(facts.skills_meant(slugs)), "time_zone": zone}
 
 
 def _place(cursor: str) -> search.Place | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
+from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import Serializer
-from marketplace.jobs.models import Job
-from marketplace.jobs.states import JOB, PROPOSAL
+from marketplace.jobs.models import Job, JobMark
+from marketplace.jobs.questions import CHOICE_LENGTH, KINDS, MAX_CHOICES, MAX_QUESTIONS, QUESTION_LENGTH
+from marketplace.jobs.states import INVITATION, JOB, PROPOSAL
 
 
 class CategorySerializer(Serializer):
@@ -55,18 +59,40 @@ class JobCard(Serializer):
     client = ClientCard()
 
 
+class QuestionShape(Serializer):
+    """A screening question. Answers are texts: yes or no, a number such as 2.5, or one of the choices."""
+
+    text = serializers.CharField(max_length=QUESTION_LENGTH)
+    kind = serializers.ChoiceField(choices=KINDS, required=False, default="text")
+    required = serializers.BooleanField(required=False, default=True)  # type: ignore[assignment]  # the question's, not the field's
+    choices = serializers.ListField(
+        child=serializers.CharField(max_length=CHOICE_LENGTH),
+        required=False,
+        default=list,
+        max_length=MAX_CHOICES,
+        help_text="For kind choice.",
+    )
+
+
 class JobDetail(JobCard):
     """A whole post; `actions` are what the viewer may do with it now."""
 
     description = serializers.CharField()
     visibility = serializers.ChoiceField(choices=Job.Visibility.choices)
     preferred_start = serializers.DateField(allow_null=True)
-    screening_questions = serializers.ListField(child=serializers.CharField())
+    screening_questions = serializers.ListField(child=serializers.CharField(), help_text="The texts of `questions`.")
+    questions = QuestionShape(many=True)
+    files = FileOut(many=True)
     attributes = serializers.DictField()
     source = serializers.CharField()  # type: ignore[assignment]  # a field of the answer, not the base's attribute
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
     my_proposal = serializers.IntegerField(allow_null=True, help_text="The viewer's latest proposal on it.")
+    my_mark = serializers.ChoiceField(choices=JobMark.Kind.choices, allow_null=True, help_text="Whether the viewer saved or hid it.")
+    moderation_reason = serializers.CharField(help_text="For the client and staff: why it is in review or was removed.")
+    duplicate_of = serializers.IntegerField(
+        allow_null=True, help_text="For the client and staff: the near-identical post that was confirmed."
+    )
     actions = serializers.ListField(child=serializers.CharField())
 
 
@@ -78,8 +104,8 @@ class MyJobs(Serializer):
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="How many posts there are in each state.")
 
 
-class JobWrite(Serializer):
-    """A new post. Amounts are minor units of `currency`; leave them out when the price is open."""
+class JobTerms(Serializer):
+    """What a post says; what is not sent stays. Amounts are minor units of `currency`."""
 
     title = serializers.CharField(max_length=200)
     description = serializers.CharField(max_length=20000)
@@ -94,7 +120,32 @@ class JobWrite(Serializer):
     location_country = serializers.CharField(max_length=2, allow_blank=True, required=False)
     visibility = serializers.ChoiceField(choices=Job.Visibility.choices, required=False)
     preferred_start = serializers.DateField(allow_null=True, required=False)
-    screening_questions = serializers.ListField(child=serializers.CharField(max_length=500), required=False)
+    screening_questions = serializers.ListField(
+        child=serializers.CharField(max_length=QUESTION_LENGTH),
+        required=False,
+        help_text="Plain questions; a text that is there already keeps its kind.",
+    )
+    questions = QuestionShape(
+        many=True, required=False, max_length=MAX_QUESTIONS, help_text="Typed questions, instead of screening_questions."
+    )
+    file_ids = FileIds()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "questions" in attrs and "screening_questions" in attrs:
+            raise serializers.ValidationError({"questions": ["Send either questions or screening_questions."]})
+        if "questions" in attrs:
+            attrs["screening_questions"] = attrs.pop("questions")
+        return attrs
+
+
+class ConfirmDuplicate(Serializer):
+    """`confirm_duplicate`: the client knows that another post of theirs says nearly the same, and means it."""
+
+    confirm_duplicate = serializers.BooleanField(required=False, default=False)
+
+
+class JobWrite(JobTerms, ConfirmDuplicate):
+    """A new post. Amounts are minor units of `currency`; leave them out when the price is open."""
 
 
 class Reason(Serializer):
@@ -105,12 +156,19 @@ class Reason(Serializer):
 
 class Invite(Serializer):
     freelancer = WholeNumber(min_value=1, max_value=2**63 - 1, help_text="User id.")
+    message = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="")
 
 
 class Invited(Serializer):
+    """`sent_at` is null while the post is not open: the freelancer hears of it when it opens."""
+
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=INVITATION.choices)
     job = serializers.IntegerField(source="job_id")
     freelancer = serializers.IntegerField(source="freelancer_id")
+    message = serializers.CharField()
     created_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True)
 
 
 class QuoteAsk(Serializer):

@@ -87,16 +87,22 @@ class JobsView(JobSearchMixin, IdempotentMixin, APIView):
                     "currency": "USD",
                     "budget_min_minor": 150000,
                     "budget_max_minor": 250000,
+                    "questions": [
+                        {"text": "Which loader would you use?"},
+                        {"text": "Have you worked with this shop's API?", "kind": "yes_no"},
+                        {"text": "Where do you want the warehouse?", "kind": "choice", "required": False, "choices": ["Yours", "Ours"]},
+                    ],
                 },
             )
         ],
     )
     def post(self, request: Request) -> Response:
         job = services.job_create(actor=actor_of(request), **checked(shapes.JobWrite, request.data))
-        return _detail(request, job.pk, status=201)
+        return job_answer(request, job.pk, status=201)
 
 
-def _detail(request: Request, job_id: int, status: int = 200) -> Response:
+def job_answer(request: Request, job_id: int, status: int = 200) -> Response:
+    """The whole post as the asker sees it. Raises NotFound."""
     job = selectors.job_for(request.user, job_id)
     return Response(shapes.JobDetail(selectors.job_detail(request.user, job)).data, status=status)
 
@@ -109,13 +115,13 @@ class JobView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="job_read", tags=["jobs"], responses=shapes.JobDetail)
     def get(self, request: Request, job_id: int) -> Response:
-        return _detail(request, job_id)
+        return job_answer(request, job_id)
 
-    @extend_schema(operation_id="job_update", tags=["jobs"], request=shapes.JobWrite(partial=True), responses=shapes.JobDetail)
+    @extend_schema(operation_id="job_update", tags=["jobs"], request=shapes.JobTerms(partial=True), responses=shapes.JobDetail)
     def patch(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
-        services.job_update(actor=actor_of(request), job_id=job_id, **checked(shapes.JobWrite, request.data, partial=True))
-        return _detail(request, job_id)
+        services.job_update(actor=actor_of(request), job_id=job_id, **checked(shapes.JobTerms, request.data, partial=True))
+        return job_answer(request, job_id)
 
 
 class JobPublishView(IdempotentMixin, APIView):
@@ -123,10 +129,11 @@ class JobPublishView(IdempotentMixin, APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="job_publish", tags=["jobs"], request=None, responses=shapes.JobDetail)
+    @extend_schema(operation_id="job_publish", tags=["jobs"], request=shapes.ConfirmDuplicate, responses=shapes.JobDetail)
     def post(self, request: Request, job_id: int) -> Response:
-        services.job_publish(actor=actor_of(request), job_id=job_id)
-        return _detail(request, job_id)
+        selectors.job_for(request.user, job_id)
+        services.job_publish(actor=actor_of(request), job_id=job_id, **checked(shapes.ConfirmDuplicate, request.data))
+        return job_answer(request, job_id)
 
 
 class JobCloseView(IdempotentMixin, APIView):
@@ -138,7 +145,7 @@ class JobCloseView(IdempotentMixin, APIView):
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
         services.job_close(actor=actor_of(request), job_id=job_id, **checked(shapes.Reason, request.data))
-        return _detail(request, job_id)
+        return job_answer(request, job_id)
 
 
 class JobRenewView(IdempotentMixin, APIView):
@@ -146,23 +153,11 @@ class JobRenewView(IdempotentMixin, APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="job_renew", tags=["jobs"], request=None, responses=shapes.JobDetail)
-    def post(self, request: Request, job_id: int) -> Response:
-        services.job_renew(actor=actor_of(request), job_id=job_id)
-        return _detail(request, job_id)
-
-
-class JobInvitationsView(IdempotentMixin, APIView):
-    """Ask a freelancer to propose."""
-
-    permission_classes = [IsAuthenticated]
-
-    @extend_schema(operation_id="job_invite", tags=["jobs"], request=shapes.Invite, responses={201: shapes.Invited})
+    @extend_schema(operation_id="job_renew", tags=["jobs"], request=shapes.ConfirmDuplicate, responses=shapes.JobDetail)
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
-        given = checked(shapes.Invite, request.data)
-        invitation = services.job_invite(actor=actor_of(request), job_id=job_id, freelancer_id=given["freelancer"])
-        return Response(shapes.Invited(invitation).data, status=201)
+        services.job_renew(actor=actor_of(request), job_id=job_id, **checked(shapes.ConfirmDuplicate, request.data))
+        return job_answer(request, job_id)
 
 
 class MyJobsView(APIView):

@@ -127,3 +127,15 @@ def skill_names(slugs: Iterable[str]) -> dict[str, str]:
 
 def skills_known(slugs: Iterable[str]) -> set[str]:
     return set(skill_names(slugs))
+
+
+_merged: tuple[float, dict[str, str]] = (0.0, {})
+
+
+def skills_meant(slugs: Iterable[str]) -> list[str]:
+    """The slugs, those of merged skills replaced by the ones they were merged into, each once; at most a minute old."""
+    global _merged
+    if time.monotonic() >= _merged[0]:
+        rows = Skill.objects.filter(merged_into__isnull=False).values_list("slug", "merged_into__slug")
+        _merged = (time.monotonic() + _Names.SECONDS, dict(rows))
+    return list(dict.fromkeys(_merged[1].get(s, s) for s in slugs))

@@ -14,6 +14,7 @@ import tantivy
 
 from ..taxonomy import normalise
 from ..taxonomy.source import source
+from . import facts
 from .words import parts, query_words, words
 
 Query = tantivy.Query
@@ -102,7 +103,9 @@ class Reading:
 
     def _one(self, term: Term) -> Query:
         found = self._written(term.word)
-        found += [self._flat(Query.term_query(self.schema, "skill", s, "basic"), self.weights.skill) for s in term.skills]
+        found += [
+            self._flat(Query.term_query(self.schema, "skill", s, "basic"), self.weights.skill) for s in facts.skills_meant(term.skills)
+        ]
         for name in term.names:
             found.append(Query.boost_query(both([either(self._written(w)) for w in name]), self.weights.name))
         if distance := self.misspelt.get(term.word):

@@ -1,12 +1,18 @@
-"""The locks of this app, in their one order: job, then proposal."""
+"""The locks of this app, in their one order: the client's profile, job, then proposal or invitation."""
 
 from __future__ import annotations
 
+from marketplace.accounts.models import ClientProfile
 from marketplace.core.errors import NotFound
-from marketplace.core.policies import Actor, one_of
+from marketplace.core.policies import Actor, one_of, require
 
 from ..models import Job, Proposal
-from ..policies import jobs_visible_to, proposals_visible_to
+from ..policies import jobs_visible_to, proposals_visible_to, role_in_job
+
+
+def client_locked(user_id: int) -> None:
+    """Lock what a client's posts are compared under."""
+    ClientProfile.objects.select_for_update().filter(user=user_id).values_list("pk").first()
 
 
 def job_locked(pk: int) -> Job:
@@ -38,3 +44,10 @@ def proposal_locked_for(actor: Actor, pk: int) -> Proposal:
     """proposal_locked, when the actor may see it; NotFound otherwise."""
     one_of(proposals_visible_to(actor), pk, "proposal")
     return proposal_locked(pk)
+
+
+def own_job_locked(actor: Actor, pk: int) -> Job:
+    """job_locked_for its client alone. Raises NotFound, NotAllowed("job_not_yours")."""
+    job = job_locked_for(actor, pk)
+    require(role_in_job(actor, job) == "client", "job_not_yours", "Only the client who posted this job can do that.")
+    return job

@@ -1,30 +1,35 @@
-"""Job posts: writing, publishing, inviting, and the ways a post ends."""
+"""Job posts: writing, changing, publishing, and the ways a post ends by its client or by the clock. Staff's moves are in `moderation`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 
 from marketplace.accounts.models import User
-from marketplace.accounts.selectors import client_profile_of, freelancer_profile_of
-from marketplace.core import clock, events, ports
-from marketplace.core.errors import Conflict, InvalidInput, NotAllowed
+from marketplace.accounts.selectors import client_profile_of
+from marketplace.core import clock, events, files, ports
+from marketplace.core.errors import Conflict, NotAllowed
 from marketplace.core.models import DeletedRow
 from marketplace.core.policies import require
 from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
 
-from ..models import Invitation, Job, JobSkill, Proposal, Skill
-from ..policies import role_in_job
+from ..models import Job, JobChange, JobSkill, Proposal, Skill
+from ..questions import read
+from ..selectors import skills_of_jobs
 from ..states import JOB
-from .locks import job_locked, job_locked_for
+from .duplicates import fingerprint_store, refuse_twin
+from .invitations import send_waiting
+from .locks import client_locked, job_locked, own_job_locked
 from .proposals import end_live_proposals
 from .terms import check_budget, checked_post
 
 #: what may still change once somebody may have bid on it: not the price's kind, currency or the questions
 _CHANGEABLE_WITH_BIDS = frozenset({"description", "duration_days", "experience_level", "location_country", "preferred_start", "skills"})
+_ON_SHOW = ("in_review", "open")
 
 
 @unit_of_work
@@ -37,59 +42,77 @@ def job_create(
     pricing: str,
     skills: list[str] | None = None,
     currency: str = "USD",
+    file_ids: Sequence[int] = (),
+    confirm_duplicate: bool = False,
     **terms: Any,
 ) -> Job:
-    """A new draft of a client. `category` and `skills` are slugs; budget in minor units, absent when the price is unknown.
+    """A new draft of a client. `category` and `skills` are slugs; budget in minor units, absent when the price is unknown; `file_ids` are
+    own uploads.
 
-    Further terms: budget_min_minor, budget_max_minor, duration_days, experience_level, location_country, visibility, preferred_start,
-    screening_questions. Raises NotAllowed without a client profile, InvalidInput with every wrong field.
+    Further terms: budget_min_minor, budget_max_minor, duration_days, experience_level, location_country, visibility, preferred_start, and
+    screening_questions (see jobs.questions). Raises NotAllowed without a client profile, InvalidInput with every wrong field,
+    Conflict("job_duplicate") when the client has nearly the same post as a draft, in review or open, unless `confirm_duplicate`.
     """
     require(client_profile_of(actor.pk) is not None, "client_profile_missing", "Fill in your client profile first: only clients post jobs.")
     given = {"title": title, "description": description, "category": category, "pricing": pricing, "currency": currency, **terms}
     values, found = checked_post({**given, "skills": skills or []})
+    client_locked(actor.pk)
     job = Job(client=actor, created_at=clock.now(), **values)
     check_budget(job)
+    refuse_twin(job, ("draft", *_ON_SHOW), confirmed=confirm_duplicate)
     job.save()
     _set_skills(job, found or [])
+    fingerprint_store(job)
+    files.attach(actor=actor, file_ids=file_ids, to=job)
     events.record(aggregate=job, kind="job.create", actor_id=actor.pk, after={"state": job.state, "title": job.title})
     return job
 
 
 @unit_of_work
-def job_update(*, actor: User, job_id: int, **terms: Any) -> Job:
-    """Change the given terms of an own post: all of them while it is a draft or has no proposals, else those that no bid rests on.
+def job_update(*, actor: User, job_id: int, file_ids: Sequence[int] = (), **terms: Any) -> Job:
+    """Change the given terms of an own post: all of them while it is a draft or has no proposals, else those that no bid rests on. Files are
+    added, never taken away. What differs goes into the post's history; nothing that differs changes nothing.
 
-    Raises Conflict when the post has ended or a bid rests on the term.
+    Raises Conflict when the post has ended or a bid rests on a term that would change.
     """
-    job = job_locked_for(actor, job_id)
-    _require_own(actor, job)
+    job = own_job_locked(actor, job_id)
     if job.state not in ("draft", "in_review", "open"):
         raise Conflict("job_ended", "This post has ended and cannot be changed. Post a new one.")
-    fixed = sorted(set(terms) - _CHANGEABLE_WITH_BIDS)
+    values, skills = checked_post(terms, known_questions=read(job.screening_questions))
+    before, after = _differences(job, values, skills)
+    fixed = sorted(set(after) - _CHANGEABLE_WITH_BIDS)
     if job.proposal_count and fixed:
         raise Conflict("job_has_proposals", f"Freelancers have already bid on this post: {', '.join(fixed)} can no longer change.")
-    values, skills = checked_post(terms)
-    before = {name: _plain(getattr(job, name)) for name in values}
+    there = {f.pk for f in files.files_of(job)} if file_ids else set()
+    added = [f.name for f in files.attach(actor=actor, file_ids=file_ids, to=job) if f.pk not in there]
+    if added:
+        before["files"], after["files"] = [], added
+    if not after:
+        return job
     for name, value in values.items():
         setattr(job, name, value)
     check_budget(job)
     job.save(update_fields=list(values))
     if skills is not None:
         _set_skills(job, skills)
-    after = {name: _plain(value) for name, value in values.items()}
-    if skills is not None:
-        after["skills"] = [s.slug for s in skills]
+    if {"title", "description"} & after.keys():
+        fingerprint_store(job)
+    _keep(job, actor, before, after)
     events.record(aggregate=job, kind="job.update", actor_id=actor.pk, before=before, after=after)
     return job
 
 
 @unit_of_work
-def job_publish(*, actor: User, job_id: int) -> Job:
-    """Draft → open, or in_review when the fraud decision holds it. Raises NotAllowed("job_blocked") when it is refused outright."""
-    job = job_locked_for(actor, job_id)
-    _require_own(actor, job)
+def job_publish(*, actor: User, job_id: int, confirm_duplicate: bool = False) -> Job:
+    """Draft → open, or in_review when the fraud decision holds it. Invitations that waited for it are sent once it is open.
+
+    Raises NotAllowed("job_blocked") when it is refused outright, Conflict("job_duplicate") as job_create does.
+    """
+    client_locked(actor.pk)
+    job = own_job_locked(actor, job_id)
     if job.state != "draft":
         raise Conflict("job_publish_impossible", f"This job is {job.state.replace('_', ' ')}: only a draft can be published.")
+    refuse_twin(job, _ON_SHOW, confirmed=confirm_duplicate)
     decision = ports.fraud_decision.first(act="job_post", actor_id=actor.pk, subject_type="job", subject_id=job.pk)
     if decision.verdict == "block":
         raise NotAllowed(
@@ -97,29 +120,23 @@ def job_publish(*, actor: User, job_id: int) -> Job:
         )
     if decision.verdict == "hold":
         extra = {"reasons": list(decision.reasons), "source": decision.source}
-        move(job, JOB, "hold", role="client", actor_id=actor.pk, reason="held for review", extra=extra)
+        job.held_at, job.moderation_reason = clock.now(), "held for review"
+        also = ["held_at", "moderation_reason", "duplicate_of"]
+        move(job, JOB, "hold", role="client", actor_id=actor.pk, reason=job.moderation_reason, extra=extra, also=also)
     else:
-        _open(job, "publish", "client", actor.pk)
+        open_job(job, "publish", "client", actor.pk, also=["duplicate_of"])
     return job
 
 
 @unit_of_work
-def job_clear(*, actor: User, job_id: int) -> Job:
-    """Staff lets a held post go: in_review → open. Nobody judges the own post."""
-    job = job_locked_for(actor, job_id)
-    require(actor.is_staff, "staff_only", "Only staff can do that.")
-    require(job.client_id != actor.pk, "job_own", "This is your own post: another member of staff decides.")
-    _open(job, "clear", "staff", actor.pk)
-    return job
-
-
-@unit_of_work
-def job_renew(*, actor: User, job_id: int) -> Job:
-    """The client opens an expired post again for another JOB_OPEN_DAYS days."""
-    job = job_locked_for(actor, job_id)
-    _require_own(actor, job)
+def job_renew(*, actor: User, job_id: int, confirm_duplicate: bool = False) -> Job:
+    """The client opens an expired post again for another JOB_OPEN_DAYS days. Raises Conflict("job_duplicate") as job_create does."""
+    client_locked(actor.pk)
+    job = own_job_locked(actor, job_id)
+    if job.state == "expired":
+        refuse_twin(job, _ON_SHOW, confirmed=confirm_duplicate)
     job.ended_at = None
-    _open(job, "renew", "client", actor.pk, also=["ended_at"])
+    open_job(job, "renew", "client", actor.pk, also=["ended_at", "duplicate_of"])
     return job
 
 
@@ -129,24 +146,11 @@ def job_close(*, actor: User, job_id: int, reason: str = "") -> Job:
 
     Raises Conflict("offer_is_out") while an offer waits for its answer.
     """
-    job = job_locked_for(actor, job_id)
-    _require_own(actor, job)
+    job = own_job_locked(actor, job_id)
     if Proposal.objects.filter(job=job, state="offered").exists():
         raise Conflict("offer_is_out", "An offer waits for its answer. Withdraw the offer first, then close the post.")
-    _end(job, "close", role="client", actor_id=actor.pk, reason=reason)
+    end_job(job, "close", role="client", actor_id=actor.pk, reason=reason)
     end_live_proposals(job, "archive", reason or "The client closed the post.", actor_id=actor.pk)
-    return job
-
-
-@unit_of_work
-def job_remove(*, actor: User, job_id: int, reason: str) -> Job:
-    """Staff takes a post down; its live proposals expire. The reason is required and shown."""
-    job = job_locked_for(actor, job_id)
-    require(actor.is_staff, "staff_only", "Only staff can do that.")
-    if not reason.strip():
-        raise InvalidInput("reason_missing", "Say why the post is removed.", {"reason": ["This is required."]})
-    _end(job, "remove", role="staff", actor_id=actor.pk, reason=reason)
-    end_live_proposals(job, "expire", "The post was removed.", actor_id=actor.pk)
     return job
 
 
@@ -159,51 +163,65 @@ def job_expire(*, job_id: int) -> bool:
         return False
     if Proposal.objects.filter(job=job, state="offered").exists():
         return False
-    _end(job, "expire", role="system", actor_id=None, reason=f"open for {settings.JOB_OPEN_DAYS} days")
+    end_job(job, "expire", role="system", actor_id=None, reason=f"open for {settings.JOB_OPEN_DAYS} days")
     end_live_proposals(job, "expire", "The post expired.", actor_id=None)
     return True
 
 
-@unit_of_work
-def job_invite(*, actor: User, job_id: int, freelancer_id: int) -> Invitation:
-    """Ask a freelancer to propose; a second invitation of the same person returns the first."""
-    job = job_locked_for(actor, job_id)
-    _require_own(actor, job)
-    if job.state not in ("draft", "open", "in_review"):
-        raise Conflict("job_ended", "This post has ended: nobody can be invited to it any more.")
-    if freelancer_id == actor.pk or freelancer_profile_of(freelancer_id) is None:
-        raise InvalidInput("freelancer_unknown", "There is no such freelancer.", {"freelancer": ["There is no such freelancer."]})
-    invitation, new = Invitation.objects.get_or_create(job=job, freelancer_id=freelancer_id, defaults={"created_at": clock.now()})
-    if new:
-        events.record(aggregate=job, kind="job.invite", actor_id=actor.pk, after={"freelancer_id": freelancer_id})
-    return invitation
-
-
-def _require_own(actor: User, job: Job) -> None:
-    require(role_in_job(actor, job) == "client", "job_not_yours", "Only the client who posted this job can do that.")
-
-
-def _open(job: Job, action: str, role: str, actor_id: int, also: list[str] | None = None) -> None:
+def open_job(job: Job, action: str, role: str, actor_id: int | None, *, also: Sequence[str] = (), reason: str = "") -> None:
+    """Open the locked post from now on for JOB_OPEN_DAYS days, and send the invitations that waited for it."""
     job.opened_at = clock.now()
     job.expires_at = job.opened_at + timedelta(days=settings.JOB_OPEN_DAYS)
-    move(job, JOB, action, role=role, actor_id=actor_id, also=["opened_at", "expires_at", *(also or [])])
+    move(job, JOB, action, role=role, actor_id=actor_id, reason=reason, also=["opened_at", "expires_at", *also])
+    send_waiting(job)
 
 
-def _end(job: Job, action: str, *, role: str, actor_id: int | None, reason: str) -> None:
+def end_job(job: Job, action: str, *, role: str, actor_id: int | None, reason: str, also: Sequence[str] = ()) -> None:
+    """End the locked post; its proposals are the caller's to end."""
     job.ended_at = clock.now()
-    move(job, JOB, action, role=role, actor_id=actor_id, reason=reason[:500], also=["ended_at"])
+    move(job, JOB, action, role=role, actor_id=actor_id, reason=reason[:500], also=["ended_at", *also])
+
+
+def _differences(job: Job, values: dict[str, Any], skills: list[Skill] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Before and after of those terms that differ, as JSON; skills by their slugs."""
+    before = {name: _plain(getattr(job, name)) for name in values}
+    after = {name: _plain(value) for name, value in values.items()}
+    if skills is not None:
+        before["skills"] = sorted(s.slug for s in skills_of_jobs([job.pk]).get(job.pk, []))
+        after["skills"] = sorted(s.slug for s in skills)
+    changed = [name for name in after if before[name] != after[name]]
+    return {name: before[name] for name in changed}, {name: after[name] for name in changed}
+
+
+def _keep(job: Job, actor: User, before: dict[str, Any], after: dict[str, Any]) -> None:
+    JobChange.objects.create(
+        job=job, actor=actor, at=clock.now(), state=job.state, after_bids=job.proposal_count > 0, before=before, after=after
+    )
 
 
 def _set_skills(job: Job, skills: list[Skill]) -> None:
     wanted = {s.pk for s in skills}
     there = dict(JobSkill.objects.filter(job=job).values_list("skill_id", "pk"))
-    gone = [pk for skill_id, pk in there.items() if skill_id not in wanted]
-    if gone:
-        DeletedRow.objects.bulk_create(
-            [DeletedRow(table_name=JobSkill._meta.db_table, row_id=pk, reason="skill taken off the post") for pk in gone]
-        )
-        JobSkill.objects.filter(pk__in=gone).delete()
+    drop_job_skills([pk for skill_id, pk in there.items() if skill_id not in wanted], "skill taken off the post")
     JobSkill.objects.bulk_create([JobSkill(job=job, skill=s) for s in skills if s.pk not in there])
+    # the foreign key made each insert wait for a merge of that skill: what was merged meanwhile is seen now, and means the other one
+    for merged in JobSkill.objects.filter(job=job, skill__merged_into__isnull=False).select_related("skill"):
+        move_job_skill(merged, merged.skill.merged_into_id)  # type: ignore[arg-type]  # filtered
+
+
+def move_job_skill(row: JobSkill, skill_id: int) -> None:
+    """Let the locked post ask for `skill_id` instead; for one that it asks for already the row goes."""
+    if JobSkill.objects.filter(job=row.job_id, skill=skill_id).exists():
+        drop_job_skills([row.pk], "skills merged")
+    else:
+        JobSkill.objects.filter(pk=row.pk).update(skill=skill_id)
+
+
+def drop_job_skills(row_ids: Sequence[int], reason: str) -> None:
+    """Delete these rows so that the data platform learns of it."""
+    if row_ids:
+        DeletedRow.objects.bulk_create([DeletedRow(table_name=JobSkill._meta.db_table, row_id=pk, reason=reason) for pk in row_ids])
+        JobSkill.objects.filter(pk__in=row_ids).delete()
 
 
 def _plain(value: Any) -> Any:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
 from marketplace.core.checks import Checks
 from marketplace.core.errors import InvalidInput
 
+from .. import questions
 from ..models import Category, Job, Proposal, Skill
+from ..questions import Question
+from ..selectors import skills_by_slug
 
 MAX_SKILLS = 20
-MAX_QUESTIONS = 10
 MAX_MILESTONES = 20
 MAX_DAYS = 3650
 
 
-def checked_post(terms: Mapping[str, Any]) -> tuple[dict[str, Any], list[Skill] | None]:
-    """Field values for a Job out of those `terms` that are given, and its skills when given. Raises InvalidInput."""
+def checked_post(terms: Mapping[str, Any], *, known_questions: Iterable[Question] = ()) -> tuple[dict[str, Any], list[Skill] | None]:
+    """Field values for a Job out of those `terms` that are given, and its skills when given. Raises InvalidInput.
+
+    Questions come as `screening_questions`; a text alone that is one of `known_questions` stays what it was.
+    """
     checks = Checks()
     found: dict[str, Any] = {}
     texts = {"title": (200, 5), "description": (20000, 20)}
@@ -49,7 +54,7 @@ def checked_post(terms: Mapping[str, Any]) -> tuple[dict[str, Any], list[Skill] 
             checks.add("preferred_start", "Use a date.")
         found["preferred_start"] = start
     if "screening_questions" in terms:
-        found["screening_questions"] = _texts(checks, "screening_questions", terms["screening_questions"], most=MAX_QUESTIONS, longest=500)
+        found["screening_questions"] = questions.checked(checks, "screening_questions", terms["screening_questions"], known_questions)
     if "category" in terms:
         found["category"] = _category(checks, terms["category"])
     skills = _skills(checks, terms["skills"]) if "skills" in terms else None
@@ -86,13 +91,14 @@ def checked_bid(job: Job, terms: Mapping[str, Any]) -> dict[str, Any]:
     if "milestones" in terms:
         found["milestones"] = _milestones(checks, terms["milestones"])
     if "answers" in terms:
-        found["answers"] = _texts(checks, "answers", terms["answers"], most=MAX_QUESTIONS, longest=2000)
+        most, longest = questions.MAX_QUESTIONS, questions.ANSWER_LENGTH
+        found["answers"] = _texts(checks, "answers", terms["answers"], most=most, longest=longest, shortest=0)
     checks.raise_if_any()
     return found
 
 
 def check_bid_whole(job: Job, proposal: Proposal) -> None:
-    """What holds between the terms: milestones sum to the amount, each question has an answer. Raises InvalidInput."""
+    """What holds between the terms: milestones sum to the amount, each question has an answer of its kind. Raises InvalidInput."""
     checks = Checks()
     if job.pricing == Job.Pricing.HOURLY and proposal.milestones:
         checks.add("milestones", "An hourly job is paid by timesheet: leave the milestones out.")
@@ -100,8 +106,7 @@ def check_bid_whole(job: Job, proposal: Proposal) -> None:
         total = sum(m["amount_minor"] for m in proposal.milestones)
         if total != proposal.amount_minor:
             checks.add("milestones", f"The milestones sum to {total}, the bid is {proposal.amount_minor}: make them equal.")
-    if len(proposal.answers) != len(job.screening_questions) or not all(proposal.answers):
-        checks.add("answers", f"Answer each of the {len(job.screening_questions)} questions.")
+    questions.check_answers(checks, questions.read(job.screening_questions), proposal.answers)
     checks.raise_if_any()
 
 
@@ -110,11 +115,11 @@ def one_milestone(job: Job, amount_minor: int, delivery_days: int | None) -> lis
     return [{"title": job.title, "amount_minor": amount_minor, "due_in_days": delivery_days, "acceptance": []}]
 
 
-def _texts(checks: Checks, field: str, value: Any, *, most: int, longest: int) -> list[str]:
+def _texts(checks: Checks, field: str, value: Any, *, most: int, longest: int, shortest: int = 1) -> list[str]:
     if not isinstance(value, list) or len(value) > most:
         checks.add(field, f"Give a list of at most {most} texts.")
         return []
-    return [checks.text(f"{field}.{i}", v, longest=longest, shortest=1) for i, v in enumerate(value)]
+    return [checks.text(f"{field}.{i}", v, longest=longest, shortest=shortest) for i, v in enumerate(value)]
 
 
 def _milestones(checks: Checks, value: Any) -> list[dict[str, Any]]:
@@ -147,8 +152,8 @@ def _skills(checks: Checks, slugs: Any) -> list[Skill]:
     if not isinstance(slugs, list) or not all(isinstance(s, str) for s in slugs) or len(slugs) > MAX_SKILLS:
         checks.add("skills", f"Give a list of at most {MAX_SKILLS} skills.")
         return []
-    found = {s.slug: s for s in Skill.objects.filter(slug__in=[s for s in slugs if "\x00" not in s])}
+    found = skills_by_slug(slugs)
     unknown = sorted({s for s in slugs if s not in found})
     if unknown:
         checks.add("skills", f"Unknown: {', '.join(u[:80] for u in unknown)}.")
-    return [found[s] for s in dict.fromkeys(slugs) if s in found]
+    return list({found[s].pk: found[s] for s in slugs if s in found}.values())

@@ -32,31 +32,44 @@ LoadReport = Mapping[str, TableReport]
 def load(taxonomy: Taxonomy | None = None) -> LoadReport:
     """Make the four tables say what the files say; a second run changes nothing. Keys are slugs, so ids stay.
 
-    Aliases and relations that left the files are removed; categories and skills never are. Raises TaxonomyError for faulty files.
+    Aliases and relations that left the files are removed; categories and skills never are. What staff decided goes before the files: a name
+    they gave stays, and the spellings and relations of a merged skill are those of the other one. Raises TaxonomyError for faulty files.
     """
     taxonomy = taxonomy or source()
     report = {"category": _upsert(Category, "slug", [{"slug": c.slug, "name": c.name} for c in taxonomy.categories.values()])}
     category_ids = dict(Category.objects.values_list("slug", "pk"))
+    renamed = dict(Skill.objects.filter(renamed_at__isnull=False).values_list("slug", "name"))
     skills = [
-        {"slug": s.slug, "name": s.name, "category_id": category_ids[s.category], "onet_name": s.onet} for s in taxonomy.skills.values()
+        {"slug": s.slug, "name": renamed.get(s.slug, s.name), "category_id": category_ids[s.category], "onet_name": s.onet}
+        for s in taxonomy.skills.values()
     ]
     report["skill"] = _upsert(Skill, "slug", skills)
-    ids = dict(Skill.objects.values_list("slug", "pk"))
-    aliases = [{"alias": key, "skill_id": ids[slug]} for key, slug in taxonomy.by_key.items()]
-    report["alias"] = _upsert(SkillAlias, "alias", aliases, remove=True)
-    relations = [
-        {"source_id": ids[s.slug], "target_id": ids[r.target], "kind": r.kind, "weight": r.weight}
+    ids = {slug: merged or pk for slug, pk, merged in Skill.objects.values_list("slug", "pk", "merged_into")}
+    by_staff = set(SkillAlias.objects.filter(by_staff=True).values_list("alias", flat=True))
+    aliases = [{"alias": key, "skill_id": ids[slug]} for key, slug in taxonomy.by_key.items() if key not in by_staff]
+    report["alias"] = _upsert(SkillAlias, "alias", aliases, remove=True, rows=SkillAlias.objects.filter(by_staff=False))
+    relations = {
+        (ids[s.slug], ids[r.target], r.kind): {"source_id": ids[s.slug], "target_id": ids[r.target], "kind": r.kind, "weight": r.weight}
         for s in taxonomy.skills.values()
         for r in s.relations
-    ]
-    report["relation"] = _upsert(SkillRelation, ("source_id", "target_id", "kind"), relations, remove=True)
+        if ids[s.slug] != ids[r.target]
+    }
+    report["relation"] = _upsert(SkillRelation, ("source_id", "target_id", "kind"), list(relations.values()), remove=True)
     return report
 
 
-def _upsert(model: type[models.Model], key: str | tuple[str, ...], wanted: list[dict[str, Any]], *, remove: bool = False) -> TableReport:
+def _upsert(
+    model: type[models.Model],
+    key: str | tuple[str, ...],
+    wanted: list[dict[str, Any]],
+    *,
+    remove: bool = False,
+    rows: models.QuerySet[Any] | None = None,
+) -> TableReport:
+    """Bring `rows` (default: all of the table) up to what is wanted."""
     names = (key,) if isinstance(key, str) else key
     key_of: Callable[[Any], tuple[Any, ...]] = lambda row: tuple(row[n] if isinstance(row, dict) else getattr(row, n) for n in names)  # noqa: E731
-    have = {key_of(row): row for row in model._default_manager.all()}
+    have = {key_of(row): row for row in (model._default_manager.all() if rows is None else rows)}
     create, update = [], []
     for values in wanted:
         row = have.pop(key_of(values), None)
