@@ -32,7 +32,12 @@ PATCHES = REPO / "tests" / "mutants"
 COPY = VAR / "mutants" / "tree"
 #: a test that does not come to an end under a mutant is no verdict, and must not stop the others
 PATIENCE_SECONDS = 300
-BENCHES = {"ledger": "tests/load/ledger_bench.py", "api": "tests/load/api_bench.py", "search": "tests/load/search_bench.py"}
+BENCHES = {
+    "ledger": "tests/load/ledger_bench.py",
+    "api": "tests/load/api_bench.py",
+    "search": "tests/load/search_bench.py",
+    "lists": "tests/load/lists_bench.py",
+}
 
 
 @dataclass(frozen=True)
