@@ -87,9 +87,19 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
     from marketplace.payments.models import Payment
+    from marketplace.trust.models import Review
 
     drain()
     milestone = dispute.milestone
+    review = Review.objects.create(
+        contract=milestone.contract,
+        author=alice,
+        subject=bob,
+        author_side="client",
+        rating=5,
+        written_at=dispute.opened_at,
+        opened_at=dispute.opened_at,
+    )
     entries = {
         section: ProfileEntry.objects.create(
             freelancer=bob.freelancer_profile,
@@ -114,6 +124,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         "contracts": milestone.contract_id,
         "milestones": milestone.pk,
         "disputes": dispute.pk,
+        "reviews": review.pk,
         "payments": Payment.objects.get(payer=alice).pk,
         "files": StoredFile.objects.create(
             owner_id=bob.pk,

@@ -186,6 +186,11 @@ SPECTACULAR_SETTINGS = {
         "InvitationStateEnum": "marketplace.jobs.states.INVITATION.choices",
         "ProposalStateEnum": "marketplace.jobs.states.PROPOSAL.choices",
         "AuthorSideEnum": "marketplace.trust.models.Review.Side",
+        "ModerationStateEnum": "marketplace.trust.states.CASE.choices",
+        "ModerationActEnum": "marketplace.trust.states.ACT_CHOICES",
+        "ModerationReasonEnum": "marketplace.trust.models.ReasonCode",
+        "ModerationSubjectEnum": "marketplace.trust.models.SubjectType",
+        "FindingLevelEnum": ["warn", "note"],
         "DisputeStateEnum": "marketplace.disputes.states.DISPUTE.choices",
         "MilestoneStateEnum": "marketplace.contracts.states.MILESTONE.choices",
         "CapChangeStateEnum": "marketplace.contracts.states.CAP_CHANGE.choices",
@@ -213,6 +218,7 @@ CELERY_BEAT_SCHEDULE = {
     "move-merged-skills": {"task": "marketplace.jobs.tasks.move_merged_skills", "schedule": 300.0},
     "advance-disputes": {"task": "marketplace.disputes.tasks.advance_due", "schedule": 60.0},
     "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
+    "advance-moderation": {"task": "marketplace.trust.tasks.advance_due", "schedule": 60.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
     "flush-activity": {"task": "marketplace.activity.tasks.flush", "schedule": 5.0},
@@ -248,6 +254,18 @@ TIMESHEET_REVIEW_ENDS_AFTER_MINUTES = 5 * 24 * 60 - 1
 TIMESHEET_LEAST_REVIEW_HOURS = 48
 TIMESHEET_ANSWER_DAYS = 3
 TIMESHEET_DECIDE_DAYS = 4
+MODERATION_DECISION_DAYS = 3
+MODERATION_HOLD_DAYS = 5
+MODERATION_SECOND_DAYS = 2
+MODERATION_CLAIM_MINUTES = 30
+MODERATION_APPEAL_DAYS = 14
+MODERATION_APPEAL_DECISION_DAYS = 7
+# suspensions always wait for a second person, removals do when the account holds or has earned at least this much
+MODERATION_HIGH_VALUE_USD_MINOR = 5_000_00
+MODERATION_RERATE_BPS = 1000
+REPORTS_A_DAY = 20
+TEXT_WARNINGS_BEFORE_CASE = 3
+TEXT_WARNING_DAYS = 30
 DISPUTE_RESPONSE_BUSINESS_DAYS = 5
 DISPUTE_HOLIDAYS: list[str] = []
 DISPUTE_NEGOTIATION_DAYS = 14

@@ -183,6 +183,8 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "dispute.become_final": (BOTH, "The decision on “{title}” is final: the money has moved."),
     "dispute.decide_appeal": (BOTH, "The appeal on “{title}” was decided; the money has moved. {reason}"),
     "dispute.settle": (BOTH, "The dispute on “{title}” was settled. {reason}"),
+    "review.write": (BOTH, "The other side has reviewed “{title}”. It opens when yours is in, or when the window shuts."),
+    "review.reply": (BOTH, "There is an answer to your review of “{title}”."),
     "review.open": (BOTH, "A review of “{title}” is open to read."),
     "certification.verify": (OWNER, "Your certificate “{title}” was checked: it is verified."),
     "certification.refuse": (OWNER, "Your certificate “{title}” could not be verified. {reason}"),

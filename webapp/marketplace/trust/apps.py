@@ -8,7 +8,8 @@ class TrustConfig(AppConfig):
     def ready(self) -> None:
         from marketplace.core import ports
 
-        from . import selectors
+        from . import events, selectors
 
+        events.connect()
         ports.rating_of.register("trust", selectors.rating)
         ports.ratings_of.register("trust", selectors.ratings)

@@ -1,4 +1,4 @@
-"""Reading reviews and reputation. An unopened review is visible to its author alone."""
+"""Reading reviews and reputation. An unopened review is visible to its author alone, a hidden one too."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
-from marketplace.accounts.selectors import users_by_id
+from marketplace.accounts.selectors import client_profile_of, users_by_id
 from marketplace.contracts.models import Contract
 from marketplace.contracts.selectors import contract_for
 from marketplace.core import clock
 from marketplace.core.errors import NotFound
 from marketplace.core.money import Money
-from marketplace.core.policies import Actor
+from marketplace.core.policies import Actor, one_of
 from marketplace.payments.selectors import worth
 
-from .models import Review
+from .conduct import Conduct, conduct
+from .models import Review, ReviewVersion
 from .reputation import Outcome, Reputation, reputation, value_class
 
 
@@ -33,7 +34,32 @@ def window_shuts_at(contract: Contract) -> datetime | None:
 def reviews_of(actor: Actor, contract_id: int) -> tuple[Contract, QuerySet[Review]]:
     """The contract and those of its reviews that the actor may read: opened ones, and the own. Raises NotFound."""
     contract = contract_for(actor, contract_id)
-    return contract, Review.objects.filter(contract=contract).filter(Q(opened_at__isnull=False) | Q(author=actor.pk)).order_by("id")
+    return contract, visible_to(actor).filter(contract=contract).order_by("id")
+
+
+def visible_to(actor: Actor) -> QuerySet[Review]:
+    """The reviews that the actor may read: open ones that are not hidden, and the own."""
+    if not actor.is_authenticated:
+        return Review.objects.none()
+    return Review.objects.filter(Q(opened_at__isnull=False, hidden_at__isnull=True) | Q(author=actor.pk))
+
+
+def review_for(actor: Actor, review_id: int) -> Review:
+    """Raises NotFound when it is absent, not open or hidden, unless it is the actor's own."""
+    return one_of(visible_to(actor), review_id, "review")
+
+
+def with_versions(review: Review) -> Review:
+    """The review with what it said before, oldest first."""
+    return Review.objects.prefetch_related(Prefetch("versions", ReviewVersion.objects.order_by("id"))).get(pk=review.pk)
+
+
+def reviews_about(user_id: int) -> QuerySet[Review]:
+    """What anybody signed in may read of what others said about a person. Raises NotFound for an unknown or suspended person."""
+    found = users_by_id([user_id]).get(user_id)
+    if found is None or not found.is_active:
+        raise NotFound("user")
+    return Review.objects.filter(subject=user_id, opened_at__isnull=False, hidden_at__isnull=True)
 
 
 def may_write(actor: Actor, contract: Contract) -> bool:
@@ -52,13 +78,14 @@ def due_contract_ids(now: datetime, limit: int = 500) -> list[int]:
 
 
 def outcomes_of(user_id: int) -> list[Outcome]:
-    """What the formula takes in for a user: opened reviews, oldest first."""
+    """What the formula takes in for a user: opened reviews that are not hidden, oldest first."""
     return outcomes_of_users([user_id]).get(user_id, [])
 
 
 def outcomes_of_users(user_ids: Iterable[int]) -> dict[int, list[Outcome]]:
     """outcomes_of for many users; one query."""
-    rows = Review.objects.filter(subject__in=set(user_ids), opened_at__isnull=False).select_related("contract").order_by("opened_at", "id")
+    counted = Review.objects.filter(subject__in=set(user_ids), opened_at__isnull=False, hidden_at__isnull=True)
+    rows = counted.select_related("contract").order_by("opened_at", "id")
     found: dict[int, list[Outcome]] = defaultdict(list)
     for review in rows:
         usd = worth(Money(review.contract.total_minor, review.contract.currency), "USD")
@@ -72,6 +99,11 @@ def reputation_of(user_id: int, now: datetime | None = None) -> Reputation:
     if user_id not in users_by_id([user_id]):
         raise NotFound("user")
     return reputation(outcomes_of(user_id), now or clock.now())
+
+
+def conduct_of(user_id: int, now: datetime) -> Conduct | None:
+    """What the records say of a person as a client; None for whoever has no client profile."""
+    return conduct(user_id, now) if client_profile_of(user_id) is not None else None
 
 
 def rating(*, user_id: int) -> dict[str, Any] | None:

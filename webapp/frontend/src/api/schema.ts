@@ -1920,6 +1920,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reviews/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One review, to read, and to change by its author until it opens. */
+        get: operations["review_read"];
+        /** @description One review, to read, and to change by its author until it opens. */
+        put: operations["review_edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{id}/reply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The reviewed side answers an open review, once. */
+        post: operations["review_reply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/skills": {
         parameters: {
             query?: never;
@@ -2039,6 +2074,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/text-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What the rules would say of a draft: contact details, paying past the platform, paying to apply, copies. Nothing is stored or blocked. */
+        post: operations["text_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/time-entries/{id}": {
         parameters: {
             query?: never;
@@ -2064,8 +2116,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A user's reputation with formula and inputs. */
+        /** @description A user's reputation with formula and inputs; for a client also the record, by the same formula. */
         get: operations["user_reputation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The open reviews of a person, newest first. */
+        get: operations["user_reviews"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2487,6 +2556,18 @@ export interface components {
          * @enum {string}
          */
         ClockEnum: "auto_approval" | "clearing" | "dispute_decision" | "due" | "question_answer" | "review_window" | "timesheet_close" | "week_open";
+        /**
+         * @description * `duplicate` - duplicate
+         *     * `email` - email
+         *     * `handle` - handle
+         *     * `link` - link
+         *     * `messenger` - messenger
+         *     * `outside_payment` - outside_payment
+         *     * `paid_to_apply` - paid_to_apply
+         *     * `phone` - phone
+         * @enum {string}
+         */
+        CodeEnum: "duplicate" | "email" | "handle" | "link" | "messenger" | "outside_payment" | "paid_to_apply" | "phone";
         /** @description What staff found; the reason is for the client and staff only. */
         CompanyCheck: {
             state: components["schemas"]["CheckStateEnum"];
@@ -2507,6 +2588,30 @@ export interface components {
             /** @description What is not there yet, the weightiest first. */
             missing: components["schemas"]["HintOut"][];
             there: components["schemas"]["HintOut"][];
+        };
+        /** @description A client's record by the same formula: over all outcomes, and over each kind. */
+        Conduct: {
+            count: number;
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+            parts: components["schemas"]["ConductPart"][];
+        };
+        /** @description One kind of outcome of a client: 5 when it was done, 1 when it was not; `about` says what counts as done. */
+        ConductPart: {
+            code: string;
+            about: string;
+            count: number;
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+            inputs: components["schemas"]["Input"][];
         };
         /** @description `confirm_duplicate`: the client knows that another post of theirs says nearly the same, and means it. */
         ConfirmDuplicateRequest: {
@@ -2901,6 +3006,21 @@ export interface components {
              */
             uploaded_at: string;
         };
+        /** @description `text[start:end]` in code points. `warn`: better change it, a person may look at it; `note`: only good to know. */
+        Finding: {
+            code: components["schemas"]["CodeEnum"];
+            level: components["schemas"]["FindingLevelEnum"];
+            start: number;
+            end: number;
+            excerpt: string;
+            reason: string;
+        };
+        /**
+         * @description * `warn` - warn
+         *     * `note` - note
+         * @enum {string}
+         */
+        FindingLevelEnum: "warn" | "note";
         /** @description A freelancer as others see them. */
         Freelancer: {
             id: number;
@@ -3129,7 +3249,7 @@ export interface components {
             /** Format: date-time */
             readonly read_at: string | null;
         };
-        /** @description One opened review: `value` is the class of its contract's worth, 1 (below 100 USD) to 4 (10,000 USD and more). */
+        /** @description One verified outcome: `value` is the class of its worth, 1 (below 100 USD) to 4 (10,000 USD and more), `opened_at` when it became known. */
         Input: {
             rating: number;
             value: number;
@@ -3422,14 +3542,6 @@ export interface components {
          * @enum {string}
          */
         LanguageEnum: "en" | "de" | "fr" | "es" | "pt" | "sw" | "hi" | "ar" | "zh" | "ja";
-        /**
-         * @description * `basic` - basic
-         *     * `conversational` - conversational
-         *     * `fluent` - fluent
-         *     * `native` - native
-         * @enum {string}
-         */
-        LevelEnum: "basic" | "conversational" | "fluent" | "native";
         /** @description A saved or hidden post. */
         MarkedJob: {
             job: components["schemas"]["JobCard"];
@@ -3586,6 +3698,35 @@ export interface components {
             /** @description The list it was opened from, as the list named itself. */
             batch?: string;
         };
+        /** @description An own review with what it said before. */
+        OwnReview: {
+            readonly id: number;
+            contract_id: number;
+            author_id: number;
+            subject_id: number;
+            readonly author_side: components["schemas"]["AuthorSideEnum"];
+            /** @description 1 to 5. */
+            readonly rating: number;
+            readonly text: string;
+            /** Format: date-time */
+            readonly written_at: string;
+            /** Format: date-time */
+            readonly opened_at: string | null;
+            /**
+             * Format: date-time
+             * @description Of the newest change; ReviewVersion keeps what it said before.
+             */
+            readonly edited_at: string | null;
+            readonly reply: string | null;
+            /** Format: date-time */
+            readonly replied_at: string | null;
+            /**
+             * Format: date-time
+             * @description Moderation took it from view; it then counts for nothing.
+             */
+            readonly hidden_at: string | null;
+            versions: components["schemas"]["ReviewVersion"][];
+        };
         /**
          * @description * `instant` - Instant
          *     * `daily` - Daily
@@ -3627,6 +3768,14 @@ export interface components {
         };
         PaginatedPayoutList: {
             results: components["schemas"]["Payout"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedReviewList: {
+            results: components["schemas"]["Review"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -4176,15 +4325,21 @@ export interface components {
             code: string;
             message: string;
         };
-        /** @description Everything that is needed to compute the number again. */
+        /** @description Everything that is needed to compute the numbers again: docs/reputation/recompute.py does, from this answer alone. */
         Reputation: {
             user_id: number;
             /** Format: date-time */
             as_of: string;
             formula: string;
+            formula_version: string;
             prior: components["schemas"]["Prior"];
             /** Format: double */
             half_life_days: number;
+            /**
+             * Format: double
+             * @description Half the interval in standard errors.
+             */
+            z: number;
             inputs: components["schemas"]["Input"][];
             count: number;
             /** Format: double */
@@ -4193,10 +4348,12 @@ export interface components {
             low: number;
             /** Format: double */
             high: number;
+            client: components["schemas"]["Conduct"] | null;
         };
         RequiredReasonRequest: {
             reason: string;
         };
+        /** @description A review with the answer of the reviewed side. `hidden_at` is set when moderation took it from view: only its author still reads it. */
         Review: {
             readonly id: number;
             contract_id: number;
@@ -4210,6 +4367,29 @@ export interface components {
             readonly written_at: string;
             /** Format: date-time */
             readonly opened_at: string | null;
+            /**
+             * Format: date-time
+             * @description Of the newest change; ReviewVersion keeps what it said before.
+             */
+            readonly edited_at: string | null;
+            readonly reply: string | null;
+            /** Format: date-time */
+            readonly replied_at: string | null;
+            /**
+             * Format: date-time
+             * @description Moderation took it from view; it then counts for nothing.
+             */
+            readonly hidden_at: string | null;
+        };
+        ReviewReplyRequest: {
+            text: string;
+        };
+        /** @description What a review said until `replaced_at`. */
+        ReviewVersion: {
+            readonly rating: number;
+            readonly text: string;
+            /** Format: date-time */
+            readonly replaced_at: string;
         };
         ReviewWriteRequest: {
             rating: number;
@@ -4389,11 +4569,19 @@ export interface components {
         };
         SpokenLanguage: {
             code: string;
-            level: components["schemas"]["LevelEnum"];
+            level: components["schemas"]["SpokenLanguageLevelEnum"];
         };
+        /**
+         * @description * `basic` - basic
+         *     * `conversational` - conversational
+         *     * `fluent` - fluent
+         *     * `native` - native
+         * @enum {string}
+         */
+        SpokenLanguageLevelEnum: "basic" | "conversational" | "fluent" | "native";
         SpokenLanguageRequest: {
             code: string;
-            level: components["schemas"]["LevelEnum"];
+            level: components["schemas"]["SpokenLanguageLevelEnum"];
         };
         /** @description One field that staff changed, or one act without a field. */
         StaffActOut: {
@@ -4424,6 +4612,15 @@ export interface components {
         StaffReasonRequest: {
             reason: string;
         };
+        /**
+         * @description * `job` - job
+         *     * `proposal` - proposal
+         *     * `review` - review
+         *     * `reply` - reply
+         *     * `profile` - profile
+         * @enum {string}
+         */
+        SubjectTypeEnum: "job" | "proposal" | "review" | "reply" | "profile";
         Submission: {
             readonly version: number;
             readonly note: string;
@@ -4459,6 +4656,25 @@ export interface components {
             amount_minor: number;
             due_in_days?: number | null;
             acceptance?: string[];
+        };
+        TextCheckRequest: {
+            text: string;
+            /**
+             * @description What it will be; then copies of what you sent before are found too.
+             *
+             *     * `job` - job
+             *     * `proposal` - proposal
+             *     * `review` - review
+             *     * `reply` - reply
+             *     * `profile` - profile
+             */
+            subject_type?: components["schemas"]["SubjectTypeEnum"];
+        };
+        /** @description What the rules of this version found; it may be sent all the same. */
+        TextReading: {
+            version: string;
+            warned: boolean;
+            findings: components["schemas"]["Finding"][];
         };
         /** @description Minutes of one day (UTC). `amount_minor` is null until the week is closed; `minutes_questioned` is what the question was about. */
         TimeEntry: {
@@ -14216,6 +14432,227 @@ export interface operations {
             };
         };
     };
+    review_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    review_edit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewWriteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReview"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    review_reply: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewReplyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     skills: {
         parameters: {
             query?: {
@@ -14679,6 +15116,77 @@ export interface operations {
             };
         };
     };
+    text_check: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextCheckRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextReading"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     time_entry_remove: {
         parameters: {
             query?: never;
@@ -14846,6 +15354,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reputation"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    user_reviews: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReviewList"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */

@@ -1,0 +1,58 @@
+"""What a decision does, through the services of the app that the thing belongs to, and how it is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from marketplace.accounts import services as accounts
+from marketplace.accounts.models import User
+from marketplace.core import audit
+from marketplace.core.errors import Conflict
+from marketplace.jobs import services as jobs
+
+from ..models import Case
+from .reviews import review_hide, review_restore
+
+
+def do(act: str, case: Case, actor: User, reason: str) -> None:
+    """Take the act. Raises what the service raises when the thing has moved on meanwhile: then nothing is decided either."""
+    reason = reason[: audit.REASON_LENGTH]
+    if act == "suspend":
+        action = "moderation_second" if case.needs_second else "moderation_decide"
+        accounts.user_suspend(actor=actor, user_id=case.about_id, reason=reason, action=action)
+    elif act in ("hold", "remove") and case.subject_type == "job":
+        (jobs.job_hold if act == "hold" else jobs.job_remove)(actor=actor, job_id=case.subject_id, reason=reason)
+    elif act in ("hold", "remove") and not case.content_held:
+        review_hide(actor=actor, review_id=case.subject_id, reason=reason, reply=case.subject_type == "reply")
+
+
+def lift_hold(case: Case, actor: User | None, reason: str) -> str:
+    """Put held content back, for a moderator or for the clock; empty, or why that was not possible any more."""
+    reason = reason[: audit.REASON_LENGTH]
+    if case.subject_type == "job":
+        return _undone(lambda: jobs.job_clear(actor=actor, job_id=case.subject_id, reason=reason))
+    return _undone(lambda: review_restore(actor=actor, review_id=case.subject_id, reason=reason, reply=case.subject_type == "reply"))
+
+
+def undo(case: Case, actor: User, reason: str) -> str:
+    """Take an act back after an appeal; empty, or why that was not possible any more."""
+    reason = reason[: audit.REASON_LENGTH]
+    if case.act == "suspend":
+        return _undone(lambda: accounts.user_restore(actor=actor, user_id=case.about_id, reason=reason, action="moderation_decide"))
+    if case.act == "remove" and case.subject_type == "job":
+        return _undone(lambda: jobs.job_restore(actor=actor, job_id=case.subject_id, reason=reason))
+    if case.act == "remove":
+        return lift_hold(case, actor, reason)
+    return ""
+
+
+def _undone(work: Callable[[], object]) -> str:
+    """A thing that has moved on (a post its client closed, an account its owner closed) is left as it is, and the case says so."""
+    try:
+        with transaction.atomic():
+            work()
+    except Conflict as e:
+        return e.code
+    return ""
