@@ -26,7 +26,7 @@ from marketplace.trust import services as trust
 from marketplace.trust.models import Review
 
 #: names of ids, which differ between the original and its replay
-ID_NAMES = {"job_id", "milestone_id", "contract_id", "purpose_id", "proposal_id", "payment_id"}
+ID_NAMES = {"job_id", "milestone_id", "contract_id", "purpose_id", "proposal_id", "payment_id", "subject_id"}
 
 
 @dataclass

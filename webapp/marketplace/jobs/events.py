@@ -23,7 +23,7 @@ FOLLOWED = (
     *(f"proposal.{a}" for a in ("submit", "accept", "withdraw")),
     *(f"user.{a}" for a in ("update", "suspend", "restore", "close", "reopen")),
     *(f"{kind}.{a}" for kind in ("client_profile", "freelancer_profile") for a in ("create", "update", "verify")),
-    "review.open",
+    *(f"review.{a}" for a in ("open", "hide", "restore")),
 )
 #: events of one handler that are looked at together, and posts of one client that follow a change of the client's record
 TOGETHER, POSTS_OF_A_CLIENT = 500, 2000

@@ -287,7 +287,9 @@ class Contracts:
     def _do_open_reviews(self, deal: Deal, a: Action) -> None:
         for row in sorted(deal.reviews.values(), key=lambda r: r["id"]):
             row["opened_at"] = a.at
-            self.tell.tell(a.at, "trust.review", row["id"], "review.open", None, after={"contract_id": deal.row["id"]})
+            self.tell.tell(
+                a.at, "trust.review", row["id"], "review.open", None, after={"contract_id": deal.row["id"], "subject_id": row["subject_id"]}
+            )
 
     # --- shared -----------------------------------------------------------------------------------------------------
     def _move(self, deal: Deal, k: int, at: int, action: str, state: str, actor: int | None, *, reason: str = "", **extra: Any) -> None:
