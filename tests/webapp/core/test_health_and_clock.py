@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from marketplace.core import clock
 from tests.webapp.people import Person
 
 WEBAPP = Path(__file__).resolve().parents[3] / "webapp"
+
+
+@pytest.fixture
+def sam(staff: Callable[[str], Any]) -> Any:
+    """Staff who may move the clock."""
+    return staff("admin")
 
 
 def test_health_tells_what_answers(db: None, settings: Any) -> None:
@@ -56,15 +63,21 @@ def test_many_steps_do_not_push_the_clock_past_what_dates_can_hold(sam: Any) -> 
 def test_production_has_a_fixed_clock_and_no_payments_by_test_tokens(tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     key.write_text("key")
-    names = ("BUSINESS_CLOCK_MOVABLE", "BUSINESS_CLOCK_FOR_EVERYBODY", "DEBUG", "PAYMENT_PROVIDERS")
+    names = ("STAFF_SECOND_FACTOR", "BUSINESS_CLOCK_MOVABLE", "BUSINESS_CLOCK_FOR_EVERYBODY", "DEBUG", "PAYMENT_PROVIDERS")
     code = f"import json; from config.settings import production as p; print(json.dumps([getattr(p, n) for n in {names}]))"
     secrets = {"OPENLANCE_SECRET_KEY": "secret", "OPENLANCE_OIDC_PRIVATE_KEY_FILE": str(key)}
 
     def start(**more: str) -> subprocess.CompletedProcess[str]:
-        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(WEBAPP), "OPENLANCE_MOVABLE_CLOCK": "1", **more}
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(WEBAPP),
+            "OPENLANCE_MOVABLE_CLOCK": "1",
+            "OPENLANCE_STAFF_SECOND_FACTOR": "0",
+            **more,
+        }
         return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False, timeout=60)
 
-    assert json.loads(start(**secrets).stdout) == [False, False, False, []]
+    assert json.loads(start(**secrets).stdout) == [True, False, False, False, []]
     assert json.loads(start(**secrets, OPENLANCE_PAYMENT_PROVIDERS="sandbox").stdout)[-1] == ["sandbox"]
     for missing in secrets:
         refused = start(**{name: value for name, value in secrets.items() if name != missing})

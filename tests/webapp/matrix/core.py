@@ -16,7 +16,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "schema"): (200, 200, 200, 200, 200),
     ("GET", "health"): (200, 200, 200, 200, 200),
     ("GET", "clock"): (200, 200, 200, 200, 200),
-    ("POST", "clock/advance"): (401, 403, 403, 403, 200),
+    ("POST", "clock/advance"): (401, 403, 403, 403, {"admin": 200, "*": 403}),
     ("GET", "audit"): (401, 403, 403, 403, {"admin": 200, "analyst": 200, "*": 403}),
     ("GET", "feature-settings"): (401, 403, 403, 403, {"admin": 200, "*": 403}),
     ("PUT", "feature-settings/<slug:feature>"): (401, 403, 403, 403, {"admin": 404, "*": 403}),

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from marketplace.core import clock
 from marketplace.core.api.serializers import Serializer
-from marketplace.core.policies import require
+from marketplace.core.policies import require, staff_may
 
 from .fields import WholeNumber
 from .idempotency import IdempotentMixin
@@ -88,9 +88,9 @@ class ClockAdvanceView(IdempotentMixin, APIView):
     @extend_schema(operation_id="clock_advance", tags=["core"], request=Advance, responses=Clock)
     def post(self, request: Request) -> Response:
         require(
-            request.user.is_staff or settings.BUSINESS_CLOCK_FOR_EVERYBODY,
+            staff_may(request.user, "clock_move") or settings.BUSINESS_CLOCK_FOR_EVERYBODY,
             "staff_only",
-            "Only staff can move the clock of this installation.",
+            "Only staff who may move the clock of this installation can do that.",
         )
         given = Advance(data=request.data)
         given.is_valid(raise_exception=True)
