@@ -14,9 +14,9 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
@@ -117,9 +117,11 @@ def _owned(record: IdempotencyRecord) -> Any:
     return IdempotencyRecord.objects.filter(pk=record.pk, response_status=None, claimed_at=record.claimed_at)
 
 
-def store(record: IdempotencyRecord, response: Response) -> None:
-    """Keep the answer for whoever repeats the request."""
+def store(record: IdempotencyRecord, response: Response, secrets: Collection[str] = ()) -> None:
+    """Keep the answer for whoever repeats the request, with null for the `secrets`, which are told once."""
     body = json.loads(JSONRenderer().render(response.data) or b"null")
+    if secrets:
+        body = {name: None if name in secrets else value for name, value in body.items()}
     _owned(record).update(response_status=response.status_code, response_body=body)
 
 
@@ -137,6 +139,9 @@ class IdempotentMixin:
     Same key and request → the stored answer with `Idempotent-Replayed: true`; another request → 409 idempotency_key_reused; the first one
     still at work → 409 request_in_progress. Only successes are stored: a refused request changed nothing and may be corrected and resent.
     """
+
+    #: names in the answer that are never stored: a repetition shows null for them
+    told_once: ClassVar[tuple[str, ...]] = ()
 
     def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)  # type: ignore[misc]
@@ -158,7 +163,7 @@ class IdempotentMixin:
             give_back(record, _status_of(e))
             raise
         if response.status_code < 400:
-            store(record, response)
+            store(record, response, self.told_once)
         else:
             give_back(record, response.status_code)
         return response
