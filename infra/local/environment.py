@@ -193,5 +193,6 @@ def profile_env(profile: str) -> dict[str, str]:
     if profile == "embedded":
         env["OPENLANCE_SQLITE"] = str(home / "db.sqlite3")
     else:
-        env |= {"OPENLANCE_DB_NAME": "openlance", "OPENLANCE_MOVABLE_CLOCK": "1"}
+        # the sample administrator has a password and nothing else
+        env |= {"OPENLANCE_DB_NAME": "openlance", "OPENLANCE_MOVABLE_CLOCK": "1", "OPENLANCE_STAFF_SECOND_FACTOR": "0"}
     return env

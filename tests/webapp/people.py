@@ -29,3 +29,6 @@ class Person:
 
     def patch(self, path: str, body: Any) -> Any:
         return self.client.patch(f"/api/v1/{path}", body, format="json")
+
+    def delete(self, path: str) -> Any:
+        return self.client.delete(f"/api/v1/{path}")

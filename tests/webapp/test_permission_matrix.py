@@ -12,11 +12,15 @@ from datetime import date
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from marketplace.accounts.api_tokens import token_create
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.models import Event
 from marketplace.core.tasks import drain
@@ -80,10 +84,17 @@ def around_the_post(alice: Any, bob: Any, job: Any) -> dict[str, int]:
     }
 
 
+def _session_of(user: Any) -> int:
+    session = SessionStore()
+    session["nothing"] = 1
+    session.save()
+    return UserSession.objects.create(user=user, session_key=session.session_key, ip="127.0.0.1", user_agent="x").pk
+
+
 @pytest.fixture
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
-    from marketplace.accounts.models import ProfileEntry
+    from marketplace.accounts.models import Impersonation, ProfileEntry
     from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
     from marketplace.payments.models import Payment
@@ -119,6 +130,13 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         "clients": alice.pk,
         "freelancers": bob.pk,
         "users": bob.pk,
+        "people": bob.pk,
+        "groups": Group.objects.get(name="support").pk,
+        "tokens": token_create(actor=bob, name="Time tracker", scopes=["read"])[0].pk,
+        "sessions": _session_of(bob),
+        "impersonations": Impersonation.objects.create(
+            staff=alice, user=bob, reason="x", session_digest="", started_at=dispute.opened_at, expires_at=dispute.opened_at
+        ).pk,
         "jobs": milestone.contract.job_id,
         "proposals": milestone.contract.proposal_id,
         "contracts": milestone.contract_id,

@@ -28,6 +28,10 @@ PAGES = {
     "mfa_authenticate": "/sign-in",
     "mfa_reauthenticate": "/sign-in",
     "mfa_index": "/settings",
+    "socialaccount_connections": "/settings",
+    "socialaccount_login_cancelled": "/sign-in",
+    "socialaccount_login_error": "/sign-in",
+    "socialaccount_signup": "/sign-up",
 }
 
 

@@ -1,6 +1,7 @@
 """All routes. Each app's API lives under /api/v1; every other path is the web app's page."""
 
 from allauth.account.decorators import secure_admin_login
+from allauth.urls import build_provider_urlpatterns
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -29,10 +30,12 @@ api_v1: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/docs/sign-in", SpectacularSwaggerView.as_view(url="/_allauth/openapi.json", title="Signing in"), name="sign-in-docs"),
     path("api/v1/", include(api_v1)),
     path("_allauth/", include("allauth.headless.urls")),
     path("unsubscribe/<str:token>", pages.unsubscribe, name="unsubscribe"),
     path("accounts/", include("config.account_pages")),
+    path("accounts/", include(build_provider_urlpatterns())),  # where providers send people back to
     path("", include("allauth.idp.urls")),
     re_path(r"^(?!api/|static/|_allauth/|admin/|identity/|\.well-known/)(?P<page>.*)$", web_app, name="web-app"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from celery.schedules import crontab
@@ -17,6 +18,9 @@ BASE_URL = os.environ.get("OPENLANCE_BASE_URL", "http://localhost:8000").rstrip(
 DASHBOARDS_URL = os.environ.get("OPENLANCE_DASHBOARDS_URL", "http://localhost:8501").rstrip("/")
 ALLOWED_HOSTS = [h for h in os.environ.get("OPENLANCE_ALLOWED_HOSTS", "localhost,127.0.0.1").split(",") if h]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+#: sign-in through others, each on as soon as the environment holds its credentials
+SOCIAL_PROVIDERS = ("google", "github", "gitlab", "linkedin_oauth2", "microsoft")
 
 INSTALLED_APPS = [
     "unfold",
@@ -36,6 +40,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    *(f"allauth.socialaccount.providers.{name}" for name in SOCIAL_PROVIDERS),
     "allauth.headless",
     "allauth.idp.oidc",
     "marketplace.core",
@@ -63,6 +69,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "marketplace.accounts.middleware.SecondFactorMiddleware",
+    "marketplace.accounts.impersonation.TraceMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -134,9 +142,36 @@ HEADLESS_FRONTEND_URLS = {
     "account_reset_password": f"{BASE_URL}/password-reset",
     "account_reset_password_from_key": f"{BASE_URL}/password-reset/{{key}}",
     "account_signup": f"{BASE_URL}/sign-up",
+    "socialaccount_login_error": f"{BASE_URL}/sign-in",
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+HEADLESS_SERVE_SPECIFICATION = True
+HEADLESS_SPECIFICATION_TEMPLATE_NAME = None  # its page loads from elsewhere; ours is /api/docs/sign-in
+
+SOCIALACCOUNT_ADAPTER = "marketplace.accounts.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_STORE_TOKENS = False
+
+
+def social_providers(environ: Mapping[str, str]) -> dict[str, dict]:
+    """allauth's SOCIALACCOUNT_PROVIDERS from OPENLANCE_<PROVIDER>_CLIENT_ID and …_CLIENT_SECRET; a provider lacking either is off."""
+    found = {}
+    for name in SOCIAL_PROVIDERS:
+        stem = f"OPENLANCE_{name.removesuffix('_oauth2').upper()}_CLIENT"
+        if environ.get(f"{stem}_ID") and environ.get(f"{stem}_SECRET"):
+            found[name] = {"APPS": [{"client_id": environ[f"{stem}_ID"], "secret": environ[f"{stem}_SECRET"], "key": ""}]}
+    return found
+
+
+SOCIALACCOUNT_PROVIDERS = social_providers(os.environ)
+# Staff without TOTP or passkey reach only what lets them set one up. Off where the sample staff of a demo sign in.
+STAFF_SECOND_FACTOR = os.environ.get("OPENLANCE_STAFF_SECOND_FACTOR", "1") != "0"
+IMPERSONATION_MINUTES = 30
+API_TOKEN_DAYS = 90
+API_TOKEN_MAX_DAYS = 365
+API_TOKENS_MOST = 20
 
 _key_file = os.environ.get("OPENLANCE_OIDC_PRIVATE_KEY_FILE", "")
 IDP_OIDC_PRIVATE_KEY = Path(_key_file).read_text() if _key_file else ""
@@ -158,7 +193,8 @@ DEFAULT_FROM_EMAIL = "Openlance <no-reply@openlance.example>"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "marketplace.accounts.authentication.SessionTokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "marketplace.accounts.authentication.BearerAuthentication",
+        "marketplace.accounts.authentication.CookieAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["marketplace.core.api.renderers.JSONRenderer"],
@@ -169,7 +205,11 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Openlance API",
-    "DESCRIPTION": "An open freelancing marketplace. Amounts are whole minor units with an ISO 4217 code; instants are UTC.",
+    "DESCRIPTION": (
+        "An open freelancing marketplace. Amounts are whole minor units with an ISO 4217 code; instants are UTC.\n\n"
+        "Signing up, in and out, passwords, second factors and passkeys have their own document: "
+        "[/api/docs/sign-in](/api/docs/sign-in). Programs of yours send `Authorization: Bearer olp_…`, made at `/api/v1/me/tokens`."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -220,6 +260,7 @@ CELERY_BEAT_SCHEDULE = {
     "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
     "advance-moderation": {"task": "marketplace.trust.tasks.advance_due", "schedule": 60.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
+    "end-impersonations": {"task": "marketplace.accounts.tasks.end_due_impersonations", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
     "flush-activity": {"task": "marketplace.activity.tasks.flush", "schedule": 5.0},
     "send-letters": {"task": "marketplace.notifications.tasks.send_letters", "schedule": 15.0},

@@ -10,3 +10,5 @@ INSTALLED_APPS = [*INSTALLED_APPS, "marketplace.simulation"]
 DATABASES = {"default": sqlite_database()}
 BUSINESS_CLOCK_MOVABLE = True
 BUSINESS_CLOCK_FOR_EVERYBODY = True
+# The sample administrator of a demo has a password and nothing else.
+STAFF_SECOND_FACTOR = False

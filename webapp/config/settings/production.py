@@ -16,6 +16,7 @@ for _name, _value in {
 DATABASES = {"default": mysql_database()}
 BUSINESS_CLOCK_MOVABLE = False
 BUSINESS_CLOCK_FOR_EVERYBODY = False
+STAFF_SECOND_FACTOR = True
 # The sandbox makes money out of test tokens: a production that is only a trial must ask for it by name.
 PAYMENT_PROVIDERS = [name for name in os.environ.get("OPENLANCE_PAYMENT_PROVIDERS", "").split(",") if name]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

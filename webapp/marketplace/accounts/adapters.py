@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.headless.internal.restkit.response import APIResponse
 from allauth.idp.oidc.adapter import DefaultOIDCAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.core.exceptions import ValidationError
+from django.http import HttpResponse
 
-from .models import User
+from marketplace.core.checks import UNPRINTABLE
+
+from . import second_factor
+from .models import Suspension, User
 from .policies import roles_of
 
 EMAIL_LENGTH = 191  # of User.email: what a unique utf8mb4 index of MySQL holds
@@ -30,6 +38,29 @@ class AccountAdapter(DefaultAccountAdapter):
         saved: User = super().save_user(request, user, form, commit=commit)
         return saved
 
+    def respond_user_inactive(self, request: Any, user: User) -> HttpResponse:
+        """After the right password (or passkey, or provider), not before: why the account is shut."""
+        suspension = Suspension.objects.filter(user=user, live=True).first()
+        if suspension is not None:
+            code, message = (
+                "account_suspended",
+                f"This account is suspended: {suspension.reason} Write to support if you think it is wrong.",
+            )
+        else:
+            code, message = "account_inactive", "This account is closed."
+        raise ImmediateHttpResponse(APIResponse(request, errors=[{"code": code, "message": message}], status=403))
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    """Sign-up through a provider named in the environment. A provider's word never opens an account that is here already: its owner signs in
+    and connects the provider (SOCIALACCOUNT_EMAIL_AUTHENTICATION is off)."""
+
+    def populate_user(self, request: Any, sociallogin: Any, data: dict[str, Any]) -> User:
+        user: User = super().populate_user(request, sociallogin, data)
+        named = data.get("name") or " ".join(filter(None, (data.get("first_name"), data.get("last_name"))))
+        user.display_name = UNPRINTABLE.sub("", named or (user.email or "").split("@", 1)[0]).strip()[:100] or "Newcomer"
+        return user
+
 
 class OIDCAdapter(DefaultOIDCAdapter):
     """Claims for the dashboards: a stable subject and, with the `roles` scope, what the person may see."""
@@ -44,7 +75,10 @@ class OIDCAdapter(DefaultOIDCAdapter):
         if "profile" in scopes:
             claims["name"] = user.display_name
         if "roles" in scopes:
-            claims["roles"] = roles_of(user).names
+            held = roles_of(user)
+            if second_factor.is_lacking(user):
+                held = replace(held, staff=False, groups=())
+            claims["roles"] = held.names
         return claims
 
     def get_user_sub(self, client: Any, user: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from allauth.account.models import EmailAddress
 from allauth.idp.oidc.models import Client, Token
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -14,7 +15,7 @@ from marketplace.core.admin import StaffAdmin
 from .models import ClientProfile, FreelancerProfile, User
 
 # The packages' own pages would let rows be edited by hand that only their flows may change: second factors, sessions, tokens.
-for _model in (EmailAddress, Authenticator, UserSession, Client, Token, Group):
+for _model in (EmailAddress, Authenticator, UserSession, Client, Token, Group, SocialAccount, SocialApp, SocialToken):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
 

@@ -1,19 +1,55 @@
-"""API clients sign in through allauth's headless API and send `X-Session-Token`."""
+"""Who is at the API's door, by one of three proofs: the browser's session cookie, the `X-Session-Token` of an app's session, or the
+`Authorization: Bearer olp_…` of a program. Every view is behind the rules of `door`, because every proof leads through it.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.headless.contrib.rest_framework.authentication import XSessionTokenAuthentication
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 
-from .models import User
+from . import api_tokens, door
+from .models import ApiToken, User
 
 
 class SessionTokenAuthentication(XSessionTokenAuthentication):
     """A session token in the X-Session-Token header, checked against the session store at each request."""
 
+    def authenticate(self, request: Request) -> tuple[User, Any] | None:
+        found = super().authenticate(request)
+        return None if found is None else (door.by_session(request, found[0], found[1].session_key), found[1])
+
     def authenticate_header(self, request: object) -> str:
         return "X-Session-Token"
+
+
+class BearerAuthentication(BaseAuthentication):
+    """A token of `me/tokens`. Another kind of bearer token is none of ours and is left to others."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip().startswith(api_tokens.MARK):
+            return None
+        token = api_tokens.token_of(secret.strip())
+        if token is None:
+            raise AuthenticationFailed("This token is not valid: it never was, has expired or was revoked.", code="token_invalid")
+        return door.by_token(request, token), token
+
+    def authenticate_header(self, request: object) -> str:
+        return "Bearer"
+
+
+class CookieAuthentication(SessionAuthentication):
+    """The browser's session, with CSRF protection."""
+
+    def authenticate(self, request: Request) -> tuple[User, Any] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        return door.by_session(request, found[0], request._request.session.session_key), None
 
 
 def actor_of(request: Request) -> User:

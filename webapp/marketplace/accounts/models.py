@@ -11,6 +11,10 @@ from django.utils import timezone
 
 from marketplace.core.fields import StampedModel
 
+from .access_models import ApiToken as ApiToken
+from .access_models import ImpersonatedRequest as ImpersonatedRequest
+from .access_models import Impersonation as Impersonation
+from .access_models import Suspension as Suspension
 from .states import CERTIFICATION, CLOSING, COMPANY, EXPORT
 
 

@@ -11,7 +11,7 @@ from django.db.models import Count, QuerySet
 from marketplace.core.policies import Actor, one_of, require_staff
 
 from .completeness import Hint, hints
-from .models import ClientProfile, FreelancerProfile, FreelancerSkill, ProfileEntry, User
+from .models import ClientProfile, FreelancerProfile, FreelancerSkill, ProfileEntry, Suspension, User
 from .policies import PUBLIC_FILES, audience_of
 
 
@@ -23,6 +23,11 @@ def client_profile_of(user_id: int) -> ClientProfile | None:
 def freelancer_profile_of(user_id: int) -> FreelancerProfile | None:
     """The selling side of a user, or None."""
     return FreelancerProfile.objects.filter(user=user_id).first()
+
+
+def is_suspended(user_id: int) -> bool:
+    """Whether staff keep this person out now."""
+    return Suspension.objects.filter(user=user_id, live=True).exists()
 
 
 def skill_ids_of(user_ids: Iterable[int]) -> dict[int, set[int]]:

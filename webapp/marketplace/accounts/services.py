@@ -12,6 +12,8 @@ from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
 
 from .models import ClientProfile, CompanyDetails, FreelancerProfile, FreelancerSkill, User
+from .standing import user_restore as user_restore
+from .standing import user_suspend as user_suspend
 from .states import COMPANY
 
 LANGUAGES = ("en", "de", "fr", "es", "pt", "sw", "hi", "ar", "zh", "ja")

@@ -32,6 +32,7 @@ STAFF_ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "clock_move": ("move the business clock of a demo or test installation", ("admin",)),
     "account_manage": ("suspend, restore and close accounts, end their sessions", ("support", "admin")),
     "account_impersonate": ("act as somebody else, with a reason and a trace", ("support", "admin")),
+    "groups_change": ("say who is staff and what each group may do", ("admin",)),
     "audit_see": ("read the audit of staff's acts", ("admin", "analyst")),
     "profile_verify": ("check certificates and companies", ("support", "moderator", "admin")),
     "job_moderate": ("clear, hold and remove job posts", ("moderator", "admin")),

@@ -99,7 +99,13 @@ def _cap_change(pk: int) -> Scene:
     return _contract(CapChange.objects.values_list("contract_id", flat=True).get(pk=pk))
 
 
+def _user(pk: int) -> Scene:
+    """An account has one side: its owner."""
+    return pk, pk, "/settings", ""
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
+    "accounts.user": _user,
     "contracts.contract": _contract,
     "contracts.milestone": _milestone,
     "contracts.timesheet": _timesheet,
@@ -185,6 +191,10 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "dispute.settle": (BOTH, "The dispute on “{title}” was settled. {reason}"),
     "review.write": (BOTH, "The other side has reviewed “{title}”. It opens when yours is in, or when the window shuts."),
     "review.reply": (BOTH, "There is an answer to your review of “{title}”."),
+    "account.suspend": (OWNER, "Your account is suspended. What is held stays held, and the clocks of your contracts go on. {reason}"),
+    "account.restore": (OWNER, "Your account is open again: you can sign in. {reason}"),
+    "account.staff_change": (OWNER, "Your staff groups were changed. {reason}"),
+    "account.impersonate_end": (OWNER, "Our staff looked into your account as you. No money could be moved. The reason: {reason}"),
     "review.open": (BOTH, "A review of “{title}” is open to read."),
     "certification.verify": (OWNER, "Your certificate “{title}” was checked: it is verified."),
     "certification.refuse": (OWNER, "Your certificate “{title}” could not be verified. {reason}"),

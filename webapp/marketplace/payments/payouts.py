@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from marketplace.accounts.selectors import is_suspended
 from marketplace.core import audit, clock, events, ports
 from marketplace.core.errors import IdempotencyConflict, NotAllowed, NotFound, Unavailable
 from marketplace.core.money import Money
@@ -118,14 +119,15 @@ def _audited(actor: Actor, payout: Payout, before: str, reason: str) -> None:
 
 
 def payout_send(*, payout_id: int) -> Payout:
-    """Send a requested payout (or a held one whose time has come) and apply the answer. Not to be called inside a transaction."""
+    """Send a requested payout (or a held one whose time has come) and apply the answer; one of a suspended person stays as it is.
+    Not to be called inside a transaction."""
     require_no_transaction()
 
     def intent() -> bool:
         payout = payout_locked(payout_id)
         if payout.state == "held" and payout.held_until is not None and payout.held_until <= clock.now():
             move(payout, PAYOUT, "clear", role="system", actor_id=None, reason="hold_over")
-        if payout.state != "requested":
+        if payout.state != "requested" or is_suspended(payout.payee_id):
             return False
         move(payout, PAYOUT, "send", role="system", actor_id=None)
         return True

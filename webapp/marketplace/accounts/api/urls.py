@@ -2,8 +2,8 @@
 
 from django.urls import path
 
+from . import access, section_views, staff, views
 from . import section_shapes as shapes
-from . import section_views, views
 
 _SECTIONS = {
     "certifications": (shapes.CertificationIn, shapes.CertificationOut),
@@ -31,4 +31,18 @@ urlpatterns = [
     path("staff/certifications", section_views.CertificationQueueView.as_view(), name="staff-certifications"),
     path("staff/certifications/<int:entry_id>/check", section_views.CertificationCheckView.as_view(), name="staff-certification-check"),
     path("staff/clients/<int:user_id>/check", section_views.CompanyCheckView.as_view(), name="staff-company-check"),
+    path("me/tokens", access.ApiTokensView.as_view(), name="me-tokens"),
+    path("me/tokens/<int:token_id>", access.ApiTokenView.as_view(), name="me-token"),
+    path("me/sessions", access.SessionsView.as_view(), name="me-sessions"),
+    path("me/sessions/end", access.SessionsEndView.as_view(), name="me-sessions-end"),
+    path("me/sessions/<int:session_id>", access.SessionView.as_view(), name="me-session"),
+    path("staff/groups", staff.StaffGroupsView.as_view(), name="staff-groups"),
+    path("staff/groups/<int:group_id>", staff.StaffGroupView.as_view(), name="staff-group"),
+    path("staff/people", staff.StaffPeopleView.as_view(), name="staff-people"),
+    path("staff/people/<int:user_id>", staff.StaffPersonView.as_view(), name="staff-person"),
+    path("staff/users/<int:user_id>/suspend", staff.SuspendView.as_view(), name="user-suspend"),
+    path("staff/users/<int:user_id>/restore", staff.RestoreView.as_view(), name="user-restore"),
+    path("staff/impersonations", staff.ImpersonationsView.as_view(), name="impersonations"),
+    path("staff/impersonations/<int:impersonation_id>/end", staff.ImpersonationEndView.as_view(), name="impersonation-end"),
+    path("staff/impersonations/<int:impersonation_id>/requests", staff.ImpersonatedRequestsView.as_view(), name="impersonated-requests"),
 ]

@@ -1,0 +1,79 @@
+"""What a program's token, and staff acting as somebody else, may do: the one table. Whatever is not in it is refused to both.
+
+Belongs here: routes by name. Not here: what a person may do with an object, which the services decide as ever.
+"""
+
+from __future__ import annotations
+
+#: what a token may be given, with the words for the person who gives it
+SCOPES: dict[str, str] = {
+    "read": "see what you see, except your security settings",
+    "write": "change your profile, posts, proposals and work",
+    "money": "fund, approve, refund, pay out, and settle disputes",
+}
+
+#: requests that change something and that the scope `write` opens, by the name of the route
+WRITE = frozenset(
+    {
+        "activity-views",
+        "contract-review",
+        "contracts-accept",
+        "contracts-decline",
+        "contracts-pause",
+        "contracts-resume",
+        "dispute-appeal",
+        "dispute-evidence",
+        "dispute-withdraw",
+        "file",
+        "files",
+        "job",
+        "job-close",
+        "job-invitations",
+        "job-proposals",
+        "job-publish",
+        "job-renew",
+        "jobs",
+        "me",
+        "me-client-profile",
+        "me-freelancer-profile",
+        "me-inbox-read",
+        "me-inbox-read-all",
+        "me-notification-settings",
+        "milestone-dispute",
+        "milestones-request-changes",
+        "milestones-start",
+        "milestones-submit",
+        "proposal",
+        "proposal-decline",
+        "proposal-shortlist",
+        "proposal-withdraw",
+        "proposals-offer",
+    }
+)
+#: requests after which money may have moved
+MONEY = frozenset(
+    {
+        "contracts-cancel",
+        "dispute-accept",
+        "dispute-offer",
+        "dispute-respond",
+        "milestones-approve",
+        "milestones-fund",
+        "milestones-refund",
+        "payouts",
+    }
+)
+#: where even reading is closed: security settings, staff's desks, whole copies of an account
+CLOSED = ("me/tokens", "me/sessions", "me/export", "me/closing", "me/close", "staff/", "audit")
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def scope_of(method: str, route: str, name: str | None) -> str | None:
+    """The scope that opens a request to `route` (below api/v1/) with the URL name `name`, or None when none does."""
+    if any(route == closed or route.startswith(closed if closed.endswith("/") else closed + "/") for closed in CLOSED):
+        return None
+    if method in SAFE:
+        return "read"
+    if name in MONEY:
+        return "money"
+    return "write" if name in WRITE else None
