@@ -45,7 +45,12 @@ def hire_now(client: Any, freelancer: Any, *, rate: int = RATE, cap: int = CAP, 
     """The freelancer works for the client by the week from now on."""
     Category.objects.get_or_create(slug="web-development", defaults={"name": "Web development"})
     job = jobs.job_create(
-        actor=client, title=title, description="A shop with a cart and a checkout.", category="web-development", pricing="hourly"
+        actor=client,
+        title=title,
+        description="A shop with a cart and a checkout.",
+        category="web-development",
+        pricing="hourly",
+        currency=currency,
     )
     jobs.job_publish(actor=client, job_id=job.pk)
     bid = jobs.proposal_submit(
