@@ -60,9 +60,18 @@ def test_a_freelancer_sees_the_quote_bids_and_keeps_a_receipt(post: Any, alice: 
     assert sent.status_code == 201
     proposal = sent.json()
     assert proposal["quote"]["net"] == quote["net"]
+    sent_at = Proposal.objects.get(pk=proposal["id"]).submitted_at
     assert proposal["receipt"] == {
         "opened": False,
         "opened_at": None,
+        "position_when_opened": None,
+        "among_when_opened": None,
+        "answer_due_at": (sent_at + timedelta(days=14)).isoformat().replace("+00:00", "Z"),
+        "ghosted_at": None,
+        "credits_spent": 4,
+        "credits_returned": 0,
+        "credits_returned_at": None,
+        "credits_returned_reason": "",
         "position": 1,
         "among": 1,
         "ranking": "proposals-1: share of the job's skills claimed, then earlier bid",

@@ -234,6 +234,8 @@ SPECTACULAR_SETTINGS = {
         "DisputeStateEnum": "marketplace.disputes.states.DISPUTE.choices",
         "MilestoneStateEnum": "marketplace.contracts.states.MILESTONE.choices",
         "CapChangeStateEnum": "marketplace.contracts.states.CAP_CHANGE.choices",
+        "BidCreditKindEnum": "marketplace.jobs.models.BidCreditMovement.Kind",
+        "CounterOfferStateEnum": "marketplace.contracts.states.COUNTER_OFFER.choices",
         "ContractStateEnum": "marketplace.contracts.states.CONTRACT.choices",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -256,6 +258,9 @@ CELERY_BEAT_SCHEDULE = {
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
     "look-through-searches": {"task": "marketplace.jobs.tasks.look_through_searches", "schedule": 60.0},
     "move-merged-skills": {"task": "marketplace.jobs.tasks.move_merged_skills", "schedule": 300.0},
+    "ghost-proposals": {"task": "marketplace.jobs.tasks.ghost_due", "schedule": 300.0},
+    "grant-bid-credits": {"task": "marketplace.jobs.tasks.grant_due", "schedule": 300.0},
+    "expire-offers": {"task": "marketplace.contracts.tasks.expire_offers_due", "schedule": 60.0},
     "advance-disputes": {"task": "marketplace.disputes.tasks.advance_due", "schedule": 60.0},
     "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
     "advance-moderation": {"task": "marketplace.trust.tasks.advance_due", "schedule": 60.0},
@@ -286,6 +291,14 @@ MAX_SAVED_SEARCHES = 50
 SAVED_SEARCH_INSTANT_MINUTES = 5
 MAX_SHORTLISTS = 50
 MAX_SHORTLISTED = 200
+GHOSTED_AFTER_DAYS = 14
+OFFER_EXPIRES_DAYS = 7
+COUNTER_OFFERS_MOST = 10
+# the first published rule of bid credits (jobs.credits): budgets in US cents up to which a bid costs so many; None: no end
+BID_CREDITS_MONTHLY = 60
+BID_CREDITS_BY_BUDGET: list[tuple[int | None, int]] = [(500_00, 2), (5_000_00, 4), (None, 6)]
+BID_CREDITS_HOURLY = 4
+BID_CREDITS_UNKNOWN_BUDGET = 4
 AUTO_APPROVE_DAYS = 14
 CLEARING_DAYS = 5
 REVIEW_WINDOW_DAYS = 14

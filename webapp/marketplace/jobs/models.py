@@ -317,17 +317,20 @@ class Proposal(StampedModel):
     milestones = models.JSONField(default=list, help_text='[{"title", "amount_minor", "due_in_days", "acceptance": [..]}]')
     answers = models.JSONField(default=list)
     quote = models.JSONField(default=dict, help_text="What was quoted before sending: fee, tax, net, fx, clearing date.")
-    bid_credits = models.PositiveSmallIntegerField(default=0, help_text="Credits that sending it cost. Sending is free: 0.")
+    bid_credits = models.PositiveSmallIntegerField(default=0, help_text="Credits that sending it cost; 0 before there was a rule.")
     submitted_at = models.DateTimeField(help_text="Business time.")
     first_seen_at = models.DateTimeField(null=True)
     shortlisted_at = models.DateTimeField(null=True, help_text="Business time; the funnel and the matcher's labels need it.")
     offered_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
     outcome_reason = models.CharField(max_length=500, blank=True)
+    answer_due_at = models.DateTimeField(null=True, help_text="Without an answer until then it counts as ghosted (14 days after sending).")
+    ghosted_at = models.DateTimeField(null=True, help_text="The client's answer did not come in time; it may still come.")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="proposal_amount_positive")]
         indexes = [
+            models.Index(fields=["state", "ghosted_at", "answer_due_at"], name="proposal_ghosting"),
             models.Index(fields=["updated_at", "id"], name="proposal_stamp"),
             models.Index(fields=["job", "submitted_at", "id"], name="proposal_by_job"),
             models.Index(fields=["freelancer", "submitted_at", "id"], name="proposal_by_freelancer"),
@@ -335,3 +338,108 @@ class Proposal(StampedModel):
 
     def __str__(self) -> str:
         return f"proposal {self.pk} for job {self.job_id}"
+
+
+class ProposalOpening(models.Model):
+    """Where a bid stood when its client first opened it. Bids that were opened before this was noted have none."""
+
+    proposal = models.OneToOneField(Proposal, primary_key=True, on_delete=models.PROTECT, related_name="opening")
+    position = models.PositiveIntegerField(help_text="From 1, among the bids that were live then.")
+    among = models.PositiveIntegerField()
+    ranking = models.CharField(max_length=120)
+    at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(position__gte=1, position__lte=models.F("among")), name="opening_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.proposal_id}: {self.position} of {self.among}"
+
+
+class ProposalVersion(models.Model):
+    """Terms of a bid that newer ones replaced. The terms that hold stand on the proposal itself."""
+
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveSmallIntegerField(help_text="From 1.")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    delivery_days = models.PositiveIntegerField(null=True)
+    milestones = models.JSONField(default=list)
+    answers = models.JSONField(default=list)
+    quote = models.JSONField(default=dict)
+    sent_at = models.DateTimeField()
+    replaced_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["proposal", "number"], name="proposal_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.proposal_id} v{self.number}"
+
+
+class BidCreditRule(models.Model):
+    """What sending a proposal costs from an instant on. Append-only: another price is another version."""
+
+    version = models.CharField(max_length=32, unique=True)
+    active_from = models.DateTimeField()
+    monthly = models.PositiveSmallIntegerField(help_text="Each month the balance is filled up to this.")
+    bands = models.JSONField(
+        help_text='By the budget\'s upper end in US cents, rising: [{"up_to_usd_minor": 50000, "credits": 2}, …]; null: no end.'
+    )
+    hourly = models.PositiveSmallIntegerField(help_text="For a post that is paid by the hour.")
+    unknown = models.PositiveSmallIntegerField(help_text="For a post without a budget.")
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class BidCreditAccount(models.Model):
+    """A freelancer's bid credits. It is opened, and filled for the first time, by the first bid that costs something."""
+
+    freelancer = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    balance = models.PositiveIntegerField(default=0, help_text="That of the last movement.")
+    movements = models.PositiveIntegerField(default=0, help_text="How many there are.")
+    next_grant_at = models.DateTimeField()
+    opened_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(balance__gte=0), name="bid_credits_not_negative")]
+        indexes = [models.Index(fields=["next_grant_at"], name="bid_credits_grant")]
+
+    def __str__(self) -> str:
+        return f"{self.freelancer_id}: {self.balance}"
+
+
+class BidCreditMovement(models.Model):
+    """One change of a balance. Append-only: triggers refuse updates and deletes."""
+
+    class Kind(models.TextChoices):
+        GRANT = "grant"
+        SPEND = "spend"
+        RETURN = "return"
+
+    account = models.ForeignKey(BidCreditAccount, on_delete=models.PROTECT, related_name="+")
+    number = models.PositiveIntegerField(help_text="From 1 in each account.")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    change = models.IntegerField()
+    balance = models.PositiveIntegerField(help_text="After it.")
+    proposal = models.ForeignKey(Proposal, null=True, on_delete=models.PROTECT, related_name="+")
+    period = models.CharField(max_length=7, null=True, help_text='The month of a grant, "2026-11".')
+    rule = models.CharField(max_length=32, help_text="The cost rule's version, or why credits came back.")
+    at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "number"], name="bid_credit_number_once"),
+            models.UniqueConstraint(fields=["account", "period"], name="bid_credit_grant_once"),
+            models.UniqueConstraint(fields=["proposal", "kind"], name="bid_credit_once_a_bid"),
+            models.CheckConstraint(
+                condition=models.Q(kind="spend", change__lt=0) | models.Q(kind__in=("grant", "return"), change__gt=0),
+                name="bid_credit_sign",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.kind} {self.change:+d}"

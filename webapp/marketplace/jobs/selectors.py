@@ -17,8 +17,10 @@ from marketplace.core.errors import NotAllowed
 from marketplace.core.policies import Actor, one_of, require, staff_may
 from marketplace.core.ports import Term
 
+from .credits import RETURNS, returns_of
 from .fingerprint import fingerprint
 from .models import (
+    BidCreditMovement,
     Category,
     Invitation,
     Job,
@@ -27,6 +29,7 @@ from .models import (
     JobMark,
     JobSkill,
     Proposal,
+    ProposalOpening,
     SavedSearch,
     Shortlist,
     ShortlistItem,
@@ -242,12 +245,16 @@ def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
 
 def proposals_told(actor: Actor, proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
     """Proposals as the actor sees them, each with its receipt; jobs and freelancers are loaded. A constant number of queries."""
-    place = places(proposals)
-    return [_proposal_told(actor, p, place[p.pk]) for p in proposals]
+    place, returned, attached = places(proposals), returns_of([p.pk for p in proposals]), files.files_of_many(proposals)
+    openings = ProposalOpening.objects.in_bulk([p.pk for p in proposals])
+    return [
+        {**_proposal_told(actor, p), "receipt": _receipt(p, place[p.pk], openings.get(p.pk), returned.get(p.pk)), "files": attached[p.pk]}
+        for p in proposals
+    ]
 
 
-def _proposal_told(actor: Actor, p: Proposal, place: Place) -> dict[str, Any]:
-    plain = ("id", "state", "cover_letter", "amount_minor", "currency", "delivery_days", "milestones", "answers", "quote")
+def _proposal_told(actor: Actor, p: Proposal) -> dict[str, Any]:
+    plain = ("id", "state", "cover_letter", "amount_minor", "currency", "delivery_days", "milestones", "answers", "quote", "bid_credits")
     times = ("submitted_at", "shortlisted_at", "offered_at")
     actions = [a for a in PROPOSAL.actions_from(p.state, role_in_proposal(actor, p)) if a in _PROPOSAL_ACTIONS]
     if p.state == "offered":
@@ -256,17 +263,28 @@ def _proposal_told(actor: Actor, p: Proposal, place: Place) -> dict[str, Any]:
         **{name: getattr(p, name) for name in (*plain, *times)},
         "job": {"id": p.job_id, "title": p.job.title, "state": p.job.state, "pricing": p.job.pricing, "client": _person(p.job.client)},
         "freelancer": _person(p.freelancer),
-        "receipt": {
-            "opened": p.first_seen_at is not None,
-            "opened_at": p.first_seen_at,
-            "position": place.position,
-            "among": place.among,
-            "ranking": PROPOSAL_RANKING,
-            "outcome": None if p.state in LIVE_PROPOSAL_STATES else p.state,
-            "outcome_at": p.decided_at,
-            "outcome_reason": p.outcome_reason,
-        },
         "actions": actions,
+    }
+
+
+def _receipt(p: Proposal, place: Place, opening: ProposalOpening | None, returned: BidCreditMovement | None) -> dict[str, Any]:
+    return {
+        "opened": p.first_seen_at is not None,
+        "opened_at": p.first_seen_at,
+        "position_when_opened": opening.position if opening else None,
+        "among_when_opened": opening.among if opening else None,
+        "position": place.position,
+        "among": place.among,
+        "ranking": PROPOSAL_RANKING,
+        "answer_due_at": p.answer_due_at,
+        "ghosted_at": p.ghosted_at,
+        "outcome": None if p.state in LIVE_PROPOSAL_STATES else p.state,
+        "outcome_at": p.decided_at,
+        "outcome_reason": p.outcome_reason,
+        "credits_spent": p.bid_credits,
+        "credits_returned": returned.change if returned else 0,
+        "credits_returned_at": returned.at if returned else None,
+        "credits_returned_reason": RETURNS.get(returned.rule, returned.rule) if returned else "",
     }
 
 

@@ -8,8 +8,9 @@ from django.db.models import Exists, OuterRef
 
 from marketplace.core import clock
 
-from .models import Job, Proposal, SavedSearch
-from .services import job_expire, merged_skills_follow, saved_search_look
+from .models import BidCreditAccount, Job, Proposal, SavedSearch
+from .services import credits_grant, job_expire, merged_skills_follow, proposal_ghost, saved_search_look
+from .services.proposals import UNANSWERED
 
 log = structlog.get_logger(__name__)
 BATCH = 500
@@ -55,3 +56,29 @@ def move_merged_skills() -> int:
             break
         moved += now
     return moved
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=300)
+def ghost_due() -> int:
+    """Count bids as ghosted that were not answered in time, at most BATCH at once; returns how many. Delivered twice it decides nothing twice."""
+    due = Proposal.objects.filter(state__in=sorted(UNANSWERED), ghosted_at=None, answer_due_at__lte=clock.now())
+    ghosted = 0
+    for pk in list(due.order_by("answer_due_at", "pk").values_list("pk", flat=True)[:BATCH]):
+        try:
+            ghosted += proposal_ghost(proposal_id=pk)
+        except Exception:  # one bid's fault must not stop the others; the next sweep tries again
+            log.exception("proposal_ghost_failed", proposal=pk)
+    return ghosted
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=300)
+def grant_due() -> int:
+    """Fill the bid credits of accounts whose month has come, at most BATCH at once; returns how many. A month that the clock missed adds nothing."""
+    due = BidCreditAccount.objects.filter(next_grant_at__lte=clock.now()).order_by("next_grant_at", "pk")
+    filled = 0
+    for pk in list(due.values_list("pk", flat=True)[:BATCH]):
+        try:
+            filled += credits_grant(freelancer_id=pk)
+        except Exception:  # one account's fault must not stop the others; the next sweep tries again
+            log.exception("credits_grant_failed", freelancer=pk)
+    return filled

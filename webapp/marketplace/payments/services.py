@@ -66,6 +66,24 @@ class Quote:
     clears_in_days: int
     expires_at: datetime
 
+    def stored(self, *, delivered_in_days: int | None = None) -> dict[str, Any]:
+        """As JSON, to keep beside a bid or an offer. `clears_on` is the day on which the money can be paid out when work delivered in so many
+        days (none: today) is approved the same day; `clears_on_if_silent` when silence approves it.
+        """
+        amounts = {"gross": self.gross, "fee": self.fee, "tax": self.tax, "net": self.net, "payee_net": self.payee_net}
+        clears = clock.now() + timedelta(days=(delivered_in_days or 0) + self.clears_in_days)
+        return {
+            **{name: {"minor": m.minor, "currency": m.currency} for name, m in amounts.items()},
+            "fee_schedule": self.fee_schedule,
+            "fx_rate_id": self.fx_rate_id,
+            "fx_rate": self.fx_rate,
+            "spread_bps": self.spread_bps,
+            "clears_in_days": self.clears_in_days,
+            "clears_on": clears.date().isoformat(),
+            "clears_on_if_silent": (clears + timedelta(days=settings.AUTO_APPROVE_DAYS)).date().isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+        }
+
 
 def quote_make(*, gross: Money, payee_currency: str, fee_schedule: str | None = None) -> Quote:
     """What the payee would get for `gross` now; the rate is promised for QUOTE_MINUTES.

@@ -36,6 +36,7 @@ JOB_COLUMNS = (
 PROPOSAL_COLUMNS = (
     "id", "job_id", "freelancer_id", "state", "live_key", "cover_letter", "amount_minor", "currency", "delivery_days", "milestones", "answers",
     "quote", "bid_credits", "submitted_at", "first_seen_at", "shortlisted_at", "offered_at", "decided_at", "outcome_reason",
+    "answer_due_at", "ghosted_at",
 )  # fmt: skip
 DECLINE_REASONS = (
     "The price is above our budget.",
@@ -63,6 +64,11 @@ class Sent:
     offered: int = 0
     decided: int = 0
     reason: str = ""
+    ghosted: int = 0
+
+    @property
+    def answer_due(self) -> int:
+        return self.bid.at + settings.GHOSTED_AFTER_DAYS * cal.DAY
 
 
 @dataclass(slots=True)
@@ -183,9 +189,9 @@ class Bids:
         currency = currency_of(d.clients.country[jobs.client[j]])
         worth = float(jobs.rate_usd[j] if jobs.hourly[j] else jobs.size_usd[j])
         amount = Money(int(minor(worth * bid.price, currency)), currency)
-        quote = d.prices.quote(amount, currency_of(d.people.country[bid.freelancer]), bid.at)
         days = step_days(int(jobs.duration_days[j]), jobs.weights[j])
         due = [int(v) for v in np.cumsum([n + 2 for n in days])]
+        quote = d.prices.quote(amount, currency_of(d.people.country[bid.freelancer]), bid.at, due[-1])
         amounts = self._step_amounts(j, amount)
         terms = [
             {
@@ -216,7 +222,7 @@ class Bids:
         self.proposal_rows.add(
             s.id, job, freelancer, s.state, live, letter, s.amount.minor, s.amount.currency, s.days,
             [] if d.jobs.hourly[b.job] else s.terms, answers, s.quote, 0, b.at, s.seen or None, s.shortlisted or None, s.offered or None,
-            s.decided or None, s.reason,
+            s.decided or None, s.reason, s.answer_due, s.ghosted or None,
         )  # fmt: skip
 
     def _story(self, j: int, state: str, ended: int, offered: Callable, accepted: Callable, declined: Callable) -> None:
@@ -251,6 +257,16 @@ class Bids:
             for s in sent:
                 if s.state in ("submitted", "seen", "shortlisted"):
                     self._end(s, how[0], how[1], ended, actor, how[2])
+        for s in sent:
+            self._ghost(s, int(jobs.id[j]))
+
+    def _ghost(self, s: Sent, job: int) -> None:
+        """The clock of silence: no answer of any kind in time."""
+        answered = min((at for at in (s.shortlisted, s.offered, s.decided) if at), default=s.answer_due + 1)
+        if s.answer_due < answered and s.answer_due <= self.desk.until:
+            s.ghosted = s.answer_due
+            reason = f"no answer in {settings.GHOSTED_AFTER_DAYS} days"
+            self.desk.journal.tell(s.ghosted, "jobs.proposal", s.id, "proposal.ghost", None, after={"job_id": job}, reason=reason)
 
     def _close(self, j: int, state: str, ended: int, client: int) -> None:
         action, actor, reason = {

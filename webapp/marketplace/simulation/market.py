@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.core.management.color import no_style
 from django.db import connection, transaction
@@ -22,7 +22,9 @@ from marketplace.core import clock
 from marketplace.core.errors import Conflict
 from marketplace.core.models import Event
 from marketplace.core.money import Money
+from marketplace.jobs.credits import active_rule
 from marketplace.jobs.models import Job, Proposal
+from marketplace.jobs.services import credit_rule_publish
 from marketplace.payments import fx
 from marketplace.payments.models import Entry
 
@@ -127,6 +129,7 @@ class _Run:
             last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
             tables.append(desk.journal.table(last + 1))
         with self.stage("writing"):
+            _bids_were_free(self.result.until)
             self._write(tables)
         with self.stage("truth"):
             write_truth(desk, bids, market, planted)
@@ -156,6 +159,17 @@ class _Run:
                 self.result.rows[table.model._meta.db_table] = table.write()
                 self.say(f"  {table.model._meta.db_table}: {len(table)} rows", time.perf_counter() - began)
             _reset_sequences(tables)
+
+
+def _bids_were_free(until: datetime) -> None:
+    """The history's bids cost no credits. A rule that held before its end already gives way until then, by two later versions."""
+    rule = active_rule(until - timedelta(seconds=1))
+    if rule is None or rule.version.startswith("sample-free"):
+        return
+    terms = {"monthly": rule.monthly, "bands": rule.bands, "hourly": rule.hourly, "unknown": rule.unknown}
+    free = {"monthly": 0, "bands": [], "hourly": 0, "unknown": 0}
+    credit_rule_publish(version=f"sample-free-{until:%Y%m%d}", active_from=rule.active_from, **free)
+    credit_rule_publish(version=f"sample-end-{until:%Y%m%d}", active_from=until, **terms)
 
 
 def _play(contracts: Contracts, payouts: Payouts, planted: fraud.Planted, until: int) -> None:

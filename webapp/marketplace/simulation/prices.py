@@ -40,8 +40,9 @@ class Prices:
         place = bisect_right(days, day)
         return rows[place - 1] if place else None
 
-    def quote(self, gross: Money, payee_currency: str, at: int) -> dict[str, Any]:
-        """What a proposal of that instant stores under `quote`."""
+    def quote(self, gross: Money, payee_currency: str, at: int, days: int) -> dict[str, Any]:
+        """What a proposal of that instant, delivered in so many days, stores under `quote`."""
+        clears = instant(at) + timedelta(days=days + settings.CLEARING_DAYS)
         parts = fees.split(gross, self.schedule)
         rate = None if payee_currency == gross.currency else self.rate(gross.currency, payee_currency, at)
         payee_net = parts.net if rate is None else fx.convert(parts.net, rate)
@@ -53,5 +54,7 @@ class Prices:
             "fx_rate": None if rate is None else f"{rate.rate.normalize():f}",
             "spread_bps": 0 if rate is None else rate.spread_bps,
             "clears_in_days": settings.CLEARING_DAYS,
+            "clears_on": clears.date().isoformat(),
+            "clears_on_if_silent": (clears + timedelta(days=settings.AUTO_APPROVE_DAYS)).date().isoformat(),
             "expires_at": (instant(at) + timedelta(minutes=settings.QUOTE_MINUTES)).isoformat(),
         }

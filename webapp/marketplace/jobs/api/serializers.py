@@ -10,7 +10,7 @@ from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import Serializer
-from marketplace.jobs.models import Job, JobMark
+from marketplace.jobs.models import BidCreditMovement, Job, JobMark
 from marketplace.jobs.questions import CHOICE_LENGTH, KINDS, MAX_CHOICES, MAX_QUESTIONS, QUESTION_LENGTH
 from marketplace.jobs.states import INVITATION, JOB, PROPOSAL
 
@@ -174,6 +174,9 @@ class Invited(Serializer):
 class QuoteAsk(Serializer):
     amount_minor = MinorUnits()
     currency = CurrencyField()
+    delivery_days = WholeNumber(
+        min_value=1, max_value=3650, allow_null=True, required=False, default=None, help_text="The clearing date counts from then."
+    )
 
 
 class QuoteSerializer(Serializer):
@@ -189,7 +192,27 @@ class QuoteSerializer(Serializer):
     fx_rate = serializers.CharField(allow_null=True)
     spread_bps = serializers.IntegerField()
     clears_in_days = serializers.IntegerField()
+    clears_on = serializers.DateField(
+        allow_null=True, help_text="When it can be paid out if work handed in on time is approved the same day."
+    )
+    clears_on_if_silent = serializers.DateField(allow_null=True, help_text="The same when silence approves it.")
     expires_at = serializers.DateTimeField()
+
+
+class QuotedCredits(Serializer):
+    """What sending the bid costs in bid credits, and what the freelancer has."""
+
+    cost = serializers.IntegerField()
+    balance = serializers.IntegerField()
+    enough = serializers.BooleanField()
+    next_grant_at = serializers.DateTimeField()
+    rule = serializers.CharField(allow_blank=True, help_text="The version of the published cost rule.")
+
+
+class BidQuoteSerializer(QuoteSerializer):
+    """All that a bid brings and costs, before it is sent."""
+
+    credits = QuotedCredits()
 
 
 class MilestoneTerms(Serializer):
@@ -207,7 +230,11 @@ class ProposalTerms(Serializer):
     currency = CurrencyField(required=False)
     delivery_days = WholeNumber(min_value=1, max_value=3650, allow_null=True, required=False)
     milestones = MilestoneTerms(many=True, required=False)
-    answers = serializers.ListField(child=serializers.CharField(max_length=2000), required=False)
+    answers = serializers.ListField(
+        child=serializers.CharField(max_length=2000, allow_blank=True),
+        required=False,
+        help_text="In the order of the questions; empty for an optional one left out.",
+    )
 
 
 class ProposalWrite(ProposalTerms):
@@ -216,6 +243,7 @@ class ProposalWrite(ProposalTerms):
     cover_letter = serializers.CharField(max_length=10000)
     amount_minor = MinorUnits()
     currency = CurrencyField()
+    file_ids = FileIds()
 
 
 class FreelancerCard(Serializer):
@@ -239,12 +267,97 @@ class Receipt(Serializer):
 
     opened = serializers.BooleanField()
     opened_at = serializers.DateTimeField(allow_null=True)
+    position_when_opened = serializers.IntegerField(allow_null=True, help_text="From 1, when the client first opened it; null before.")
+    among_when_opened = serializers.IntegerField(allow_null=True, help_text="How many bids were live then.")
     position = serializers.IntegerField(allow_null=True, help_text="From 1 among the live bids; null once decided.")
     among = serializers.IntegerField()
     ranking = serializers.CharField()
+    answer_due_at = serializers.DateTimeField(allow_null=True, help_text="Without an answer until then it counts as ghosted.")
+    ghosted_at = serializers.DateTimeField(allow_null=True)
     outcome = serializers.CharField(allow_null=True, help_text="The final state, null while it is open.")
     outcome_at = serializers.DateTimeField(allow_null=True)
     outcome_reason = serializers.CharField()
+    credits_spent = serializers.IntegerField()
+    credits_returned = serializers.IntegerField()
+    credits_returned_at = serializers.DateTimeField(allow_null=True)
+    credits_returned_reason = serializers.CharField()
+
+
+class ReceiptFact(Serializer):
+    """One thing that happened to a bid."""
+
+    at = serializers.DateTimeField()
+    what = serializers.CharField()
+    by = serializers.ChoiceField(choices=["freelancer", "client", "staff", "clock"])
+    reason = serializers.CharField()
+
+
+class WholeReceipt(Receipt):
+    """The receipt with everything that happened to the bid, in order."""
+
+    proposal = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=PROPOSAL.choices)
+    sent_at = serializers.DateTimeField()
+    history = ReceiptFact(many=True)
+
+
+class ProposalVersionSerializer(Serializer):
+    """Terms of a bid as they held from `sent_at` until `replaced_at` (null: they hold now)."""
+
+    number = serializers.IntegerField()
+    sent_at = serializers.DateTimeField()
+    replaced_at = serializers.DateTimeField(allow_null=True)
+    amount_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+    delivery_days = serializers.IntegerField(allow_null=True)
+    milestones = MilestoneTerms(many=True)
+    answers = serializers.ListField(child=serializers.CharField())
+    quote = QuoteSerializer()
+
+
+class ProposalVersions(Serializer):
+    results = ProposalVersionSerializer(many=True)
+
+
+class CreditMovementSerializer(Serializer):
+    """One change of the balance; `rule` is the cost rule's version, or why credits came back."""
+
+    number = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=BidCreditMovement.Kind.choices)
+    change = serializers.IntegerField()
+    balance = serializers.IntegerField(help_text="After it.")
+    rule = serializers.CharField()
+    at = serializers.DateTimeField()
+    proposal = serializers.IntegerField(source="proposal_id", allow_null=True)
+    job_title = serializers.CharField(source="proposal.job.title", default="")
+
+
+class CreditBand(Serializer):
+    up_to_usd_minor = serializers.IntegerField(allow_null=True, help_text="Null: no end.")
+    credits = serializers.IntegerField()
+
+
+class CreditRuleSerializer(Serializer):
+    """What a bid costs: by the upper end of the post's budget in US cents; by the hour and without a budget one price each."""
+
+    version = serializers.CharField()
+    active_from = serializers.DateTimeField()
+    monthly = serializers.IntegerField(help_text="On the first of each month (UTC) the balance is filled up to this.")
+    bands = CreditBand(many=True)
+    hourly = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    returns = serializers.DictField(child=serializers.CharField(), help_text="When a bid's credits come back, each bid's once.")
+
+
+class BidCredits(Serializer):
+    """A freelancer's bid credits, the newest movements first."""
+
+    balance = serializers.IntegerField()
+    monthly = serializers.IntegerField()
+    next_grant_at = serializers.DateTimeField()
+    rule = CreditRuleSerializer(allow_null=True)
+    results = CreditMovementSerializer(many=True)
+    next = serializers.CharField(allow_null=True, help_text="Path and query of the next page.")
 
 
 class ProposalSerializer(Serializer):
@@ -262,5 +375,7 @@ class ProposalSerializer(Serializer):
     submitted_at = serializers.DateTimeField()
     shortlisted_at = serializers.DateTimeField(allow_null=True)
     offered_at = serializers.DateTimeField(allow_null=True)
+    bid_credits = serializers.IntegerField(help_text="What sending it cost.")
+    files = FileOut(many=True)
     receipt = Receipt()
     actions = serializers.ListField(child=serializers.CharField(), help_text="What the viewer may do now.")

@@ -1,5 +1,6 @@
 """What people do with job posts and proposals. Every verb locks the job first, then the proposal or invitation."""
 
+from .credits import credit_rule_publish, credits_grant
 from .invitations import invitation_accept, invitation_decline, invitation_follow_bid, invitations_expire, job_invite
 from .keeping import job_mark, job_unmark, shortlist_create, shortlist_delete, shortlist_put, shortlist_rename, shortlist_take_off
 from .moderation import job_clear, job_hold, job_remove, job_restore
@@ -7,6 +8,7 @@ from .posts import job_close, job_create, job_expire, job_publish, job_renew, jo
 from .proposals import (
     proposal_accept,
     proposal_decline,
+    proposal_ghost,
     proposal_offer,
     proposal_offer_decline,
     proposal_see,
@@ -20,6 +22,8 @@ from .searches import saved_search_create, saved_search_delete, saved_search_loo
 from .skills import merged_skills_follow, skill_merge, skill_rename
 
 __all__ = [
+    "credit_rule_publish",
+    "credits_grant",
     "invitation_accept",
     "invitation_decline",
     "invitation_follow_bid",
@@ -40,6 +44,7 @@ __all__ = [
     "merged_skills_follow",
     "proposal_accept",
     "proposal_decline",
+    "proposal_ghost",
     "proposal_offer",
     "proposal_offer_decline",
     "proposal_see",
