@@ -95,6 +95,7 @@ def _session_of(user: Any) -> int:
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
     from marketplace.accounts.models import Impersonation, ProfileEntry
+    from marketplace.contracts.models import CounterOffer
     from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
     from marketplace.payments.models import Payment
@@ -124,10 +125,19 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         for section in ProfileEntry.Section.values
     }
     around = around_the_post(alice, bob, milestone.contract.job)
+    counter = CounterOffer.objects.create(
+        contract=milestone.contract,
+        state="lapsed",
+        milestones=[],
+        total_minor=1,
+        quote=milestone.contract.offer.quote,
+        made_at=dispute.opened_at,
+    )
     return {
         **around,
         **entries,
         "clients": alice.pk,
+        "counter-offers": counter.pk,
         "freelancers": bob.pk,
         "users": bob.pk,
         "people": bob.pk,

@@ -6,6 +6,7 @@ from .table import Row
 
 #: bodies that get past the check of shapes, so that the door itself answers
 BODIES: dict[str, dict[str, object]] = {
+    "contracts/<int:pk>/counter-offers": {"milestones": [{"title": "All of it", "amount_minor": 1000}]},
     "contracts/<int:pk>/pause": {"reason": "Holidays."},
     "milestones/<int:pk>/submit": {"note": "Here it is."},
     "milestones/<int:pk>/request-changes": {"text": "Please change the colour."},
@@ -20,6 +21,11 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "contracts/<int:pk>/timeline"): (401, 404, 200, 200, 200),
     ("POST", "contracts/<int:pk>/accept"): (401, 404, 409, 409, 409),
     ("POST", "contracts/<int:pk>/decline"): (401, 404, 409, 409, 409),
+    ("GET", "contracts/<int:pk>/counter-offers"): (401, 404, 200, 200, 200),
+    ("POST", "contracts/<int:pk>/counter-offers"): (401, 404, 403, 409, 403),
+    ("POST", "counter-offers/<int:pk>/accept"): (401, 404, 409, 403, 403),
+    ("POST", "counter-offers/<int:pk>/decline"): (401, 404, 409, 409, 409),
+    ("POST", "counter-offers/<int:pk>/withdraw"): (401, 404, 409, 409, 409),
     ("POST", "contracts/<int:pk>/cancel"): (401, 404, 409, 409, 409),
     ("POST", "contracts/<int:pk>/pause"): (401, 404, 403, 403, 200),
     ("POST", "contracts/<int:pk>/resume"): (401, 404, 403, 403, 409),

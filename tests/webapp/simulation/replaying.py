@@ -87,6 +87,7 @@ def signature(contract: Contract) -> dict[str, Any]:
     return {
         "proposal": _values(contract.proposal, without=("job_id", "live_key")) | {"live": contract.proposal.live_key is not None},
         "contract": _values(contract, without=("job_id", "proposal_id")),
+        "offer": _values(contract.offer, without=("contract_id",)),
         "milestones": [_values(m, without=("contract_id", "payment_id")) | {"paid": m.payment_id is not None} for m in t.milestones],
         "submissions": [
             _values(s, without=("milestone_id",))
@@ -178,6 +179,9 @@ class Replay:
 
     def _proposal_shortlist(self, event: Event) -> None:
         jobs.proposal_shortlist(actor=self.client, proposal_id=self.proposal.pk)
+
+    def _proposal_ghost(self, event: Event) -> None:
+        assert jobs.proposal_ghost(proposal_id=self.proposal.pk)
 
     def _proposal_offer(self, event: Event) -> None:
         terms = None

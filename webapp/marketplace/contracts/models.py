@@ -8,9 +8,9 @@ from django.db import models
 from marketplace.core.fields import StampedModel
 
 from .hours_models import CapChange, HourlyTerms, TimeEntry, Timesheet
-from .states import CONTRACT, MILESTONE
+from .states import CONTRACT, COUNTER_OFFER, MILESTONE
 
-__all__ = ["CapChange", "Contract", "HourlyTerms", "Milestone", "Submission", "TimeEntry", "Timesheet"]
+__all__ = ["CapChange", "Contract", "CounterOffer", "HourlyTerms", "Milestone", "Offer", "Submission", "TimeEntry", "Timesheet"]
 
 
 class Contract(StampedModel):
@@ -34,7 +34,10 @@ class Contract(StampedModel):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(total_minor__gt=0), name="contract_total_positive")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(total_minor__gt=0), name="contract_total_positive"),
+            models.CheckConstraint(condition=~models.Q(client=models.F("freelancer")), name="contract_two_people"),
+        ]
         indexes = [
             models.Index(fields=["updated_at", "id"], name="contract_stamp"),
             models.Index(fields=["client", "id"], name="contract_client"),
@@ -104,3 +107,42 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.milestone_id} v{self.version}"
+
+
+class Offer(models.Model):
+    """What a contract says before it is accepted: until when it stands, and what it brings the freelancer."""
+
+    contract = models.OneToOneField(Contract, primary_key=True, on_delete=models.PROTECT, related_name="offer")
+    revision = models.PositiveSmallIntegerField(default=1, help_text="One more with each counter-offer that the client took.")
+    quote = models.JSONField(help_text="Fee, tax, net, rate and day of clearing for the whole price, as quoted with these terms.")
+    made_at = models.DateTimeField(help_text="Of these terms; business time.")
+    expires_at = models.DateTimeField(help_text="Without an answer the offer ends then.")
+    open_until = models.DateTimeField(null=True, help_text="The same while it is open, then null: what the clock looks for.")
+
+    class Meta:
+        indexes = [models.Index(fields=["open_until"], name="offer_expiry")]
+
+    def __str__(self) -> str:
+        return f"offer of contract {self.contract_id}, revision {self.revision}"
+
+
+class CounterOffer(models.Model):
+    """Other terms that the freelancer would accept. `live_key` is the contract's id while it is open, else null: one at a time."""
+
+    contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="counter_offers")
+    live_key = models.BigIntegerField(null=True, unique=True)
+    state = models.CharField(max_length=12, choices=COUNTER_OFFER.choices, default=COUNTER_OFFER.initial)
+    milestones = models.JSONField(help_text='[{"title", "amount_minor", "due_in_days", "acceptance": [..]}]')
+    total_minor = models.BigIntegerField()
+    message = models.TextField(max_length=5000, blank=True)
+    quote = models.JSONField(help_text="What these terms would bring, as quoted when they were proposed.")
+    made_at = models.DateTimeField(help_text="Business time.")
+    decided_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, blank=True, help_text="Why it was declined, withdrawn, or lapsed.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(total_minor__gt=0), name="counter_offer_positive")]
+        indexes = [models.Index(fields=["contract", "id"], name="counter_offer_list")]
+
+    def __str__(self) -> str:
+        return f"counter-offer {self.pk} on contract {self.contract_id}"

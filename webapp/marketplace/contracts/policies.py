@@ -8,8 +8,8 @@ from __future__ import annotations
 from marketplace.core.errors import NotAllowed, NotFound
 from marketplace.core.policies import Actor
 
-from .models import Contract, Milestone
-from .states import FUNDED_STATES, MILESTONE
+from .models import Contract, CounterOffer, Milestone
+from .states import COUNTER_OFFER, FUNDED_STATES, MILESTONE
 
 #: state-machine action → the route's last word
 ROUTES = {"request_changes": "request-changes"}
@@ -36,7 +36,7 @@ def require_role(contract: Contract, actor: Actor, role: str, action: str) -> No
 def contract_actions(contract: Contract, milestones: list[Milestone], role: str) -> list[str]:
     """What this side may do with the contract now, as the last words of routes."""
     if contract.state == "offered":
-        return {"freelancer": ["accept", "decline"], "client": ["cancel"]}.get(role, [])
+        return {"freelancer": ["accept", "decline", "counter-offers"], "client": ["cancel"]}.get(role, [])
     if contract.state != "active":
         return []
     if role == "staff":
@@ -53,3 +53,8 @@ def milestone_actions(contract: Contract, milestone: Milestone, role: str) -> li
     if getattr(milestone, "timesheet", None) is not None:
         possible = [a for a in possible if a not in ("start", "submit", "request_changes")]  # done with the week's own routes
     return [ROUTES.get(a, a) for a in MILESTONE_ROUTES if a in possible and not (a == "refund" and role == "staff")]
+
+
+def counter_offer_actions(counter: CounterOffer, actor: Actor) -> list[str]:
+    """What this side may do with a counter-offer (its contract is loaded), as the last words of routes."""
+    return COUNTER_OFFER.actions_from(counter.state, role_in(counter.contract, actor))

@@ -15,7 +15,7 @@ from marketplace.core.money import Money
 from marketplace.core.policies import Actor, one_of
 from marketplace.payments.selectors import worth
 
-from .models import Contract, Milestone, Submission
+from .models import Contract, CounterOffer, Milestone, Offer, Submission
 
 
 def visible_to(actor: Actor) -> QuerySet[Contract]:
@@ -107,3 +107,30 @@ def client_history(*, user_id: int) -> dict[str, Any]:
         spent += 0 if usd is None else usd.minor
     band = next((name for step, name in SPENT_STEPS if spent < step), "over_100k")
     return {**counts, "spent_band": band if spent else "none"}
+
+
+def counter_offer_for(actor: Actor, counter_offer_id: int) -> CounterOffer:
+    """The counter-offer with its contract. Raises NotFound when it is absent or on a contract that is not the actor's."""
+    within = CounterOffer.objects.select_related("contract__client", "contract__freelancer").filter(contract__in=visible_to(actor))
+    return one_of(within, counter_offer_id, "counter-offer")
+
+
+def counter_offers_of(contract: Contract) -> QuerySet[CounterOffer]:
+    """Every counter-offer made on the contract's offer."""
+    return CounterOffer.objects.filter(contract=contract).select_related("contract")
+
+
+def offer_of(contract: Contract) -> dict[str, Any] | None:
+    """What was offered, until when, and the counter-offer that waits for an answer; None for contracts from before offers had a clock."""
+    offer = Offer.objects.filter(contract=contract).first()
+    if offer is None:
+        return None
+    waiting = counter_offers_of(contract).filter(live_key=contract.pk).first()
+    shown = {"revision": offer.revision, "made_at": offer.made_at, "expires_at": offer.expires_at, "quote": offer.quote}
+    return {**shown, "counter_offer": waiting}
+
+
+def offers_due_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Contracts whose offer has had no answer in time; the service decides again under lock."""
+    due = Offer.objects.filter(open_until__lte=now).order_by("open_until", "pk")
+    return list(due.values_list("pk", flat=True)[:limit])

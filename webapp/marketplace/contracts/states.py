@@ -11,11 +11,24 @@ CONTRACT = Machine(
         ("offered", "accept"): ("active", {"freelancer"}),
         ("offered", "decline"): ("cancelled", {"freelancer"}),
         ("offered", "cancel"): ("cancelled", {"client", "system"}),
+        ("offered", "expire"): ("cancelled", {"system"}),
         ("active", "complete"): ("completed", {"system"}),
         ("active", "cancel"): ("cancelled", {"system"}),
     },
 )
 CONTRACT_ENDED = frozenset({"completed", "cancelled"})
+
+#: the freelancer's other terms for an offer; one at a time
+COUNTER_OFFER = Machine(
+    "counter_offer",
+    "open",
+    {
+        ("open", "accept"): ("accepted", {"client"}),
+        ("open", "decline"): ("declined", {"client"}),
+        ("open", "withdraw"): ("withdrawn", {"freelancer"}),
+        ("open", "lapse"): ("lapsed", {"system"}),
+    },
+)
 
 #: a milestone whose money is held and not disputed
 FUNDED_STATES = ("funded", "in_progress", "submitted", "changes_requested")

@@ -52,3 +52,9 @@ def close_weeks_due() -> int:
 def grant_questions_due() -> int:
     """Grant the questions that nobody answered; returns how many were granted here."""
     return _each(hours_selectors.unanswered_due_ids(clock.now()), services.questions_grant, "questions_grant_failed", "timesheet_id")
+
+
+@shared_task(ignore_result=True, time_limit=300)
+def expire_offers_due() -> int:
+    """End offers that nobody answered in time; returns how many ended here."""
+    return _each(selectors.offers_due_ids(clock.now()), services.offer_expire, "offer_expiry_failed", "contract_id")

@@ -25,6 +25,15 @@ class Term:
     due_in_days: int | None
     acceptance: tuple[str, ...]
 
+    def stored(self) -> dict[str, object]:
+        """As JSON, which `read` reads again."""
+        return {
+            "title": self.title,
+            "amount_minor": self.amount_minor,
+            "due_in_days": self.due_in_days,
+            "acceptance": list(self.acceptance),
+        }
+
 
 def _whole(value: object, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high

@@ -53,6 +53,8 @@ class Item:
 
 EVENT_TITLES = {
     "contract.offer": "Offer made",
+    "contract.change_offer": "Terms of the offer changed",
+    "contract.expire": "Offer ran out",
     "contract.accept": "Offer accepted",
     "contract.decline": "Offer declined",
     "contract.cancel": "Contract cancelled",
@@ -116,6 +118,9 @@ def rule_text(rule: str) -> str:
 def clocks(contract: Contract, milestones: list[Milestone]) -> list[Clock]:
     """Every clock that runs on the contract, soonest first. Paused contracts have no auto-approval running."""
     found = [c for m in milestones for c in _milestone_clocks(contract, m)]
+    offer = getattr(contract, "offer", None)
+    if contract.state == "offered" and offer is not None:
+        found.append(Clock("offer_expiry", offer.expires_at, "The offer ends without a contract; the proposal expires."))
     if contract.state in CONTRACT_ENDED and contract.started_at and contract.ended_at:
         shuts = contract.ended_at + timedelta(days=settings.REVIEW_WINDOW_DAYS)
         found.append(Clock("review_window", shuts, "The window for reviews shuts and written reviews open."))

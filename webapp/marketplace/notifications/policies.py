@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from django.db.models import Q
 
 from marketplace.accounts.models import AccountClosing, CompanyDetails, DataExport, ProfileEntry
-from marketplace.contracts.models import CapChange, Contract, Milestone, Timesheet
+from marketplace.contracts.models import CapChange, Contract, CounterOffer, Milestone, Timesheet
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
@@ -26,6 +26,10 @@ Scene = tuple[int | None, int | tuple[int, ...] | None, str, str]
 def _contract(pk: int) -> Scene:
     c = Contract.objects.only("client_id", "freelancer_id", "title").get(pk=pk)
     return c.client_id, c.freelancer_id, f"/contracts/{c.pk}", c.title
+
+
+def _counter_offer(pk: int) -> Scene:
+    return _contract(CounterOffer.objects.values_list("contract_id", flat=True).get(pk=pk))
 
 
 def _milestone(pk: int) -> Scene:
@@ -107,6 +111,7 @@ def _user(pk: int) -> Scene:
 SCENES: dict[str, Callable[[int], Scene]] = {
     "accounts.user": _user,
     "contracts.contract": _contract,
+    "contracts.counteroffer": _counter_offer,
     "contracts.milestone": _milestone,
     "contracts.timesheet": _timesheet,
     "contracts.capchange": _cap_change,
@@ -143,9 +148,17 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "proposal.decline": (FREELANCER, "Your proposal for “{title}” was declined. {reason}"),
     "proposal.archive": (FREELANCER, "Your proposal for “{title}” was closed. {reason}"),
     "proposal.withdraw": (CLIENT, "A proposal for “{title}” was withdrawn. {reason}"),
+    "proposal.expire": (FREELANCER, "Your proposal for “{title}” ended. {reason}"),
+    "proposal.ghost": (FREELANCER, "Your proposal for “{title}” got no answer in time. The client may still answer."),
+    "proposal.credits_return": (FREELANCER, "Your bid credits for “{title}” are back. {reason}"),
     "contract.offer": (FREELANCER, "You have an offer for “{title}”."),
     "contract.accept": (CLIENT, "Your offer for “{title}” was accepted. Fund the first milestone so that work can start."),
     "contract.decline": (CLIENT, "Your offer for “{title}” was declined. {reason}"),
+    "contract.expire": (BOTH, "The offer for “{title}” ran out without an answer."),
+    "contract.change_offer": (FREELANCER, "The offer for “{title}” now says your terms. Accept it in time."),
+    "counter_offer.make": (CLIENT, "The freelancer proposed other terms for “{title}”."),
+    "counter_offer.decline": (FREELANCER, "Your terms for “{title}” were declined; the offer stands as it was. {reason}"),
+    "counter_offer.withdraw": (CLIENT, "The other terms for “{title}” were withdrawn; the offer stands as it was. {reason}"),
     "contract.cancel": (BOTH, "The contract “{title}” was cancelled. {reason}"),
     "contract.complete": (BOTH, "The contract “{title}” is complete. Please review the other side."),
     "contract.pause": (BOTH, "The contract “{title}” is paused: its clocks stand still. {reason}"),
@@ -216,7 +229,7 @@ OWN_ACTS = frozenset({"closing.request", "closing.cancel"})
 TOPICS: dict[str, tuple[str, ...]] = {
     "proposals": ("proposal", "invitation", "job"),
     "searches": ("saved_search",),
-    "contracts": ("contract", "milestone", "timesheet", "cap_change"),
+    "contracts": ("contract", "counter_offer", "milestone", "timesheet", "cap_change"),
     "money": ("payment", "payout"),
     "disputes": ("dispute",),
     "reviews": ("review",),

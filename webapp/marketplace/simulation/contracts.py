@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from marketplace.contracts.models import Contract, Milestone, Submission
+from marketplace.contracts.models import Contract, Milestone, Offer, Submission
 from marketplace.contracts.states import MILESTONE_ENDED
 from marketplace.core.money import Money
 from marketplace.disputes.deadlines import response_due
@@ -30,6 +30,7 @@ CONTRACT_COLUMNS = (
     "id", "job_id", "proposal_id", "client_id", "freelancer_id", "state", "pricing", "title", "currency", "payee_currency", "total_minor",
     "fee_schedule", "paused_at", "disputed_at", "offered_at", "started_at", "ended_at",
 )  # fmt: skip
+OFFER_COLUMNS = ("contract_id", "revision", "quote", "made_at", "expires_at", "open_until")
 MILESTONE_COLUMNS = (
     "id", "contract_id", "position", "state", "title", "acceptance", "amount_minor", "currency", "due_at", "funded_at", "payment_id",
     "started_at", "submitted_at", "auto_approve_at", "approved_at", "approved_by_clock", "released_at", "clears_at", "cleared_at",
@@ -55,6 +56,7 @@ class Deal:
     row: dict[str, Any]
     milestones: list[dict[str, Any]]
     terms: list[dict[str, Any]]
+    quote: dict[str, Any]
     story: Story | None
     versions: list[int] = field(default_factory=list)
     open_submission: list[dict[str, Any] | None] = field(default_factory=list)
@@ -103,7 +105,9 @@ class Contracts:
                 approved_by_clock=False, disputed_from="",
             )  # fmt: skip
             milestones.append(part)
-        deal = Deal(row, milestones, s.terms, story, [0] * len(milestones), [None] * len(milestones))
+        gross = Money(row["total_minor"], row["currency"])
+        quote = d.prices.quote(gross, row["payee_currency"], at, max(t["due_in_days"] for t in s.terms))
+        deal = Deal(row, milestones, s.terms, quote, story, [0] * len(milestones), [None] * len(milestones))
         self.deals.append(deal)
         self.by_proposal[s.id] = deal
 
@@ -315,10 +319,18 @@ class Contracts:
         paid = states & {"released", "resolved"}
         self._move_contract(deal, at, "complete" if paid else "cancel", "completed" if paid else "cancelled", actor, reason)
 
+    def _offer(self, deal: Deal) -> dict[str, Any]:
+        """The clock and the quote of the offer that the contract is or was; every offer of the history was answered in time."""
+        at, until = deal.row["offered_at"], deal.row["offered_at"] + settings.OFFER_EXPIRES_DAYS * cal.DAY
+        open_until = until if deal.row["state"] == "offered" else None
+        clock = {"made_at": at, "expires_at": until, "open_until": open_until}
+        return {"contract_id": deal.row["id"], "revision": 1, "quote": deal.quote, **clock}
+
     def tables(self) -> list[Table]:
         """Contracts, milestones, submissions, disputes and reviews, in the order of their references."""
         sources = (
             (Contract, CONTRACT_COLUMNS, [d.row for d in self.deals]),
+            (Offer, OFFER_COLUMNS, [self._offer(d) for d in self.deals]),
             (Milestone, MILESTONE_COLUMNS, [m for d in self.deals for m in d.milestones]),
             (Submission, SUBMISSION_COLUMNS, self.submissions),
             (Dispute, DISPUTE_COLUMNS, self.disputes),

@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bid-credits/rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The cost rule that holds now. */
+        get: operations["bid_credit_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/bulk-acts": {
         parameters: {
             query?: never;
@@ -218,7 +235,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The freelancer accepts: the contract is active, the proposal accepted, the job filled. Due dates count from now. */
+        /** @description The freelancer accepts: the contract is active, the proposal accepted, the job filled. Due dates count from now; the contract keeps the */
         post: operations["contract_accept"];
         delete?: never;
         options?: never;
@@ -235,7 +252,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description End a contract early. The client takes back an offer; either side ends an active contract while no money is held. */
+        /** @description End a contract early. The client takes back an offer, with a reason that the freelancer reads; either side ends an active contract while no money is held. */
         post: operations["contract_cancel"];
         delete?: never;
         options?: never;
@@ -260,6 +277,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contracts/{id}/counter-offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The freelancer's other terms for an offer: all of them for both sides, newest first, and a new one. */
+        get: operations["counter_offers"];
+        put?: never;
+        /** @description The freelancer's other terms for an offer: all of them for both sides, newest first, and a new one. */
+        post: operations["counter_offer_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/contracts/{id}/decline": {
         parameters: {
             query?: never;
@@ -269,7 +304,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The freelancer declines the offer: contract and planned milestones are cancelled, the proposal is declined. */
+        /** @description The freelancer declines the offer, with a reason that the client reads: contract and planned milestones are cancelled, the proposal is */
         post: operations["contract_decline"];
         delete?: never;
         options?: never;
@@ -425,6 +460,57 @@ export interface paths {
         get: operations["contract_weeks"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/counter-offers/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The client takes the terms: the offer now says them, under a fresh quote and the fee schedule of today, and its days begin anew. */
+        post: operations["counter_offer_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/counter-offers/{id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The client says no to these terms, with a reason; the offer stands as it was. */
+        post: operations["counter_offer_decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/counter-offers/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The freelancer takes the terms back; the offer stands as it was. */
+        post: operations["counter_offer_withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -938,7 +1024,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description What a bid would bring its freelancer, before it is sent: fee, tax, net, rate and clearing. */
+        /** @description What a bid would bring its freelancer and cost them, before it is sent: fee, tax, net, rate, day of clearing, bid credits. */
         post: operations["job_quote"];
         delete?: never;
         options?: never;
@@ -1024,6 +1110,23 @@ export interface paths {
         };
         /** @description The signed-in user's balances, one item a currency. */
         get: operations["balances_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/bid-credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The signed-in freelancer's bid credits: what is there, when more come, and every movement, newest first. */
+        get: operations["me_bid_credits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1972,6 +2075,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/proposals/{proposal_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every version of a bid's terms, the one that holds first; both sides see it. */
+        get: operations["proposal_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/proposals/{proposal_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What became of the own bid: opened or not and when, where it then stood, the outcome with its reason, the credits, and every step. */
+        get: operations["proposal_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/proposals/{proposal_id}/shortlist": {
         parameters: {
             query?: never;
@@ -2489,6 +2626,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description With `revision` an offer whose terms have changed since is not accepted. */
+        AcceptRequest: {
+            revision?: number | null;
+        };
         AccountReasonRequest: {
             reason: string;
         };
@@ -2617,6 +2758,50 @@ export interface components {
         BalancesAnswer: {
             results: components["schemas"]["Balances"][];
         };
+        /**
+         * @description * `grant` - Grant
+         *     * `spend` - Spend
+         *     * `return` - Return
+         * @enum {string}
+         */
+        BidCreditKindEnum: "grant" | "spend" | "return";
+        /** @description A freelancer's bid credits, the newest movements first. */
+        BidCredits: {
+            balance: number;
+            monthly: number;
+            /** Format: date-time */
+            next_grant_at: string;
+            rule: components["schemas"]["CreditRule"] | null;
+            results: components["schemas"]["CreditMovement"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
+        /** @description All that a bid brings and costs, before it is sent. */
+        BidQuote: {
+            gross: components["schemas"]["Amount"];
+            fee: components["schemas"]["Amount"];
+            tax: components["schemas"]["Amount"];
+            net: components["schemas"]["Amount"];
+            payee_net: components["schemas"]["Amount"];
+            fee_schedule: string;
+            fx_rate_id: number | null;
+            fx_rate: string | null;
+            spread_bps: number;
+            clears_in_days: number;
+            /**
+             * Format: date
+             * @description When it can be paid out if work handed in on time is approved the same day.
+             */
+            clears_on: string | null;
+            /**
+             * Format: date
+             * @description The same when silence approves it.
+             */
+            clears_on_if_silent: string | null;
+            /** Format: date-time */
+            expires_at: string;
+            credits: components["schemas"]["QuotedCredits"];
+        };
         /** @enum {unknown} */
         BlankEnum: "";
         BulkActInRequest: {
@@ -2640,6 +2825,14 @@ export interface components {
             /** Format: date-time */
             finished_at: string | null;
         };
+        /**
+         * @description * `freelancer` - freelancer
+         *     * `client` - client
+         *     * `staff` - staff
+         *     * `clock` - clock
+         * @enum {string}
+         */
+        ByEnum: "freelancer" | "client" | "staff" | "clock";
         /** @description A wish for another weekly cap; `mine` says whether the viewer proposed it. */
         CapChange: {
             readonly id: number;
@@ -2868,13 +3061,14 @@ export interface components {
          *     * `clearing` - clearing
          *     * `dispute_decision` - dispute_decision
          *     * `due` - due
+         *     * `offer_expiry` - offer_expiry
          *     * `question_answer` - question_answer
          *     * `review_window` - review_window
          *     * `timesheet_close` - timesheet_close
          *     * `week_open` - week_open
          * @enum {string}
          */
-        ClockEnum: "auto_approval" | "clearing" | "dispute_decision" | "due" | "question_answer" | "review_window" | "timesheet_close" | "week_open";
+        ClockEnum: "auto_approval" | "clearing" | "dispute_decision" | "due" | "offer_expiry" | "question_answer" | "review_window" | "timesheet_close" | "week_open";
         /**
          * @description * `duplicate` - duplicate
          *     * `email` - email
@@ -2972,6 +3166,8 @@ export interface components {
             readonly milestones: components["schemas"]["Milestone"][];
             readonly clocks: components["schemas"]["ContractClock"][];
             readonly actions: string[];
+            /** @description What was offered, and until when; null for contracts from before offers ran out. */
+            readonly offer: components["schemas"]["OfferNow"] | null;
         };
         /** @description What happens by itself at `at` when nobody acts. */
         ContractClock: {
@@ -3027,6 +3223,77 @@ export interface components {
             weekly_cap_minutes: number;
             /** Format: date-time */
             stopped_at: string | null;
+        };
+        /** @description Other terms for an offer; `actions` are what the viewer may do with them now. */
+        CounterOffer: {
+            id: number;
+            contract_id: number;
+            state: components["schemas"]["CounterOfferStateEnum"];
+            milestones: components["schemas"]["OfferedMilestone"][];
+            total_minor: number;
+            currency: string;
+            message: string;
+            quote: components["schemas"]["OfferQuote"];
+            /** Format: date-time */
+            made_at: string;
+            /** Format: date-time */
+            decided_at: string | null;
+            reason: string;
+            readonly actions: string[];
+        };
+        CounterOfferPage: {
+            results: components["schemas"]["CounterOffer"][];
+            /** @description Path and query of the next page. */
+            next: string | null;
+        };
+        /**
+         * @description * `accepted` - accepted
+         *     * `declined` - declined
+         *     * `lapsed` - lapsed
+         *     * `open` - open
+         *     * `withdrawn` - withdrawn
+         * @enum {string}
+         */
+        CounterOfferStateEnum: "accepted" | "declined" | "lapsed" | "open" | "withdrawn";
+        /** @description The milestones that the freelancer would accept; their sum is the new price. */
+        CounterOfferWriteRequest: {
+            milestones: components["schemas"]["TermRequest"][];
+            /** @default  */
+            message?: string;
+        };
+        CreditBand: {
+            /** @description Null: no end. */
+            up_to_usd_minor: number | null;
+            credits: number;
+        };
+        /** @description One change of the balance; `rule` is the cost rule's version, or why credits came back. */
+        CreditMovement: {
+            number: number;
+            kind: components["schemas"]["BidCreditKindEnum"];
+            change: number;
+            /** @description After it. */
+            balance: number;
+            rule: string;
+            /** Format: date-time */
+            at: string;
+            proposal: number | null;
+            /** @default  */
+            job_title?: string;
+        };
+        /** @description What a bid costs: by the upper end of the post's budget in US cents; by the hour and without a budget one price each. */
+        CreditRule: {
+            version: string;
+            /** Format: date-time */
+            active_from: string;
+            /** @description On the first of each month (UTC) the balance is filled up to this. */
+            monthly: number;
+            bands: components["schemas"]["CreditBand"][];
+            hourly: number;
+            unknown: number;
+            /** @description When a bid's credits come back, each bid's once. */
+            returns: {
+                [key: string]: string;
+            };
         };
         /** @description A dispute; `actions` are the last words of the routes the viewer may use now, `if_nobody_acts` what happens at `decide_by`. */
         Dispute: {
@@ -4047,11 +4314,51 @@ export interface components {
         MyMarkEnum: "saved" | "hidden";
         /** @enum {unknown} */
         NullEnum: null;
+        /** @description What is offered, and until when: without an answer the offer ends at `expires_at`. */
+        OfferNow: {
+            /** @description Send it when you accept: changed terms are then not accepted unread. */
+            revision: number;
+            /** Format: date-time */
+            made_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            quote: components["schemas"]["OfferQuote"];
+            /** @description The one that waits for the client's answer. */
+            counter_offer: components["schemas"]["CounterOffer"] | null;
+        };
+        /** @description What the whole price brings the freelancer: gross = fee + tax + net exactly. */
+        OfferQuote: {
+            gross: components["schemas"]["Amount"];
+            fee: components["schemas"]["Amount"];
+            tax: components["schemas"]["Amount"];
+            net: components["schemas"]["Amount"];
+            payee_net: components["schemas"]["Amount"];
+            fee_schedule: string;
+            fx_rate: string | null;
+            spread_bps: number;
+            /**
+             * Format: date
+             * @description When all of it can be paid out if the last milestone is handed in on time and approved at once.
+             */
+            clears_on: string;
+            /**
+             * Format: date
+             * @description The same when silence approves it.
+             */
+            clears_on_if_silent: string;
+        };
         /** @description Without `milestones` the proposal's own are offered. An hourly job's offer names `weekly_cap_minutes`, or milestones as blocks of work. */
         OfferRequest: {
             milestones?: components["schemas"]["TermRequest"][] | null;
             /** @description Most minutes a week (Monday to Sunday, UTC). */
             weekly_cap_minutes?: number | null;
+        };
+        /** @description A milestone as a counter-offer says it. */
+        OfferedMilestone: {
+            title: string;
+            amount_minor: number;
+            due_in_days: number | null;
+            acceptance: string[];
         };
         Opened: {
             item_type: components["schemas"]["ItemTypeEnum"];
@@ -4374,6 +4681,7 @@ export interface components {
             currency?: string;
             delivery_days?: number | null;
             milestones?: components["schemas"]["MilestoneTermsRequest"][];
+            /** @description In the order of the questions; empty for an optional one left out. */
             answers?: string[];
         };
         PatchedSavedSearchWriteRequest: {
@@ -4572,6 +4880,9 @@ export interface components {
             shortlisted_at: string | null;
             /** Format: date-time */
             offered_at: string | null;
+            /** @description What sending it cost. */
+            bid_credits: number;
+            files: components["schemas"]["FileOut"][];
             receipt: components["schemas"]["Receipt"];
             /** @description What the viewer may do now. */
             actions: string[];
@@ -4594,6 +4905,23 @@ export interface components {
          * @enum {string}
          */
         ProposalStateEnum: "accepted" | "archived" | "declined" | "expired" | "offered" | "seen" | "shortlisted" | "submitted" | "withdrawn";
+        /** @description Terms of a bid as they held from `sent_at` until `replaced_at` (null: they hold now). */
+        ProposalVersion: {
+            number: number;
+            /** Format: date-time */
+            sent_at: string;
+            /** Format: date-time */
+            replaced_at: string | null;
+            amount_minor: number;
+            currency: string;
+            delivery_days: number | null;
+            milestones: components["schemas"]["MilestoneTerms"][];
+            answers: string[];
+            quote: components["schemas"]["Quote"];
+        };
+        ProposalVersions: {
+            results: components["schemas"]["ProposalVersion"][];
+        };
         /** @description A bid. For a fixed price the milestones sum to the amount; without milestones the whole work is one. */
         ProposalWriteRequest: {
             cover_letter: string;
@@ -4606,7 +4934,9 @@ export interface components {
             currency: string;
             delivery_days?: number | null;
             milestones?: components["schemas"]["MilestoneTermsRequest"][];
+            /** @description In the order of the questions; empty for an optional one left out. */
             answers?: string[];
+            file_ids?: number[];
         };
         QuestionRequest: {
             /** Format: int64 */
@@ -4653,6 +4983,16 @@ export interface components {
             fx_rate: string | null;
             spread_bps: number;
             clears_in_days: number;
+            /**
+             * Format: date
+             * @description When it can be paid out if work handed in on time is approved the same day.
+             */
+            clears_on: string | null;
+            /**
+             * Format: date
+             * @description The same when silence approves it.
+             */
+            clears_on_if_silent: string | null;
             /** Format: date-time */
             expires_at: string;
         };
@@ -4664,6 +5004,18 @@ export interface components {
             amount_minor: number;
             /** @description ISO 4217. */
             currency: string;
+            /** @description The clearing date counts from then. */
+            delivery_days?: number | null;
+        };
+        /** @description What sending the bid costs in bid credits, and what the freelancer has. */
+        QuotedCredits: {
+            cost: number;
+            balance: number;
+            enough: boolean;
+            /** Format: date-time */
+            next_grant_at: string;
+            /** @description The version of the published cost rule. */
+            rule: string;
         };
         /** @description Shrunken mean of the reviews with its interval. */
         Rating: {
@@ -4689,15 +5041,39 @@ export interface components {
             opened: boolean;
             /** Format: date-time */
             opened_at: string | null;
+            /** @description From 1, when the client first opened it; null before. */
+            position_when_opened: number | null;
+            /** @description How many bids were live then. */
+            among_when_opened: number | null;
             /** @description From 1 among the live bids; null once decided. */
             position: number | null;
             among: number;
             ranking: string;
+            /**
+             * Format: date-time
+             * @description Without an answer until then it counts as ghosted.
+             */
+            answer_due_at: string | null;
+            /** Format: date-time */
+            ghosted_at: string | null;
             /** @description The final state, null while it is open. */
             outcome: string | null;
             /** Format: date-time */
             outcome_at: string | null;
             outcome_reason: string;
+            credits_spent: number;
+            credits_returned: number;
+            /** Format: date-time */
+            credits_returned_at: string | null;
+            credits_returned_reason: string;
+        };
+        /** @description One thing that happened to a bid. */
+        ReceiptFact: {
+            /** Format: date-time */
+            at: string;
+            what: string;
+            by: components["schemas"]["ByEnum"];
+            reason: string;
         };
         Received: {
             received: boolean;
@@ -5357,6 +5733,42 @@ export interface components {
             /** @default  */
             note?: string;
         };
+        /** @description The receipt with everything that happened to the bid, in order. */
+        WholeReceipt: {
+            opened: boolean;
+            /** Format: date-time */
+            opened_at: string | null;
+            /** @description From 1, when the client first opened it; null before. */
+            position_when_opened: number | null;
+            /** @description How many bids were live then. */
+            among_when_opened: number | null;
+            /** @description From 1 among the live bids; null once decided. */
+            position: number | null;
+            among: number;
+            ranking: string;
+            /**
+             * Format: date-time
+             * @description Without an answer until then it counts as ghosted.
+             */
+            answer_due_at: string | null;
+            /** Format: date-time */
+            ghosted_at: string | null;
+            /** @description The final state, null while it is open. */
+            outcome: string | null;
+            /** Format: date-time */
+            outcome_at: string | null;
+            outcome_reason: string;
+            credits_spent: number;
+            credits_returned: number;
+            /** Format: date-time */
+            credits_returned_at: string | null;
+            credits_returned_reason: string;
+            proposal: number;
+            state: components["schemas"]["ProposalStateEnum"];
+            /** Format: date-time */
+            sent_at: string;
+            history: components["schemas"]["ReceiptFact"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -5485,6 +5897,34 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bid_credit_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditRule"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6160,7 +6600,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AcceptRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -6332,6 +6776,150 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CapChange"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    counter_offers: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CounterOfferPage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    counter_offer_make: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CounterOfferWriteRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CounterOffer"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -7163,6 +7751,248 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    counter_offer_accept: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CounterOffer"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    counter_offer_decline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ContractReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CounterOffer"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    counter_offer_withdraw: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ContractReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CounterOffer"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9660,7 +10490,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Quote"];
+                    "application/json": components["schemas"]["BidQuote"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -10097,6 +10927,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BalancesAnswer"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_bid_credits: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BidCredits"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -15141,6 +16022,120 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    proposal_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                proposal_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalVersions"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    proposal_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                proposal_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeReceipt"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

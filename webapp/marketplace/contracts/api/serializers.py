@@ -15,6 +15,7 @@ from marketplace.core.money import Money
 from marketplace.payments.api.serializers import PaymentSerializer
 
 from ..models import Contract, Milestone, Submission
+from .offer_shapes import OfferNow
 
 
 class PersonSerializer(Serializer):
@@ -29,7 +30,17 @@ class ClockSerializer(Serializer):
     """What happens by itself at `at` when nobody acts."""
 
     clock = serializers.ChoiceField(
-        choices=["auto_approval", "clearing", "dispute_decision", "due", "question_answer", "review_window", "timesheet_close", "week_open"]
+        choices=[
+            "auto_approval",
+            "clearing",
+            "dispute_decision",
+            "due",
+            "offer_expiry",
+            "question_answer",
+            "review_window",
+            "timesheet_close",
+            "week_open",
+        ]
     )
     at = serializers.DateTimeField()
     then = serializers.CharField()
@@ -180,14 +191,20 @@ class ContractSerializer(ContractSummarySerializer):
     milestones = serializers.SerializerMethodField()
     clocks = serializers.SerializerMethodField()
     actions = serializers.SerializerMethodField()
+    offer = serializers.SerializerMethodField(help_text="What was offered, and until when; null for contracts from before offers ran out.")
 
     class Meta(ContractSummarySerializer.Meta):
-        fields = (*ContractSummarySerializer.Meta.fields, "hours", "milestones", "clocks", "actions")
+        fields = (*ContractSummarySerializer.Meta.fields, "hours", "milestones", "clocks", "actions", "offer")
 
     @extend_schema_field(ContractWeeksSerializer(allow_null=True))
     def get_hours(self, contract: Contract) -> Any:
         terms = getattr(contract, "hours", None)
         return None if terms is None else ContractWeeksSerializer(terms).data
+
+    @extend_schema_field(OfferNow(allow_null=True))
+    def get_offer(self, contract: Contract) -> Any:
+        offer = self.context["offer"]
+        return None if offer is None else OfferNow(offer, context=self.context).data
 
     @extend_schema_field(MilestoneSerializer(many=True))
     def get_milestones(self, contract: Contract) -> Any:
@@ -248,6 +265,12 @@ class ReasonSerializer(Serializer):
 
 class RequiredReasonSerializer(Serializer):
     reason = serializers.CharField(max_length=500)
+
+
+class AcceptSerializer(Serializer):
+    """With `revision` an offer whose terms have changed since is not accepted."""
+
+    revision = WholeNumber(min_value=1, max_value=32767, required=False, allow_null=True, default=None)
 
 
 class FundSerializer(Serializer):

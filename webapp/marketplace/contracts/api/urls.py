@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import hours_views, views
+from . import hours_views, offers, views
 
 urlpatterns = [
     path("proposals/<int:pk>/offer", views.OfferView.as_view(), name="proposals-offer"),
@@ -11,6 +11,10 @@ urlpatterns = [
     path("contracts/<int:pk>/timeline", views.TimelineView.as_view(), name="contracts-timeline"),
     path("contracts/<int:pk>/accept", views.AcceptView.as_view(), name="contracts-accept"),
     path("contracts/<int:pk>/decline", views.DeclineView.as_view(), name="contracts-decline"),
+    path("contracts/<int:pk>/counter-offers", offers.CounterOffersView.as_view(), name="contracts-counter-offers"),
+    path("counter-offers/<int:pk>/accept", offers.CounterOfferAcceptView.as_view(), name="counter-offers-accept"),
+    path("counter-offers/<int:pk>/decline", offers.CounterOfferDeclineView.as_view(), name="counter-offers-decline"),
+    path("counter-offers/<int:pk>/withdraw", offers.CounterOfferWithdrawView.as_view(), name="counter-offers-withdraw"),
     path("contracts/<int:pk>/cancel", views.CancelView.as_view(), name="contracts-cancel"),
     path("contracts/<int:pk>/pause", views.PauseView.as_view(), name="contracts-pause"),
     path("contracts/<int:pk>/resume", views.ResumeView.as_view(), name="contracts-resume"),

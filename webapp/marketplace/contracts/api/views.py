@@ -46,6 +46,7 @@ def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
         "clocks": clocks(contract, milestones),
         "held": money.held_by_milestone([m.pk for m in milestones]),
         "disputes": ports.disputes_of.first(milestone_ids=disputed) if disputed else {},
+        "offer": selectors.offer_of(contract),
         "actions": policies.contract_actions(contract, milestones, role),
         "milestone_actions": {m.pk: policies.milestone_actions(contract, m, role) for m in milestones},
     }
@@ -178,7 +179,7 @@ def _milestone_act(name: str, service: Callable[..., Milestone], request_shape: 
     return View
 
 
-AcceptView = _contract_act("accept", services.offer_accept)
+AcceptView = _contract_act("accept", services.offer_accept, shapes.AcceptSerializer)
 DeclineView = _contract_act("decline", services.offer_decline, shapes.ReasonSerializer)
 CancelView = _contract_act("cancel", services.contract_cancel, shapes.ReasonSerializer)
 PauseView = _contract_act("pause", services.contract_pause, shapes.RequiredReasonSerializer)
