@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,10 @@ def _proposal(pk: int) -> Scene:
     return p.job.client_id, p.freelancer_id, f"/proposals/{p.pk}", p.job.title
 
 
-def _job(pk: int) -> Scene:
-    """The freelancers are those whose bids live, or ended with the post."""
+def _job(pk: int, then: datetime) -> Scene:
+    """The freelancers are those who had bid by then and whose bids live, or ended with the post."""
     j = Job.objects.only("client_id", "title").get(pk=pk)
-    concerned = Proposal.objects.filter(job=pk).filter(Q(live_key__isnull=False) | Q(state="expired"))
+    concerned = Proposal.objects.filter(job=pk, submitted_at__lte=then).filter(Q(live_key__isnull=False) | Q(state="expired"))
     return j.client_id, tuple(concerned.order_by("pk").values_list("freelancer_id", flat=True)), f"/jobs/{pk}", j.title
 
 
@@ -115,7 +116,6 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.milestone": _milestone,
     "contracts.timesheet": _timesheet,
     "contracts.capchange": _cap_change,
-    "jobs.job": _job,
     "jobs.invitation": _invitation,
     "jobs.savedsearch": _saved_search,
     "jobs.proposal": _proposal,
@@ -126,6 +126,9 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "accounts.dataexport": _export,
     "accounts.accountclosing": _closing,
 }
+
+#: the same where whom it concerns depends on when it happened
+SCENES_THEN: dict[str, Callable[[int, datetime], Scene]] = {"jobs.job": _job}
 
 CLIENT, FREELANCER, BOTH = ("client",), ("freelancer",), ("client", "freelancer")
 OWNER = CLIENT  # of what belongs to one person alone, both sides of the scene are that person
@@ -280,7 +283,9 @@ def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lam
     if rule is None:
         return []
     told, sentence = rule
-    client, freelancer, link, title = SCENES[event.aggregate_type](event.aggregate_id)
+    then = SCENES_THEN.get(event.aggregate_type)
+    scene = then(event.aggregate_id, event.occurred_at) if then else SCENES[event.aggregate_type](event.aggregate_id)
+    client, freelancer, link, title = scene
     sides = {"client": (client,), "freelancer": freelancer if isinstance(freelancer, tuple) else (freelancer,)}
     concerned = dict.fromkeys(u for side in told for u in sides[side])
     people = [u for u in concerned if u is not None and (u != event.actor_id or event.kind in OWN_ACTS)]

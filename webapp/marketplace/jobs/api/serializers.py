@@ -125,14 +125,14 @@ class JobTerms(Serializer):
         required=False,
         help_text="Plain questions; a text that is there already keeps its kind.",
     )
-    questions = QuestionShape(
-        many=True, required=False, max_length=MAX_QUESTIONS, help_text="Typed questions, instead of screening_questions."
-    )
+    questions = QuestionShape(many=True, required=False, help_text="Typed questions, instead of screening_questions.")
     file_ids = FileIds()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "questions" in attrs and "screening_questions" in attrs:
             raise serializers.ValidationError({"questions": ["Send either questions or screening_questions."]})
+        if len(attrs.get("questions", ())) > MAX_QUESTIONS:
+            raise serializers.ValidationError({"questions": [f"Give at most {MAX_QUESTIONS} questions."]})
         if "questions" in attrs:
             attrs["screening_questions"] = attrs.pop("questions")
         return attrs
