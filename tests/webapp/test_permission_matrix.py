@@ -99,7 +99,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
     from marketplace.payments.models import Payment
-    from marketplace.trust.models import Review
+    from marketplace.trust.models import Case, Review
 
     drain()
     milestone = dispute.milestone
@@ -112,6 +112,9 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         written_at=dispute.opened_at,
         opened_at=dispute.opened_at,
     )
+    about = {"subject_type": "job", "subject_id": milestone.contract.job_id, "about": alice, "opened_at": dispute.opened_at}
+    flagged = Case.objects.create(**about, decide_by=dispute.decide_by)
+    decided = Case.objects.create(**about, state="actioned", act="warn", reason_code="spam", appeal_until=dispute.decide_by)
     entries = {
         section: ProfileEntry.objects.create(
             freelancer=bob.freelancer_profile,
@@ -153,6 +156,8 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         "milestones": milestone.pk,
         "disputes": dispute.pk,
         "reviews": review.pk,
+        "cases": flagged.pk,
+        "decisions": decided.pk,
         "payments": Payment.objects.get(payer=alice).pk,
         "files": StoredFile.objects.create(
             owner_id=bob.pk,

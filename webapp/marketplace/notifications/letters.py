@@ -75,9 +75,14 @@ def _send(user_id: int, letters: list[Letter]) -> int:
     if not letters:
         return 0
     user = User.objects.get(pk=user_id)
-    if not user.is_active or not EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists():
+    if not EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists():
         _mark(letters, state=Letter.State.DROPPED, last_error="no verified address")
         return 0
+    if not user.is_active:  # a suspended person must still hear why, and how to appeal
+        _mark([x for x in letters if x.topic not in ALWAYS], state=Letter.State.DROPPED, last_error="suspended")
+        letters = [x for x in letters if x.topic in ALWAYS]
+        if not letters:
+            return 0
     preference = preference_of(user_id)
     later = awake_at(preference, user.time_zone, clock.now())
     asleep = [x for x in letters if x.topic not in ALWAYS] if later is not None else []

@@ -18,7 +18,9 @@ from marketplace.contracts.models import CapChange, Contract, CounterOffer, Mile
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
-from marketplace.trust.models import Review
+from marketplace.trust.case_reading import appeal_token
+from marketplace.trust.models import Case, CheckedText, Report, Review
+from marketplace.trust.subjects import subject
 
 #: (client id, freelancer id or ids, page of the web app, title of the work); None where there is nobody on that side
 Scene = tuple[int | None, int | tuple[int, ...] | None, str, str]
@@ -109,6 +111,23 @@ def _user(pk: int) -> Scene:
     return pk, pk, "/settings", ""
 
 
+def _case(pk: int) -> Scene:
+    case = Case.objects.only("about_id", "subject_type", "subject_id").get(pk=pk)
+    title = subject(case.subject_type, case.subject_id).title
+    return case.about_id, case.about_id, f"/moderation/{appeal_token(pk)}", title
+
+
+def _checked_text(pk: int) -> Scene:
+    text = CheckedText.objects.only("author_id", "subject_type", "subject_id").get(pk=pk)
+    there = subject(text.subject_type, text.subject_id)
+    return text.author_id, text.author_id, there.link, there.title
+
+
+def _report(pk: int) -> Scene:
+    report = Report.objects.only("reporter_id", "subject_type", "subject_id").get(pk=pk)
+    return report.reporter_id, report.reporter_id, "/moderation", subject(report.subject_type, report.subject_id).title
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
     "accounts.user": _user,
     "contracts.contract": _contract,
@@ -121,6 +140,9 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
+    "trust.case": _case,
+    "trust.checkedtext": _checked_text,
+    "trust.report": _report,
     "accounts.profileentry": _profile_entry,
     "accounts.companydetails": _company,
     "accounts.dataexport": _export,
@@ -212,6 +234,18 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "account.staff_change": (OWNER, "Your staff groups were changed. {reason}"),
     "account.impersonate_end": (OWNER, "Our staff looked into your account as you. No money could be moved. The reason: {reason}"),
     "review.open": (BOTH, "A review of “{title}” is open to read."),
+    "moderation.warning": (CLIENT, "Please look at “{title}” again. {reason}"),
+    "moderation.warn": (CLIENT, "A moderator warns you about “{title}”. {reason}"),
+    "moderation.hold": (CLIENT, "“{title}” is out of view while moderators look at it. {reason}"),
+    "moderation.clear": (CLIENT, "“{title}” was looked at and is back in view."),
+    "moderation.lifted": (CLIENT, "“{title}” is back in view. {reason}"),
+    "moderation.remove": (CLIENT, "“{title}” was removed. You can appeal. {reason}"),
+    "moderation.suspend": (CLIENT, "Your account is suspended. You can appeal without signing in. {reason}"),
+    "moderation.appeal_late": (CLIENT, "The decision on your appeal about “{title}” is late. It stays due, and we have been told."),
+    "moderation.uphold": (CLIENT, "The decision about “{title}” stands. {reason}"),
+    "moderation.overturn": (CLIENT, "The decision about “{title}” was wrong and is undone. {reason}"),
+    "report.measures": (CLIENT, "Thank you for reporting “{title}”: something was done about it."),
+    "report.no_breach": (CLIENT, "You reported “{title}”: we looked at it, and it breaks no rule."),
     "certification.verify": (OWNER, "Your certificate “{title}” was checked: it is verified."),
     "certification.refuse": (OWNER, "Your certificate “{title}” could not be verified. {reason}"),
     "company.verify": (OWNER, "Your company “{title}” was checked: it is verified."),

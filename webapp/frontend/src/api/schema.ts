@@ -517,6 +517,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions/{id}/appeal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ask for another look at a decision on your content, by somebody who took no part in it. */
+        post: operations["decision_appeal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dispute-precedents": {
         parameters: {
             query?: never;
@@ -1083,6 +1100,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/letter-decisions/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A decision by the link of its letter, without signing in: a suspended person can read and appeal too. */
+        get: operations["letter_decision"];
+        put?: never;
+        /** @description A decision by the link of its letter, without signing in: a suspended person can read and appeal too. */
+        post: operations["letter_decision_appeal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -1161,6 +1196,23 @@ export interface paths {
         };
         /** @description The signed-in person's contracts on either side, newest first. */
         get: operations["me_contracts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What moderators decided on your content, newest first. */
+        get: operations["me_decisions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1615,6 +1667,23 @@ export interface paths {
         };
         /** @description Jobs for the signed-in freelancer, best first, each with the parts that its score is the sum of. */
         get: operations["recommended_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What you reported, newest first, and what came of it. */
+        get: operations["me_reports"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2143,6 +2212,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say that a job, proposal, message, profile, review or reply breaks the rules. */
+        post: operations["report_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reviews/{id}": {
         parameters: {
             query?: never;
@@ -2223,6 +2309,159 @@ export interface paths {
         put?: never;
         /** @description Give a skill another name; its slug stays and the old name is still understood. */
         post: operations["skill_rename"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The moderators' queue, the most urgent first; your own content and what you reported are left out. */
+        get: operations["staff_cases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One case with the thing itself, the reports and what the rules found. */
+        get: operations["staff_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The second person agrees: what was proposed is done now. */
+        post: operations["staff_case_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take a case for half an hour; claiming again prolongs it. */
+        post: operations["staff_case_claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Decide a claimed case. Suspensions, and removals that hit an account with much money, then wait for a second person. */
+        post: operations["staff_case_decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}/decide-appeal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Somebody who took no part upholds the decision, or overturns and undoes it. */
+        post: operations["staff_case_decide_appeal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}/rate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Judge a case as if it were undecided; nothing is done to anybody. */
+        post: operations["staff_case_rate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Give a claimed case back. */
+        post: operations["staff_case_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/cases/{id}/send-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The second person does not agree: the case is undecided again. */
+        post: operations["staff_case_send_back"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2383,6 +2622,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/moderation-agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How far moderators agree: share and Cohen's kappa over cases that two people judged. */
+        get: operations["staff_moderation_agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/people": {
         parameters: {
             query?: never;
@@ -2410,6 +2666,23 @@ export interface paths {
         get?: never;
         /** @description Makes somebody staff, moves them between groups, or ends that. */
         put: operations["staff_person_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/second-ratings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Decided cases that wait for a blind second judgement by you or another moderator. */
+        get: operations["staff_second_ratings"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2656,6 +2929,25 @@ export interface components {
         AdvanceRequest: {
             seconds: number;
         };
+        /** @description Over `n` pairs; `share` and `kappa` are null where they are undefined. */
+        Agreement: {
+            n: number;
+            agreed: number;
+            /** Format: double */
+            share: number | null;
+            /**
+             * Format: double
+             * @description Cohen's kappa.
+             */
+            kappa: number | null;
+        };
+        /** @description How far second raters agree with first decisions, on the act, the reason, and each reason. */
+        AgreementFigures: {
+            n: number;
+            act: components["schemas"]["Agreement"];
+            reason_code: components["schemas"]["Agreement"];
+            by_reason_code: components["schemas"]["CodeAgreement"][];
+        };
         /** @description An exact amount: whole minor units of an ISO 4217 currency. */
         Amount: {
             minor: number;
@@ -2724,6 +3016,12 @@ export interface components {
              * @description Business time, to the minute.
              */
             last_used_at?: string | null;
+        };
+        AppealDecideRequest: {
+            /** @description True: the decision was wrong and is undone. */
+            overturn: boolean;
+            /** @description The person reads it. */
+            reason: string;
         };
         AppealRequest: {
             reason: string;
@@ -2804,6 +3102,16 @@ export interface components {
         };
         /** @enum {unknown} */
         BlankEnum: "";
+        /** @description A case to judge once more: the thing and what was said against it, not what was decided. */
+        BlindCase: {
+            id: number;
+            /** Format: date-time */
+            readonly asked_at: string;
+            subject_type: string;
+            readonly subject: components["schemas"]["CaseSubject"];
+            /** @description Codes of reports and findings. */
+            readonly reasons: string[];
+        };
         BulkActInRequest: {
             /** @description One of the acts the house knows, such as payout_allow. */
             name: string;
@@ -2859,6 +3167,165 @@ export interface components {
          * @enum {string}
          */
         CapChangeStateEnum: "accepted" | "declined" | "proposed" | "withdrawn";
+        /** @description A case in the queue. `actions` are the last words of the routes that the viewer may use now. */
+        Case: {
+            readonly id: number;
+            readonly subject_type: components["schemas"]["ModerationSubjectEnum"];
+            readonly subject_id: number;
+            about_id: number;
+            readonly state: components["schemas"]["ModerationStateEnum"];
+            /** Format: date-time */
+            readonly opened_at: string;
+            /**
+             * Format: date-time
+             * @description What is due then depends on the state: decision, end of the hold, second approval, appeal.
+             */
+            readonly decide_by: string | null;
+            /**
+             * Format: date-time
+             * @description When a decision was first found overdue.
+             */
+            readonly late_at: string | null;
+            claimed_by_id: number | null;
+            /** Format: date-time */
+            readonly claim_until: string | null;
+            /**
+             * @description Decided, or proposed while `needs_second`.
+             *
+             *     * `allow` - allow
+             *     * `warn` - warn
+             *     * `hold` - hold
+             *     * `remove` - remove
+             *     * `suspend` - suspend
+             */
+            readonly act: components["schemas"]["ModerationActEnum"];
+            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            /** @description What the person reads. */
+            readonly reason: string;
+            /** @description ["what shows it", …]; the person reads it */
+            readonly evidence: unknown;
+            decided_by_id: number | null;
+            /** Format: date-time */
+            readonly decided_at: string | null;
+            /** @description The act waits for the approval of another person. */
+            readonly needs_second: boolean;
+            second_by_id: number | null;
+            /** Format: date-time */
+            readonly second_at: string | null;
+            /** @description The content is out of view until the case is decided or the hold runs out. */
+            readonly content_held: boolean;
+            /** Format: date-time */
+            readonly appeal_until: string | null;
+            readonly appeal_reason: string | null;
+            /** Format: date-time */
+            readonly appealed_at: string | null;
+            /** Format: date-time */
+            readonly appeal_decided_at: string | null;
+            readonly appeal_answer: string;
+            report_count: number;
+            readonly actions: string[];
+            readonly if_nobody_acts: string;
+        };
+        CaseAppealRequest: {
+            reason: string;
+        };
+        CaseDecideRequest: {
+            act: components["schemas"]["ModerationActEnum"];
+            reason_code: components["schemas"]["ModerationReasonEnum"];
+            /**
+             * @description The person reads it.
+             * @default
+             */
+            reason?: string;
+            evidence?: string[];
+        };
+        CaseRateRequest: {
+            act: components["schemas"]["ModerationActEnum"];
+            reason_code: components["schemas"]["ModerationReasonEnum"];
+        };
+        CaseReasonRequest: {
+            reason: string;
+        };
+        /** @description A report as moderators see it. */
+        CaseReport: {
+            readonly id: number;
+            reporter_id: number;
+            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            readonly text: string;
+            /** Format: date-time */
+            readonly at: string;
+        };
+        /** @description The thing itself as it is now; its text is cut after 4,000 characters. */
+        CaseSubject: {
+            title: string;
+            text: string;
+            link: string;
+            state: string;
+            /** @description What a decision can do to it. */
+            acts: string[];
+        };
+        /** @description With the thing itself, the reports and what the rules found. */
+        CaseWhole: {
+            readonly id: number;
+            readonly subject_type: components["schemas"]["ModerationSubjectEnum"];
+            readonly subject_id: number;
+            about_id: number;
+            readonly state: components["schemas"]["ModerationStateEnum"];
+            /** Format: date-time */
+            readonly opened_at: string;
+            /**
+             * Format: date-time
+             * @description What is due then depends on the state: decision, end of the hold, second approval, appeal.
+             */
+            readonly decide_by: string | null;
+            /**
+             * Format: date-time
+             * @description When a decision was first found overdue.
+             */
+            readonly late_at: string | null;
+            claimed_by_id: number | null;
+            /** Format: date-time */
+            readonly claim_until: string | null;
+            /**
+             * @description Decided, or proposed while `needs_second`.
+             *
+             *     * `allow` - allow
+             *     * `warn` - warn
+             *     * `hold` - hold
+             *     * `remove` - remove
+             *     * `suspend` - suspend
+             */
+            readonly act: components["schemas"]["ModerationActEnum"];
+            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            /** @description What the person reads. */
+            readonly reason: string;
+            /** @description ["what shows it", …]; the person reads it */
+            readonly evidence: unknown;
+            decided_by_id: number | null;
+            /** Format: date-time */
+            readonly decided_at: string | null;
+            /** @description The act waits for the approval of another person. */
+            readonly needs_second: boolean;
+            second_by_id: number | null;
+            /** Format: date-time */
+            readonly second_at: string | null;
+            /** @description The content is out of view until the case is decided or the hold runs out. */
+            readonly content_held: boolean;
+            /** Format: date-time */
+            readonly appeal_until: string | null;
+            readonly appeal_reason: string | null;
+            /** Format: date-time */
+            readonly appealed_at: string | null;
+            /** Format: date-time */
+            readonly appeal_decided_at: string | null;
+            readonly appeal_answer: string;
+            report_count: number;
+            readonly actions: string[];
+            readonly if_nobody_acts: string;
+            readonly subject: components["schemas"]["CaseSubject"];
+            readonly reports: components["schemas"]["CaseReport"][];
+            readonly flags: components["schemas"]["Flag"][];
+        };
         Category: {
             slug: string;
             name: string;
@@ -3069,6 +3536,19 @@ export interface components {
          * @enum {string}
          */
         ClockEnum: "auto_approval" | "clearing" | "dispute_decision" | "due" | "offer_expiry" | "question_answer" | "review_window" | "timesheet_close" | "week_open";
+        /** @description For one reason against all others. */
+        CodeAgreement: {
+            n: number;
+            agreed: number;
+            /** Format: double */
+            share: number | null;
+            /**
+             * Format: double
+             * @description Cohen's kappa.
+             */
+            kappa: number | null;
+            code: string;
+        };
         /**
          * @description * `duplicate` - duplicate
          *     * `email` - email
@@ -3294,6 +3774,45 @@ export interface components {
             returns: {
                 [key: string]: string;
             };
+        };
+        /** @description What was decided on one's own content, why, on which evidence, and until when it can be appealed. */
+        Decision: {
+            readonly id: number;
+            readonly subject_type: components["schemas"]["ModerationSubjectEnum"];
+            readonly subject_id: number;
+            readonly state: components["schemas"]["ModerationStateEnum"];
+            /**
+             * @description Decided, or proposed while `needs_second`.
+             *
+             *     * `allow` - allow
+             *     * `warn` - warn
+             *     * `hold` - hold
+             *     * `remove` - remove
+             *     * `suspend` - suspend
+             */
+            readonly act: components["schemas"]["ModerationActEnum"];
+            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            /** @description What the person reads. */
+            readonly reason: string;
+            /** @description ["what shows it", …]; the person reads it */
+            readonly evidence: unknown;
+            /** Format: date-time */
+            readonly decided_at: string | null;
+            /**
+             * Format: date-time
+             * @description What is due then depends on the state: decision, end of the hold, second approval, appeal.
+             */
+            readonly decide_by: string | null;
+            /** Format: date-time */
+            readonly appeal_until: string | null;
+            readonly appeal_reason: string | null;
+            /** Format: date-time */
+            readonly appealed_at: string | null;
+            /** Format: date-time */
+            readonly appeal_decided_at: string | null;
+            readonly appeal_answer: string;
+            readonly can_appeal: boolean;
+            readonly if_nobody_acts: string;
         };
         /** @description A dispute; `actions` are the last words of the routes the viewer may use now, `if_nobody_acts` what happens at `decide_by`. */
         Dispute: {
@@ -3607,6 +4126,15 @@ export interface components {
          * @enum {string}
          */
         FindingLevelEnum: "warn" | "note";
+        /** @description A text that the rules warned of. */
+        Flag: {
+            subject_type: string;
+            subject_id: number;
+            version: string;
+            /** Format: date-time */
+            at: string;
+            findings: components["schemas"]["Finding"][];
+        };
         /** @description A freelancer as others see them. */
         Freelancer: {
             id: number;
@@ -4296,6 +4824,52 @@ export interface components {
             due_in_days?: number | null;
             acceptance?: string[];
         };
+        /**
+         * @description * `allow` - allow
+         *     * `warn` - warn
+         *     * `hold` - hold
+         *     * `remove` - remove
+         *     * `suspend` - suspend
+         * @enum {string}
+         */
+        ModerationActEnum: "allow" | "warn" | "hold" | "remove" | "suspend";
+        /**
+         * @description * `contact_details` - contact details before a contract
+         *     * `outside_payment` - asks to pay outside the platform
+         *     * `paid_to_apply` - asks people to pay for applying or starting
+         *     * `fake` - a fake job, bid, profile or review
+         *     * `duplicate` - the same again
+         *     * `spam` - spam
+         *     * `harassment` - insults, threatens or discriminates
+         *     * `illegal` - asks for or offers what is against the law
+         *     * `impersonation` - pretends to be somebody else
+         *     * `review_swap` - bought, swapped or extorted review
+         *     * `other` - something else, in words
+         *     * `no_breach` - breaks no rule
+         * @enum {string}
+         */
+        ModerationReasonEnum: "contact_details" | "outside_payment" | "paid_to_apply" | "fake" | "duplicate" | "spam" | "harassment" | "illegal" | "impersonation" | "review_swap" | "other" | "no_breach";
+        /**
+         * @description * `actioned` - actioned
+         *     * `allowed` - allowed
+         *     * `appealed` - appealed
+         *     * `flagged` - flagged
+         *     * `held` - held
+         *     * `overturned` - overturned
+         *     * `upheld` - upheld
+         * @enum {string}
+         */
+        ModerationStateEnum: "actioned" | "allowed" | "appealed" | "flagged" | "held" | "overturned" | "upheld";
+        /**
+         * @description * `job` - Job
+         *     * `proposal` - Proposal
+         *     * `message` - Message
+         *     * `profile` - Profile
+         *     * `review` - Review
+         *     * `reply` - reply to a review
+         * @enum {string}
+         */
+        ModerationSubjectEnum: "job" | "proposal" | "message" | "profile" | "review" | "reply";
         /** @description A page of one's own posts. */
         MyJobs: {
             results: components["schemas"]["JobCard"][];
@@ -4374,6 +4948,13 @@ export interface components {
             /** @description The list it was opened from, as the list named itself. */
             batch?: string;
         };
+        /**
+         * @description * `waiting` - waiting
+         *     * `no_breach` - no_breach
+         *     * `measures` - measures
+         * @enum {string}
+         */
+        OutcomeEnum: "waiting" | "no_breach" | "measures";
         /** @description An own review with what it said before. */
         OwnReview: {
             readonly id: number;
@@ -4418,6 +4999,14 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedBlindCaseList: {
+            results: components["schemas"]["BlindCase"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedBulkActOutList: {
             results: components["schemas"]["BulkActOut"][];
             /**
@@ -4426,8 +5015,24 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedCaseList: {
+            results: components["schemas"]["Case"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedContractSummaryList: {
             results: components["schemas"]["ContractSummary"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedDecisionList: {
+            results: components["schemas"]["Decision"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -4468,6 +5073,14 @@ export interface components {
         };
         PaginatedPayoutList: {
             results: components["schemas"]["Payout"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedReportList: {
+            results: components["schemas"]["Report"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -5118,6 +5731,51 @@ export interface components {
             code: string;
             message: string;
         };
+        /** @description An own report; `outcome` is waiting, no_breach, or measures when something was done. */
+        Report: {
+            readonly id: number;
+            readonly subject_type: components["schemas"]["ModerationSubjectEnum"];
+            readonly subject_id: number;
+            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            readonly text: string;
+            /** Format: date-time */
+            readonly at: string;
+            /**
+             * Format: date-time
+             * @description When the reporter was told of a decision.
+             */
+            readonly answered_at: string | null;
+            readonly outcome: components["schemas"]["OutcomeEnum"];
+        };
+        /**
+         * @description * `contact_details` - contact_details
+         *     * `outside_payment` - outside_payment
+         *     * `paid_to_apply` - paid_to_apply
+         *     * `fake` - fake
+         *     * `duplicate` - duplicate
+         *     * `spam` - spam
+         *     * `harassment` - harassment
+         *     * `illegal` - illegal
+         *     * `impersonation` - impersonation
+         *     * `review_swap` - review_swap
+         *     * `other` - other
+         * @enum {string}
+         */
+        ReportInReasonCodeEnum: "contact_details" | "outside_payment" | "paid_to_apply" | "fake" | "duplicate" | "spam" | "harassment" | "illegal" | "impersonation" | "review_swap" | "other";
+        ReportInRequest: {
+            subject_type: components["schemas"]["ModerationSubjectEnum"];
+            /**
+             * Format: int64
+             * @description A profile is named by its user's id, a reply by its review's.
+             */
+            subject_id: number;
+            reason_code: components["schemas"]["ReportInReasonCodeEnum"];
+            /**
+             * @description Required for “other”.
+             * @default
+             */
+            text?: string;
+        };
         /** @description Everything that is needed to compute the numbers again: docs/reputation/recompute.py does, from this answer alone. */
         Reputation: {
             user_id: number;
@@ -5242,6 +5900,14 @@ export interface components {
          * @enum {string}
          */
         ScopesEnum: "read" | "write" | "money";
+        /** @description A judgement that was given. */
+        SecondRating: {
+            id: number;
+            readonly act: components["schemas"]["ModerationActEnum"];
+            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            /** Format: date-time */
+            readonly rated_at: string | null;
+        };
         /** @description A place where you are signed in. */
         SessionOut: {
             readonly id: number;
@@ -5472,15 +6138,6 @@ export interface components {
         StaffReasonRequest: {
             reason: string;
         };
-        /**
-         * @description * `job` - job
-         *     * `proposal` - proposal
-         *     * `review` - review
-         *     * `reply` - reply
-         *     * `profile` - profile
-         * @enum {string}
-         */
-        SubjectTypeEnum: "job" | "proposal" | "review" | "reply" | "profile";
         Submission: {
             readonly version: number;
             readonly note: string;
@@ -5542,8 +6199,17 @@ export interface components {
              *     * `reply` - reply
              *     * `profile` - profile
              */
-            subject_type?: components["schemas"]["SubjectTypeEnum"];
+            subject_type?: components["schemas"]["TextCheckSubjectTypeEnum"];
         };
+        /**
+         * @description * `job` - job
+         *     * `proposal` - proposal
+         *     * `review` - review
+         *     * `reply` - reply
+         *     * `profile` - profile
+         * @enum {string}
+         */
+        TextCheckSubjectTypeEnum: "job" | "proposal" | "review" | "reply" | "profile";
         /** @description What the rules of this version found; it may be sent all the same. */
         TextReading: {
             version: string;
@@ -7944,6 +8610,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CounterOffer"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    decision_appeal: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseAppealRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decision"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -10795,6 +11543,107 @@ export interface operations {
             };
         };
     };
+    letter_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decision"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    letter_decision_appeal: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseAppealRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decision"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     me_read: {
         parameters: {
             query?: never;
@@ -11102,6 +11951,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedContractSummaryList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_decisions: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedDecisionList"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -13526,6 +14426,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Recommendations"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_reports: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReportList"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -16305,6 +17256,77 @@ export interface operations {
             };
         };
     };
+    report_file: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     review_read: {
         parameters: {
             query?: never;
@@ -16663,6 +17685,678 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Skill"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_cases: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Only what waits for this; absent: everything open. */
+                waits_for?: "appeal" | "claim" | "mine" | "second";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedCaseList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case_approve: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case_claim: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case_decide: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseDecideRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case_decide_appeal: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppealDecideRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case_rate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseRateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondRating"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case_release: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_case_send_back: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseWhole"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -17384,6 +19078,52 @@ export interface operations {
             };
         };
     };
+    staff_moderation_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementFigures"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     staff_people_list: {
         parameters: {
             query?: {
@@ -17508,6 +19248,57 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_second_ratings: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedBlindCaseList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -170,6 +170,8 @@ def _undecided_again(case: Case, action: str, reason: str, actor: User | None = 
     proposed = {"proposed_act": case.act, "proposed_code": case.reason_code, "decided_by": case.decided_by_id, "about_id": case.about_id}
     if case.content_held:
         proposed["not_undone"] = acts.lift_hold(case, actor, reason)
+        told = {"about_id": case.about_id, "not_undone": proposed["not_undone"]}
+        events.record(aggregate=case, kind="moderation.lifted", actor_id=None if actor is None else actor.pk, after=told, reason=reason)
     case.act = case.reason_code = case.reason = ""
     case.evidence, case.decided_by, case.decided_at, case.needs_second, case.content_held = [], None, None, False, False
     case.decide_by = clock.now() + timedelta(days=settings.MODERATION_DECISION_DAYS)
