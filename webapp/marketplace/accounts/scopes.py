@@ -48,6 +48,10 @@ WRITE = frozenset(
         "proposal-shortlist",
         "proposal-withdraw",
         "proposals-offer",
+        "reports",
+        "review",
+        "review-reply",
+        "text-check",
     }
 )
 #: requests after which money may have moved
