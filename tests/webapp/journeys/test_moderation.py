@@ -316,7 +316,9 @@ def test_what_no_app_can_undo_is_not_removed(alice: Any, proposal: Proposal, mod
 
 def test_a_post_that_has_ended_meanwhile_is_not_decided_over(committed_db: None, alice: Any, bob: Any, staff: Callable[[str], Any]) -> None:
     Category.objects.get_or_create(slug="web-development", defaults={"name": "Web development"})
-    made = jobs.job_create(actor=alice, title="A web shop", description="A shop with a cart and a checkout.", category="web-development", pricing="fixed")
+    made = jobs.job_create(
+        actor=alice, title="A web shop", description="A shop with a cart and a checkout.", category="web-development", pricing="fixed"
+    )
     jobs.job_publish(actor=alice, job_id=made.pk)
     mod = staff("moderator")
     case = services.report_file(actor=bob, subject_type="job", subject_id=made.pk, reason_code="spam").case
