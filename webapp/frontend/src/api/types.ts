@@ -10,6 +10,7 @@ export type JobCard = Schemas["JobCard"];
 export type JobHit = Schemas["JobHit"];
 export type JobHits = Schemas["JobSearchResult"];
 export type Quote = Schemas["Quote"];
+export type BidQuote = Schemas["BidQuote"];
 export type Proposal = Schemas["Proposal"];
 export type Recommendation = Schemas["Hit"];
 export type ContractSummary = Schemas["ContractSummary"];
