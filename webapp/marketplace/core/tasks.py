@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import structlog
@@ -20,6 +21,21 @@ LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 8
 BATCH = 200
 ANSWERS_KEPT_FOR = timedelta(days=30)
+
+
+def each_due(ids: Iterable[int], act: Callable[[int], int], what: str) -> int:
+    """A beat's sweep: `act` on each id on its own; returns the sum of what they say they did.
+
+    One that fails is logged with its trace and `what` it was, and does not stop the others; the next sweep finds it again. So `act` decides
+    under lock and is safe to repeat.
+    """
+    done = 0
+    for i in ids:
+        try:
+            done += act(i)
+        except Exception:  # whatever one row's fault is, the clocks of all others go on
+            log.exception("due_act_failed", act=what, id=i)
+    return done
 
 
 def due_delivery_ids(limit: int = BATCH) -> list[int]:

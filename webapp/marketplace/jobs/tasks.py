@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import structlog
 from celery import shared_task
 from django.db.models import Exists, OuterRef
 
 from marketplace.core import clock
+from marketplace.core.tasks import each_due
 
 from .models import BidCreditAccount, Job, Proposal, SavedSearch
 from .services import credits_grant, job_expire, merged_skills_follow, proposal_ghost, saved_search_look
 from .services.proposals import UNANSWERED
 
-log = structlog.get_logger(__name__)
 BATCH = 500
 
 
@@ -24,26 +23,16 @@ def expire_due() -> int:
     """
     offered = Proposal.objects.filter(job=OuterRef("pk"), state="offered")
     due = Job.objects.filter(~Exists(offered), state="open", expires_at__lte=clock.now()).order_by("expires_at", "pk")
-    expired = 0
-    for pk in list(due.values_list("pk", flat=True)[:BATCH]):
-        try:
-            expired += job_expire(job_id=pk)
-        except Exception:  # one post's fault must not stop the others; the next sweep tries again
-            log.exception("job_expire_failed", job=pk)
-    return expired
+    ids = list(due.values_list("pk", flat=True)[:BATCH])
+    return each_due(ids, lambda pk: job_expire(job_id=pk), "job_expire")
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)
 def look_through_searches() -> int:
     """Look through saved searches that are due, at most BATCH at once; returns of how many posts their owners were told."""
     due = SavedSearch.objects.filter(look_at__lte=clock.now()).order_by("look_at", "pk")
-    told = 0
-    for pk in list(due.values_list("pk", flat=True)[:BATCH]):
-        try:
-            told += saved_search_look(search_id=pk)
-        except Exception:  # one search's fault must not stop the others; the next sweep tries again
-            log.exception("saved_search_look_failed", saved_search=pk)
-    return told
+    ids = list(due.values_list("pk", flat=True)[:BATCH])
+    return each_due(ids, lambda pk: saved_search_look(search_id=pk), "saved_search_look")
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db.models import Q, QuerySet
 
 from marketplace.core import clock
+from marketplace.core.tasks import each_due
 
 from . import services
 from .models import Payment, Payout, WebhookEvent
@@ -46,15 +47,9 @@ def poll_unsettled() -> int:
         (lambda i: services.payout_refresh(payout_id=i), _turn("payouts_sent", sent)),
         (lambda i: services.payout_send(payout_id=i), _turn("payouts_due", due)),
     ]
-    asked = 0
     for ask, ids in work:
-        for i in ids:
-            asked += 1
-            try:
-                ask(i)
-            except Exception:  # logged with its trace; the rest of the round must not wait for one broken object
-                log.exception("poll_failed", id=i)
-    return asked
+        each_due(ids, lambda i, ask=ask: bool(ask(i)), "poll")
+    return sum(len(ids) for _, ids in work)
 
 
 def _turn(name: str, open_work: QuerySet[Any]) -> list[int]:
