@@ -20,7 +20,7 @@ from marketplace.core.money import Money
 from . import fees, fx, selectors
 from .gateways import payment_refresh, payment_start
 from .ledger import accounts
-from .ledger.accounts import Kind
+from .ledger.accounts import Kind, Ref
 from .ledger.check import Report
 from .ledger.check import run as ledger_check
 from .ledger.post import Line, post
@@ -31,7 +31,10 @@ from .webhooks import webhook_handle, webhook_receive
 __all__ = [
     "Quote",
     "Report",
+    "bonus",
     "clear",
+    "clear_bonus",
+    "clear_part",
     "hold",
     "ledger_check",
     "payment_refresh",
@@ -44,6 +47,7 @@ __all__ = [
     "quote_make",
     "refund",
     "release",
+    "roll",
     "settle",
     "webhook_handle",
     "webhook_receive",
@@ -139,10 +143,11 @@ def release(
 ) -> Entry:
     """Hold → freelancer's pending, fees and tax; a payee of another currency gets the net through the pair's fx clearing.
 
-    The rate row is stored on the entry. Raises Conflict("insufficient_funds") when less is held.
+    The rate row is stored on the entry. `part` names the release among the milestone's own; 1 is the one that closes the hold.
+    Raises Conflict("insufficient_funds") when less is held.
     """
     key = f"release:{milestone_id}:{part}"
-    pay = _pay(key, milestone_id, payee_id, gross, payee_currency, fee_schedule)
+    pay = _pay(key, accounts.hold(milestone_id, None, gross.currency), payee_id, gross, payee_currency, fee_schedule)
     return post(
         "release",
         key=key,
@@ -161,34 +166,63 @@ def release(
 def clear(
     *, contract_id: int, milestone_id: int, payee_id: int, actor_id: int | None = None, rule: str = "clearing_5d", reason: str = ""
 ) -> Entry:
-    """Pending → available: everything that the milestone's release or settlement brought the payee, after the clearing period.
+    """Pending → available: everything that the milestone's releases or settlement brought the payee and that was not cleared part by part.
 
-    Raises Conflict("nothing_to_clear") when nothing was released.
+    Raises Conflict("nothing_to_clear") when nothing was released, or all of it was cleared before.
     """
-    released = (
-        Posting.objects.filter(
-            entry__subject_type="milestone",
-            entry__subject_id=milestone_id,
-            entry__kind__in=("release", "settle"),
-            credit_account__kind=Kind.PENDING,
-            credit_account__user_id=payee_id,
-        )
-        .values_list("currency")
-        .annotate(total=Sum("amount"))
+    key = f"clear:{milestone_id}"
+    of_milestone = Posting.objects.filter(entry__subject_type="milestone", entry__subject_id=milestone_id)
+    brought = of_milestone.filter(
+        entry__kind__in=("release", "settle"), credit_account__kind=Kind.PENDING, credit_account__user_id=payee_id
     )
-    lines = [Line("clear", accounts.pending(payee_id, c), accounts.available(payee_id, c), Money(int(total), c)) for c, total in released]
+    totals = {c: int(total) for c, total in brought.values_list("currency").annotate(total=Sum("amount"))}
+    for c, total in of_milestone.filter(entry__kind="clear_part").values_list("currency").annotate(total=Sum("amount")):
+        totals[c] = totals.get(c, 0) - int(total)
+    return _clear("clear", key, ("milestone", milestone_id), contract_id, payee_id, totals, actor_id, rule, reason)
+
+
+def clear_part(*, contract_id: int, milestone_id: int, part: int, payee_id: int, rule: str = "clearing_5d") -> Entry:
+    """Pending → available: what the release of that `part` brought. Raises Conflict("nothing_to_clear") when there is no such release, or
+    the milestone was cleared as a whole before.
+    """
+    if Entry.objects.filter(idempotency_key=f"clear:{milestone_id}").exists():
+        raise Conflict("nothing_to_clear", "The money of this milestone was cleared as a whole.")
+    totals = _brought(f"release:{milestone_id}:{part}", payee_id)
+    key = f"clear_part:{milestone_id}:{part}"
+    return _clear("clear_part", key, ("milestone", milestone_id), contract_id, payee_id, totals, None, rule, "")
+
+
+def clear_bonus(*, contract_id: int, bonus_id: int, payee_id: int, rule: str = "clearing_5d") -> Entry:
+    """Pending → available: what a bonus brought. Raises Conflict("nothing_to_clear") when there is none."""
+    totals = _brought(f"bonus:{bonus_id}", payee_id)
+    return _clear("clear_bonus", f"clear_bonus:{bonus_id}", ("bonus", bonus_id), contract_id, payee_id, totals, None, rule, "")
+
+
+def _brought(key: str, payee_id: int) -> dict[str, int]:
+    """currency → what the entry of this key credited to the payee's pending money."""
+    credited = Posting.objects.filter(entry__idempotency_key=key, credit_account__kind=Kind.PENDING, credit_account__user_id=payee_id)
+    return {c: int(total) for c, total in credited.values_list("currency").annotate(total=Sum("amount"))}
+
+
+def _clear(
+    kind: str,
+    key: str,
+    subject: tuple[str, int],
+    contract_id: int,
+    payee_id: int,
+    totals: dict[str, int],
+    actor_id: int | None,
+    rule: str,
+    reason: str,
+) -> Entry:
+    lines = [
+        Line("clear", accounts.pending(payee_id, c), accounts.available(payee_id, c), Money(total, c))
+        for c, total in totals.items()
+        if total
+    ]
     if not lines:
-        raise Conflict("nothing_to_clear", "No money was released for this milestone.")
-    return post(
-        "clear",
-        key=f"clear:{milestone_id}",
-        lines=lines,
-        subject=("milestone", milestone_id),
-        contract_id=contract_id,
-        actor_id=actor_id,
-        rule=rule,
-        reason=reason,
-    )
+        raise Conflict("nothing_to_clear", "No money was released here that still has to clear.")
+    return post(kind, key=key, lines=lines, subject=subject, contract_id=contract_id, actor_id=actor_id, rule=rule, reason=reason)
 
 
 def refund(
@@ -214,6 +248,73 @@ def refund(
         lines=[line],
         subject=("milestone", milestone_id),
         contract_id=contract_id,
+        actor_id=actor_id,
+        rule=rule,
+        reason=reason,
+    )
+
+
+def roll(
+    *,
+    contract_id: int,
+    milestone_id: int,
+    to_milestone_id: int,
+    payer_id: int,
+    amount: Money,
+    actor_id: int | None,
+    rule: str,
+    reason: str,
+) -> Entry:
+    """What is left in a milestone's hold → the hold of another milestone of the same contract, in one entry. Once a milestone.
+
+    The caller moves the amount from one milestone to the other with it.
+    Raises Conflict("insufficient_funds") when less is held.
+    """
+    currency = amount.currency
+    wallet = accounts.wallet(payer_id, currency)
+    return post(
+        "roll",
+        key=f"roll:{milestone_id}",
+        lines=[
+            Line("refund", accounts.hold(milestone_id, payer_id, currency), wallet, amount),
+            Line("hold", wallet, accounts.hold(to_milestone_id, payer_id, currency), amount),
+        ],
+        subject=("milestone", milestone_id),
+        contract_id=contract_id,
+        actor_id=actor_id,
+        rule=rule,
+        reason=reason,
+    )
+
+
+def bonus(
+    *,
+    contract_id: int,
+    bonus_id: int,
+    payer_id: int,
+    payee_id: int,
+    gross: Money,
+    payee_currency: str,
+    fee_schedule: str,
+    actor_id: int | None,
+    rule: str,
+    reason: str = "",
+) -> Entry:
+    """Wallet → freelancer's pending, fees and tax by the contract's schedule, as a release but out of money that was never held.
+
+    Raises Conflict("insufficient_funds") when the wallet has less.
+    """
+    key = f"bonus:{bonus_id}"
+    pay = _pay(key, accounts.wallet(payer_id, gross.currency), payee_id, gross, payee_currency, fee_schedule)
+    return post(
+        "bonus",
+        key=key,
+        lines=pay.lines,
+        subject=("bonus", bonus_id),
+        contract_id=contract_id,
+        gross=gross,
+        fx_rate_id=pay.rate_id,
+        quote=pay.quote,
         actor_id=actor_id,
         rule=rule,
         reason=reason,
@@ -246,7 +347,7 @@ def settle(
         raise Conflict("split_mismatch", f"The two parts must sum to the funds held, {held}.")
     pay = _Pay([], None, {})
     if to_payee:
-        pay = _pay(key, milestone_id, payee_id, to_payee, payee_currency, fee_schedule)
+        pay = _pay(key, accounts.hold(milestone_id, None, currency), payee_id, to_payee, payee_currency, fee_schedule)
     back = Line("refund", accounts.hold(milestone_id, payer_id, currency), accounts.wallet(payer_id, currency), to_payer)
     return post(
         "settle",
@@ -270,14 +371,13 @@ class _Pay:
     quote: dict[str, Any]
 
 
-def _pay(key: str, milestone_id: int, payee_id: int, gross: Money, payee_currency: str, fee_schedule: str) -> _Pay:
-    """The lines that pay a freelancer out of a hold."""
+def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str, fee_schedule: str) -> _Pay:
+    """The lines that pay a freelancer out of a hold or a wallet."""
     schedule: FeeSchedule = fees.schedule(fee_schedule)
     parts = fees.split(gross, schedule)
-    held = accounts.hold(milestone_id, None, gross.currency)
     lines = [
-        Line("fee", held, accounts.fees(gross.currency), parts.fee),
-        Line("tax", held, accounts.tax(gross.currency), parts.tax),
+        Line("fee", source, accounts.fees(gross.currency), parts.fee),
+        Line("tax", source, accounts.tax(gross.currency), parts.tax),
     ]
     quote: dict[str, Any] = {
         "fee_schedule": schedule.version,
@@ -288,12 +388,12 @@ def _pay(key: str, milestone_id: int, payee_id: int, gross: Money, payee_currenc
         "net": parts.net.minor,
     }
     if payee_currency == gross.currency:
-        return _Pay([Line("net", held, accounts.pending(payee_id, payee_currency), parts.net), *lines], None, quote)
+        return _Pay([Line("net", source, accounts.pending(payee_id, payee_currency), parts.net), *lines], None, quote)
     rate = _rate_for(key, gross.currency, payee_currency)
     payee_net = fx.convert(parts.net, rate)
     pair = (gross.currency, payee_currency)
     lines[:0] = [
-        Line("fx_out", held, accounts.fx_clearing(*pair, gross.currency), parts.net),
+        Line("fx_out", source, accounts.fx_clearing(*pair, gross.currency), parts.net),
         Line("fx_in", accounts.fx_clearing(*pair, payee_currency), accounts.pending(payee_id, payee_currency), payee_net),
     ]
     quote.update(

@@ -156,10 +156,11 @@ CONSERVED: list[Rule] = [
         "payments_account",
         """SELECT a.id, b.available FROM payments_account a JOIN payments_accountbalance b ON b.account_id = a.id
            LEFT JOIN (SELECT p.credit_account_id AS account_id, SUM(p.amount) AS total FROM payments_posting p
-                JOIN payments_entry e ON e.id = p.entry_id WHERE e.kind = 'hold' GROUP BY p.credit_account_id) f ON f.account_id = a.id
+                JOIN payments_entry e ON e.id = p.entry_id WHERE e.kind IN ('hold', 'roll')
+                GROUP BY p.credit_account_id) f ON f.account_id = a.id
            LEFT JOIN (SELECT p.debit_account_id AS account_id, SUM(p.amount) AS total FROM payments_posting p
                 JOIN payments_entry e ON e.id = p.entry_id
-                WHERE e.kind IN ('release', 'settle', 'refund') GROUP BY p.debit_account_id) o ON o.account_id = a.id
+                WHERE e.kind IN ('release', 'settle', 'refund', 'roll') GROUP BY p.debit_account_id) o ON o.account_id = a.id
            WHERE a.kind = 'hold' AND COALESCE(f.total, 0) <> COALESCE(o.total, 0) + b.available""",
     ),
     (
@@ -167,7 +168,18 @@ CONSERVED: list[Rule] = [
         "payments_posting",
         """SELECT p.id, a.milestone_id FROM payments_posting p JOIN payments_entry e ON e.id = p.entry_id
            JOIN payments_account a ON a.id IN (p.debit_account_id, p.credit_account_id)
-           WHERE a.kind = 'hold' AND (e.subject_type <> 'milestone' OR e.subject_id <> a.milestone_id)""",
+           WHERE a.kind = 'hold' AND (e.subject_type <> 'milestone' OR e.subject_id <> a.milestone_id)
+             AND NOT (e.kind = 'roll' AND p.credit_account_id = a.id)""",
+    ),
+    (
+        "roll_keeps_contract_and_amount",
+        "payments_entry",
+        """SELECT e.id, e.contract_id FROM payments_entry e
+           JOIN payments_posting o ON o.entry_id = e.id AND o.leg = 'refund' JOIN payments_posting i ON i.entry_id = e.id AND i.leg = 'hold'
+           JOIN payments_account s ON s.id = o.debit_account_id JOIN payments_account t ON t.id = i.credit_account_id
+           LEFT JOIN contracts_milestone n ON n.id = t.milestone_id
+           WHERE e.kind = 'roll' AND (o.amount <> i.amount OR o.credit_account_id <> i.debit_account_id OR s.id = t.id
+             OR n.contract_id IS NULL OR n.contract_id <> e.contract_id)""",
     ),
     (
         "hold_closes_once",
@@ -175,13 +187,26 @@ CONSERVED: list[Rule] = [
         f"SELECT account_id, COUNT(*) FROM {_RUNNING} r WHERE kind = 'hold' AND balance = 0 GROUP BY account_id HAVING COUNT(*) > 1",
     ),
     (
+        # the milestone's own clearing takes whatever was not cleared release by release
         "cleared_is_released",
         "payments_entry",
         """SELECT c.id, c.subject_id FROM payments_entry c WHERE c.kind = 'clear' AND
-           (SELECT SUM(p.amount) FROM payments_posting p WHERE p.entry_id = c.id) <>
+           (SELECT SUM(p.amount) FROM payments_entry e JOIN payments_posting p ON p.entry_id = e.id
+            WHERE e.subject_type = 'milestone' AND e.subject_id = c.subject_id AND e.kind IN ('clear', 'clear_part')) <>
            (SELECT COALESCE(SUM(p.amount), 0) FROM payments_entry e JOIN payments_posting p ON p.entry_id = e.id
             WHERE e.subject_type = 'milestone' AND e.subject_id = c.subject_id AND e.kind IN ('release', 'settle')
               AND p.leg IN ('net', 'fx_in'))""",
+    ),
+    (
+        "part_cleared_is_its_release",
+        "payments_entry",
+        """SELECT c.id, c.idempotency_key FROM payments_entry c
+           LEFT JOIN payments_entry e ON (c.kind = 'clear_part' AND e.kind = 'release'
+                AND e.idempotency_key = REPLACE(c.idempotency_key, 'clear_part:', 'release:'))
+             OR (c.kind = 'clear_bonus' AND e.kind = 'bonus' AND e.idempotency_key = REPLACE(c.idempotency_key, 'clear_bonus:', 'bonus:'))
+           WHERE c.kind IN ('clear_part', 'clear_bonus') AND (e.id IS NULL OR e.subject_id <> c.subject_id
+             OR (SELECT SUM(p.amount) FROM payments_posting p WHERE p.entry_id = c.id) <>
+                (SELECT COALESCE(SUM(p.amount), 0) FROM payments_posting p WHERE p.entry_id = e.id AND p.leg IN ('net', 'fx_in')))""",
     ),
 ]
 ONE_EFFECT: list[Rule] = [
@@ -226,13 +251,14 @@ def _milestone_rule(name: str, states: str, wrong: str) -> Rule:
         "contracts_milestone",
         f"""SELECT id, state FROM (
               SELECT m.id, m.state, m.amount_minor, m.cleared_at, COALESCE(b.available, 0) AS held,
-                COALESCE(k.funded, 0) AS funded, COALESCE(k.released, 0) AS released, COALESCE(k.refunded, 0) AS refunded,
+                COALESCE(k.funded, 0) AS funded, COALESCE(k.paid, 0) AS paid, COALESCE(k.released, 0) AS released, COALESCE(k.refunded, 0) AS refunded,
                 COALESCE(k.settled, 0) AS settled, COALESCE(k.cleared, 0) AS cleared
               FROM contracts_milestone m
               LEFT JOIN payments_account a ON a.milestone_id = m.id AND a.kind = 'hold'
               LEFT JOIN payments_accountbalance b ON b.account_id = a.id
               LEFT JOIN (SELECT e.subject_id, SUM(e.kind = 'hold') AS funded, SUM(e.kind = 'release') AS released,
-                  SUM(e.kind = 'refund') AS refunded, SUM(e.kind = 'settle') AS settled, SUM(e.kind = 'clear') AS cleared
+                  SUM(e.kind = 'refund') AS refunded, SUM(e.kind = 'settle') AS settled, SUM(e.kind = 'clear') AS cleared,
+                  SUM(CASE WHEN e.kind = 'release' THEN e.gross_minor ELSE 0 END) AS paid
                 FROM payments_entry e WHERE e.subject_type = 'milestone' GROUP BY e.subject_id) k ON k.subject_id = m.id
             ) x WHERE {f"state IN ({states}) AND " if states else ""}({wrong})""",
     )
@@ -243,10 +269,10 @@ STATES: list[Rule] = [
     _milestone_rule(
         "milestone_funded_is_held",
         "'funded', 'in_progress', 'submitted', 'changes_requested', 'disputed'",
-        # what was given back in part lowers the milestone's amount with it
-        "funded <> 1 OR held = 0 OR settled > 0 OR (released = 0 AND held <> amount_minor)",
+        # what was given back in part, or moved on to the next milestone, lowers the milestone's amount with it
+        "funded <> 1 OR held = 0 OR settled > 0 OR held + paid <> amount_minor",
     ),
-    _milestone_rule("milestone_released_is_paid", "'released'", "funded <> 1 OR held <> 0 OR released = 0"),
+    _milestone_rule("milestone_released_is_paid", "'released'", "funded <> 1 OR held <> 0 OR released = 0 OR paid <> amount_minor"),
     _milestone_rule("milestone_refunded_is_refunded", "'refunded'", "funded <> 1 OR held <> 0 OR refunded = 0"),
     _milestone_rule("milestone_resolved_is_settled", "'resolved'", "funded <> 1 OR held <> 0 OR settled + released + refunded = 0"),
     _milestone_rule("milestone_cleared_is_available", "", "(cleared_at IS NULL) <> (cleared = 0)"),

@@ -37,14 +37,22 @@ _PAY = {
     "fee": Leg(Kind.HOLD, Kind.FEES),
     "tax": Leg(Kind.HOLD, Kind.TAX),
 }
+#: the same out of the client's wallet, for pay that was never held
+_PAY_FROM_WALLET = {name: Leg(Kind.WALLET if leg.debit == Kind.HOLD else leg.debit, leg.credit) for name, leg in _PAY.items()}
 
 TEMPLATES: Mapping[str, Template] = {
     "deposit": Template({"deposit": Leg(Kind.CLEARING, Kind.WALLET, required=True)}),
     "hold": Template({"hold": Leg(Kind.WALLET, Kind.HOLD, required=True)}),
     "release": Template(_PAY, once=False, priced=True),
     "refund": Template({"refund": Leg(Kind.HOLD, Kind.WALLET, required=True)}, once=False),
+    # what is left in one milestone's hold goes into another's, through the wallet it belongs to: in one entry, so that nothing can be spent between
+    "roll": Template({"refund": Leg(Kind.HOLD, Kind.WALLET, required=True), "hold": Leg(Kind.WALLET, Kind.HOLD, required=True)}),
     "settle": Template({**_PAY, "refund": Leg(Kind.HOLD, Kind.WALLET)}, priced=True),
     "clear": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}),
+    # of one release alone, while the milestone still holds money
+    "clear_part": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}, once=False),
+    "bonus": Template(_PAY_FROM_WALLET, priced=True),
+    "clear_bonus": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}),
     "payout_request": Template({"payout": Leg(Kind.AVAILABLE, Kind.PAYOUT_TRANSIT, required=True)}),
     "payout_settle": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),
     "payout_fail": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.AVAILABLE, required=True)}),
