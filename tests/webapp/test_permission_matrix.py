@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from marketplace.accounts.api_tokens import token_create
+from marketplace.contracts import services as work
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.models import Event
 from marketplace.core.tasks import drain
@@ -91,6 +92,18 @@ def _session_of(user: Any) -> int:
     return UserSession.objects.create(user=user, session_key=session.session_key, ip="127.0.0.1", user_agent="x").pk
 
 
+def beside_the_work(alice: Any, contract: Any) -> dict[str, int]:  # noqa: F811
+    """On the second milestone, which is funded: money that alice asked back, a later date that she offers, a task."""
+    second = contract.milestones.get(position=2)
+    work.milestone_fund(actor=alice, milestone_id=second.pk, provider="sandbox", method={"token": "tok_visa"}, idempotency_key="fund-2")
+    later = second.due_at + timedelta(days=1)
+    return {
+        "refund-requests": work.refund_request_open(actor=alice, milestone_id=second.pk, reason="Other plans.").pk,
+        "work-requests": work.extension_ask(actor=alice, milestone_id=second.pk, due_at=later, reason="Take your time.").pk,
+        "tasks": work.work_task_add(actor=alice, milestone_id=second.pk, title="Draw the cart").pk,
+    }
+
+
 @pytest.fixture
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
@@ -101,7 +114,6 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     from marketplace.payments.models import Payment
     from marketplace.trust.models import Case, Review
 
-    drain()
     milestone = dispute.milestone
     review = Review.objects.create(
         contract=milestone.contract,
@@ -115,6 +127,8 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     about = {"subject_type": "job", "subject_id": milestone.contract.job_id, "about": alice, "opened_at": dispute.opened_at}
     flagged = Case.objects.create(**about, decide_by=dispute.decide_by)
     decided = Case.objects.create(**about, state="actioned", act="warn", reason_code="spam", appeal_until=dispute.decide_by)
+    asked = beside_the_work(alice, milestone.contract)
+    drain()
     entries = {
         section: ProfileEntry.objects.create(
             freelancer=bob.freelancer_profile,
@@ -158,7 +172,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         "reviews": review.pk,
         "cases": flagged.pk,
         "decisions": decided.pk,
-        "payments": Payment.objects.get(payer=alice).pk,
+        "payments": Payment.objects.filter(payer=alice).earliest("pk").pk,
         "files": StoredFile.objects.create(
             owner_id=bob.pk,
             name="a",
@@ -173,6 +187,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         ).pk,
         "inbox": InboxItem.objects.filter(user=alice).values_list("pk", flat=True).first() or 1,
         **weekly_numbers(alice, bob),
+        **asked,
     }
 
 

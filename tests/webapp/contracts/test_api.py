@@ -33,11 +33,11 @@ class Http:
 def test_the_page_tells_each_side_its_clocks_and_actions(alice: Any, bob: Any, sam: Any, submitted: Milestone) -> None:
     told = {who: Http(user).get(f"contracts/{submitted.contract_id}").json() for who, user in [("c", alice), ("f", bob), ("s", sam)]}
     assert [t["role"] for t in told.values()] == ["client", "freelancer", "staff"]
-    assert told["c"]["milestones"][0]["actions"] == ["request-changes", "approve", "dispute"]
+    assert told["c"]["milestones"][0]["actions"] == ["request-changes", "approve", "approve-part", "dispute", "refund-request"]
     assert told["f"]["milestones"][0]["actions"] == ["refund", "dispute"]
     assert told["s"]["milestones"][0]["actions"] == []
-    assert (told["c"]["milestones"][1]["actions"], told["f"]["milestones"][1]["actions"]) == (["fund"], [])
-    assert (told["c"]["actions"], told["s"]["actions"]) == ([], ["pause"])
+    assert (told["c"]["milestones"][1]["actions"], told["f"]["milestones"][1]["actions"]) == (["fund", "extension"], ["extension"])
+    assert [told[who]["actions"] for who in "cfs"] == [["pause-request", "bonus"], ["pause-request"], ["pause"]]
     for t in told.values():
         assert t["clocks"] == [
             {

@@ -237,6 +237,10 @@ SPECTACULAR_SETTINGS = {
         "BidCreditKindEnum": "marketplace.jobs.models.BidCreditMovement.Kind",
         "CounterOfferStateEnum": "marketplace.contracts.states.COUNTER_OFFER.choices",
         "ContractStateEnum": "marketplace.contracts.states.CONTRACT.choices",
+        "RefundRequestStateEnum": "marketplace.contracts.states.REFUND_REQUEST.choices",
+        "WorkRequestStateEnum": "marketplace.contracts.states.WORK_REQUEST.choices",
+        "WorkRequestKindEnum": "marketplace.contracts.models.WorkRequest.Kind",
+        "RestToEnum": "marketplace.contracts.models.RefundRequest.To",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
@@ -255,6 +259,9 @@ CELERY_BEAT_SCHEDULE = {
     "close-weeks": {"task": "marketplace.contracts.tasks.close_weeks_due", "schedule": 60.0},
     "grant-questions": {"task": "marketplace.contracts.tasks.grant_questions_due", "schedule": 60.0},
     "clear-released": {"task": "marketplace.contracts.tasks.clear_due", "schedule": 60.0},
+    "answer-refunds": {"task": "marketplace.contracts.tasks.grant_refunds_due", "schedule": 60.0},
+    "remind-sides": {"task": "marketplace.contracts.tasks.remind_due", "schedule": 300.0},
+    "limit-holds": {"task": "marketplace.contracts.tasks.limit_holds", "schedule": 300.0},
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
     "look-through-searches": {"task": "marketplace.jobs.tasks.look_through_searches", "schedule": 60.0},
     "move-merged-skills": {"task": "marketplace.jobs.tasks.move_merged_skills", "schedule": 300.0},
@@ -328,7 +335,14 @@ DISPUTE_EVIDENCE_DAYS = 7
 DISPUTE_DECISION_DAYS = 5
 DISPUTE_APPEAL_DAYS = 7
 SMALL_CLAIM_USD_MINOR = 100_00
+HOLD_ALARM_DAYS = 60
 HOLD_LIMIT_DAYS = 75
+FUND_AHEAD_DAYS = 45
+REFUND_ANSWER_DAYS = 7
+REFUND_REQUESTS_PER_VERSION = 3
+BONUS_DAYS = 60
+REMIND_HOURS = 24
+MAX_MILESTONE_TASKS = 200
 FREELANCER_FEE_BPS = 1000
 FEE_TAX_BPS = 0
 FX_SPREAD_BPS = 100

@@ -11,3 +11,4 @@ class ContractsConfig(AppConfig):
         from . import events, selectors  # noqa: F401  (events registers its handlers)
 
         ports.client_history.register("contracts", selectors.client_history)
+        ports.file_readers.register("contracts", selectors.reads_file)

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from marketplace.core.errors import NotAllowed, NotFound
-from marketplace.core.policies import Actor
+from marketplace.core.policies import Actor, staff_may
 
 from .models import Contract, CounterOffer, Milestone
 from .states import COUNTER_OFFER, FUNDED_STATES, MILESTONE
 
 #: state-machine action → the route's last word
-ROUTES = {"request_changes": "request-changes"}
-MILESTONE_ROUTES = ("fund", "start", "submit", "request_changes", "approve", "refund", "dispute")
+ROUTES = {"request_changes": "request-changes", "approve_part": "approve-part"}
+MILESTONE_ROUTES = ("fund", "start", "submit", "request_changes", "approve", "approve_part", "refund", "dispute")
+SIDES = ("client", "freelancer")
+#: states in which a milestone's work is still ahead, so that its due date may move
+EXTENDABLE = ("planned", "funded", "in_progress", "changes_requested")
 
 
 def role_in(contract: Contract, actor: Actor) -> str:
@@ -22,7 +25,7 @@ def role_in(contract: Contract, actor: Actor) -> str:
         return "client"
     if actor.pk == contract.freelancer_id:
         return "freelancer"
-    if actor.is_staff:
+    if staff_may(actor, "records_see"):
         return "staff"
     raise NotFound("contract")
 
@@ -33,16 +36,32 @@ def require_role(contract: Contract, actor: Actor, role: str, action: str) -> No
         raise NotAllowed(f"{action}_not_yours", f"Only the {role} of this contract can do that.")
 
 
-def contract_actions(contract: Contract, milestones: list[Milestone], role: str) -> list[str]:
-    """What this side may do with the contract now, as the last words of routes."""
+def require_side(contract: Contract, actor: Actor, action: str) -> str:
+    """client or freelancer. Raises NotAllowed for anybody who is no side of the contract."""
+    role = role_in(contract, actor)
+    if role not in SIDES:
+        raise NotAllowed(f"{action}_not_yours", "Only the two sides of this contract can do that.")
+    return role
+
+
+def contract_actions(contract: Contract, milestones: list[Milestone], role: str, *, may_pause: bool = False) -> list[str]:
+    """What this side may do with the contract now, as the last words of routes; `may_pause` is about staff."""
     if contract.state == "offered":
         return {"freelancer": ["accept", "decline", "counter-offers"], "client": ["cancel"]}.get(role, [])
     if contract.state != "active":
         return []
+    paused = contract.paused_at is not None
     if role == "staff":
-        return ["resume"] if contract.paused_at else ["pause"]
+        return (["resume"] if paused else ["pause"]) if may_pause else []
     held = any(m.state in (*FUNDED_STATES, "disputed") for m in milestones)
-    return [] if held else ["cancel"]
+    found = [] if held else ["cancel"]
+    if not paused:
+        found.append("pause-request")
+    elif not contract.paused_by_staff:
+        found.append("resume")
+    if role == "client":
+        found.append("bonus")
+    return found
 
 
 def milestone_actions(contract: Contract, milestone: Milestone, role: str) -> list[str]:
@@ -50,9 +69,15 @@ def milestone_actions(contract: Contract, milestone: Milestone, role: str) -> li
     if contract.state != "active":
         return []
     possible = MILESTONE.actions_from(milestone.state, role)
-    if getattr(milestone, "timesheet", None) is not None:
-        possible = [a for a in possible if a not in ("start", "submit", "request_changes")]  # done with the week's own routes
-    return [ROUTES.get(a, a) for a in MILESTONE_ROUTES if a in possible and not (a == "refund" and role == "staff")]
+    week = getattr(milestone, "timesheet", None) is not None
+    if week:
+        possible = [a for a in possible if a not in ("start", "submit", "request_changes", "approve_part")]  # by the week's own routes
+    found = [ROUTES.get(a, a) for a in MILESTONE_ROUTES if a in possible and not (a == "refund" and role == "staff")]
+    if role == "client" and not week and milestone.state in FUNDED_STATES and milestone.refund_asked_at is None:
+        found.append("refund-request")
+    if role in SIDES and not week and milestone.state in EXTENDABLE:
+        found.append("extension")
+    return found
 
 
 def counter_offer_actions(counter: CounterOffer, actor: Actor) -> list[str]:

@@ -6,22 +6,39 @@ changes only under its contract's.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q, QuerySet, Sum
+from django.conf import settings
+from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from marketplace.core.money import Money
-from marketplace.core.policies import Actor, one_of
-from marketplace.payments.selectors import worth
+from marketplace.core.policies import Actor, one_of, staff_may
+from marketplace.payments.selectors import held_by_milestone, worth
 
-from .models import Contract, CounterOffer, Milestone, Offer, Submission
+from .models import (
+    Bonus,
+    Contract,
+    CounterOffer,
+    Milestone,
+    Offer,
+    PartRelease,
+    ProgressReport,
+    RefundRequest,
+    Submission,
+    WorkRequest,
+    WorkTask,
+)
+from .states import FUNDED_STATES
 
 
 def visible_to(actor: Actor) -> QuerySet[Contract]:
-    """The contracts of which the actor is a side; staff see all."""
+    """The contracts of which the actor is a side; staff who may see records see all."""
     everything = Contract.objects.select_related("client", "freelancer", "hours")
-    if actor.is_staff:
+    if staff_may(actor, "records_see"):
         return everything
     if actor.pk is None:
         return everything.none()
@@ -54,6 +71,16 @@ def milestones_of(contract: Contract) -> list[Milestone]:
     return list(contract.milestones.select_related("timesheet").order_by("position").prefetch_related(newest_first))
 
 
+def milestones_of_many(contract_ids: Iterable[int]) -> dict[int, list[Milestone]]:
+    """contract id → its milestones in order; one query."""
+    found: dict[int, list[Milestone]] = {}
+    for milestone in (
+        Milestone.objects.select_related("timesheet").filter(contract__in=list(contract_ids)).order_by("contract_id", "position")
+    ):
+        found.setdefault(milestone.contract_id, []).append(milestone)
+    return found
+
+
 def submissions_of(milestone_id: int) -> list[Submission]:
     """Every version handed in, oldest first."""
     return list(Submission.objects.filter(milestone=milestone_id).order_by("version"))
@@ -75,7 +102,9 @@ def milestone_locked(milestone_id: int) -> tuple[Contract, Milestone]:
 
 def auto_approval_due_ids(now: datetime, limit: int = 500) -> list[int]:
     """Milestones whose silence has lasted long enough; the service decides again under lock."""
-    due = Milestone.objects.filter(state="submitted", auto_approve_at__lte=now, contract__paused_at__isnull=True)
+    due = Milestone.objects.filter(
+        state="submitted", auto_approve_at__lte=now, contract__paused_at__isnull=True, refund_asked_at__isnull=True
+    )
     return list(due.order_by("auto_approve_at", "id").values_list("id", flat=True)[:limit])
 
 
@@ -134,3 +163,134 @@ def offers_due_ids(now: datetime, limit: int = 500) -> list[int]:
     """Contracts whose offer has had no answer in time; the service decides again under lock."""
     due = Offer.objects.filter(open_until__lte=now).order_by("open_until", "pk")
     return list(due.values_list("pk", flat=True)[:limit])
+
+
+def part_clearing_due_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Parts of milestones whose released money has waited long enough."""
+    due = PartRelease.objects.filter(cleared_at__isnull=True, clears_at__lte=now)
+    return list(due.order_by("clears_at", "id").values_list("id", flat=True)[:limit])
+
+
+def bonus_clearing_due_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Bonuses that have waited long enough."""
+    due = Bonus.objects.filter(cleared_at__isnull=True, clears_at__lte=now)
+    return list(due.order_by("clears_at", "id").values_list("id", flat=True)[:limit])
+
+
+def refund_requests_due_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Open refund requests that were not answered in time."""
+    due = RefundRequest.objects.filter(state="open", answer_by__lte=now, milestone__contract__paused_at__isnull=True)
+    return list(due.order_by("answer_by", "id").values_list("id", flat=True)[:limit])
+
+
+def approval_reminder_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Submitted milestones that silence approves within REMIND_HOURS and whose client was not reminded of that instant."""
+    soon = Milestone.objects.filter(
+        state="submitted",
+        auto_approve_at__lte=now + timedelta(hours=settings.REMIND_HOURS),
+        auto_approve_at__gt=now,
+        contract__paused_at__isnull=True,
+        refund_asked_at__isnull=True,
+    ).exclude(reminded_for=F("auto_approve_at"))
+    return list(soon.order_by("auto_approve_at", "id").values_list("id", flat=True)[:limit])
+
+
+def refund_reminder_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Open refund requests that silence grants within REMIND_HOURS and whose freelancer was not reminded of that instant."""
+    soon = RefundRequest.objects.filter(
+        state="open",
+        answer_by__lte=now + timedelta(hours=settings.REMIND_HOURS),
+        answer_by__gt=now,
+        milestone__contract__paused_at__isnull=True,
+    ).exclude(reminded_for=F("answer_by"))
+    return list(soon.order_by("answer_by", "id").values_list("id", flat=True)[:limit])
+
+
+def old_hold_ids(now: datetime, limit: int = 500) -> list[int]:
+    """Milestones whose held money has an age that somebody must be told of, or that ends the hold. Disputed ones are only told of."""
+
+    def older(days: int) -> Q:
+        return Q(funded_at__lte=now - timedelta(days=days)) | Q(held_since__lte=now - timedelta(days=days))
+
+    warned = (Q(hold_warnings=0) & older(settings.HOLD_ALARM_DAYS)) | (
+        Q(hold_warnings=1) & older(settings.HOLD_LIMIT_DAYS - 1) & Q(state__in=FUNDED_STATES)
+    )
+    ends = Q(state__in=FUNDED_STATES) & older(settings.HOLD_LIMIT_DAYS)
+    held = Milestone.objects.filter(state__in=(*FUNDED_STATES, "disputed")).filter(warned | ends)
+    return list(held.order_by(Coalesce("held_since", "funded_at"), "id").values_list("id", flat=True)[:limit])
+
+
+def refund_requests_of(contract: Contract) -> QuerySet[RefundRequest]:
+    """Every refund request on the contract's milestones."""
+    return RefundRequest.objects.filter(milestone__contract=contract)
+
+
+def refund_request_for(actor: Actor, request_id: int) -> RefundRequest:
+    """Raises NotFound when it is absent or its contract not the actor's."""
+    within = RefundRequest.objects.select_related("milestone__contract").filter(milestone__contract__in=visible_to(actor))
+    return one_of(within, request_id, "refund request")
+
+
+def work_requests_of(contract: Contract) -> QuerySet[WorkRequest]:
+    """Every request of one side to the other on the contract."""
+    return WorkRequest.objects.filter(contract=contract).select_related("asker")
+
+
+def work_request_for(actor: Actor, request_id: int) -> WorkRequest:
+    """Raises NotFound when it is absent or its contract not the actor's."""
+    return one_of(WorkRequest.objects.select_related("contract").filter(contract__in=visible_to(actor)), request_id, "request")
+
+
+def progress_of(milestone: Milestone) -> QuerySet[ProgressReport]:
+    """The milestone's progress reports."""
+    return ProgressReport.objects.filter(milestone=milestone)
+
+
+def bonuses_of(contract: Contract) -> QuerySet[Bonus]:
+    """The contract's bonuses."""
+    return Bonus.objects.filter(contract=contract)
+
+
+def board_of(milestone: Milestone) -> list[WorkTask]:
+    """The milestone's tasks in the order of columns and of their places there; bounded by MAX_MILESTONE_TASKS."""
+    columns = WorkTask.Column.values
+    rows = WorkTask.objects.filter(milestone=milestone).order_by("id")[: settings.MAX_MILESTONE_TASKS]
+    return sorted(rows, key=lambda t: (columns.index(t.column), t.position, t.pk))
+
+
+def work_task_for(actor: Actor, task_id: int) -> WorkTask:
+    """Raises NotFound when it is absent or its contract not the actor's."""
+    within = WorkTask.objects.select_related("milestone__contract").filter(milestone__contract__in=visible_to(actor))
+    return one_of(within, task_id, "task")
+
+
+def reads_file(*, actor: Actor, attached_type: str, attached_id: int) -> bool | None:
+    """The answer to ports.file_readers: what hangs on submissions and reports is read by whoever sees the contract."""
+    if attached_type == "contracts.submission":
+        return visible_to(actor).filter(milestones__submissions=attached_id).exists()
+    if attached_type == "contracts.progressreport":
+        return visible_to(actor).filter(milestones__progress_reports=attached_id).exists()
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs beside milestones, of which a contract's clocks tell: by milestone id, bonuses by contract id."""
+
+    refund_requests: dict[int, RefundRequest] = field(default_factory=dict)
+    parts: dict[int, list[PartRelease]] = field(default_factory=dict)
+    bonuses: dict[int, list[Bonus]] = field(default_factory=dict)
+    held: dict[int, Money] = field(default_factory=dict)
+
+
+def running(contract_ids: Iterable[int], milestone_ids: Iterable[int]) -> Running:
+    """What is held now, open refund requests, and parts and bonuses that have not cleared; four queries for any number of contracts."""
+    ids = list(contract_ids)
+    found = Running(held=held_by_milestone(milestone_ids))
+    for request in RefundRequest.objects.filter(state="open", milestone__contract__in=ids):
+        found.refund_requests[request.milestone_id] = request
+    for part in PartRelease.objects.filter(cleared_at=None, milestone__contract__in=ids).order_by("id"):
+        found.parts.setdefault(part.milestone_id, []).append(part)
+    for bonus in Bonus.objects.filter(cleared_at=None, contract__in=ids).order_by("id"):
+        found.bonuses.setdefault(bonus.contract_id, []).append(bonus)
+    return found

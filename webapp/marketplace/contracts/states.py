@@ -50,6 +50,9 @@ MILESTONE = Machine(
         ("submitted", "request_changes"): ("changes_requested", {"client"}),
         ("submitted", "approve"): ("approved", {"client", "system"}),
         ("approved", "release"): ("released", {"client", "system"}),
+        ("submitted", "approve_part"): ("submitted", {"client"}),
+        # the rest of a hold of which a part was paid leaves it, to the wallet or to the next milestone: what was paid stays paid
+        **{(s, "close"): ("released", {"freelancer", "system"}) for s in FUNDED_STATES},
         **{(s, "refund"): ("refunded", {"freelancer", "staff", "system"}) for s in FUNDED_STATES},
         **{(s, "dispute"): ("disputed", {"client", "freelancer"}) for s in FUNDED_STATES},
         # A withdrawn dispute puts the milestone back exactly where it was: one action for each state it can come from.
@@ -66,5 +69,33 @@ CAP_CHANGE = Machine(
         ("proposed", "accept"): ("accepted", {"client", "freelancer"}),
         ("proposed", "decline"): ("declined", {"client", "freelancer"}),
         ("proposed", "withdraw"): ("withdrawn", {"client", "freelancer", "system"}),
+    },
+)
+
+#: the client asks the freelancer for held money: back to the wallet, or on to the next milestone
+REFUND_REQUEST = Machine(
+    "refund_request",
+    "open",
+    {
+        ("open", "accept"): ("accepted", {"freelancer"}),
+        ("open", "refuse"): ("refused", {"freelancer"}),
+        ("open", "grant"): ("granted", {"system"}),
+        ("open", "withdraw"): ("withdrawn", {"client"}),
+        # a dispute, an approval, money given back or the limit of the hold decided about the money otherwise
+        ("open", "supersede"): ("superseded", {"client", "freelancer", "system"}),
+        # the next milestone could not take the money any more when silence would have moved it
+        ("open", "lapse"): ("lapsed", {"system"}),
+    },
+)
+
+#: what one side asks of the other without moving money
+WORK_REQUEST = Machine(
+    "work_request",
+    "open",
+    {
+        ("open", "accept"): ("accepted", {"client", "freelancer"}),
+        ("open", "decline"): ("declined", {"client", "freelancer"}),
+        ("open", "withdraw"): ("withdrawn", {"client", "freelancer"}),
+        ("open", "supersede"): ("superseded", {"client", "freelancer", "staff", "system"}),
     },
 )

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Q
 
+from marketplace.core import clock
 from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.payments import selectors as money
 
 from .hours_timeline import TITLES as WEEK_TITLES
 from .hours_timeline import next_week_clock, week_clocks, weeks_of
-from .models import Contract, Milestone
-from .states import CONTRACT_ENDED
+from .models import Bonus, Contract, Milestone, ProgressReport, RefundRequest, WorkRequest
+from .selectors import Running
+from .states import CONTRACT_ENDED, FUNDED_STATES
 
 if TYPE_CHECKING:
     from marketplace.payments.models import Entry
@@ -33,6 +35,8 @@ class Clock:
     at: datetime
     then: str
     milestone_id: int | None = None
+    #: tells clocks of one kind on one object apart: the number of the part or bonus
+    about: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +78,53 @@ EVENT_TITLES = {
     "milestone.dispute": "Dispute opened",
     "milestone.resolve": "Dispute settled",
     **WEEK_TITLES,
+    "milestone.approve_part": "Part approved and released",
+    "milestone.clear_part": "Funds of a part cleared",
+    "milestone.refund_part": "Part of the funds given back",
+    "milestone.close": "Milestone closed, a part was paid",
+    "milestone.take_rest": "Rest of the milestone before taken over",
+    "milestone.extend": "Due date moved",
+    "milestone.hold_alarm": "Funds held for long",
+    "milestone.hold_alarm_disputed": "Funds held for long",
+    "milestone.hold_reminder": "Held funds return tomorrow",
+    "milestone.remind_approval": "Reminder: silence approves",
+    "refund_request.open": "Funds asked back",
+    "refund_request.open_roll": "Rest asked for the next milestone",
+    "refund_request.accept": "Request for funds accepted",
+    "refund_request.refuse": "Request for funds refused",
+    "refund_request.grant": "Request for funds not answered: granted",
+    "refund_request.withdraw": "Request for funds withdrawn",
+    "refund_request.supersede": "Request for funds overtaken",
+    "refund_request.lapse": "Request for funds lapsed",
+    "refund_request.remind": "Reminder: silence grants the request",
+    "work_request.extension": "Later due date asked for",
+    "work_request.progress": "Progress asked for",
+    "work_request.pause": "Pause asked for",
+    "work_request.accept": "Request accepted",
+    "work_request.decline": "Request declined",
+    "work_request.withdraw": "Request withdrawn",
+    "progress_report.add": "Progress reported",
+    "bonus.give": "Bonus paid",
+    "bonus.clear": "Bonus cleared",
 }
 POSTING_TITLES = {
     "hold": "Wallet → funds held",
     "release": "Funds held → freelancer",
     "clear": "Clearing → available",
     "refund": "Funds held → client's wallet",
+    "roll": "Funds held → next milestone",
+    "clear_part": "Clearing → available",
+    "bonus": "Wallet → freelancer",
+    "clear_bonus": "Clearing → available",
     "settle": "Funds held → both sides",
 }
 RULES = {
     "client_funding": "paid by the client",
     "client_funding_wallet": "paid from the client's wallet",
     "client_approval": "the client approved",
+    "client_approval_part": "the client approved a part",
+    "client_bonus": "a bonus of the client",
+    "freelancer_agrees": "the freelancer agreed",
     "freelancer_gives_back": "the freelancer gave it back",
     "dispute_decision": "decided in the dispute",
     "dispute_claim_accepted": "the claim in the dispute was accepted",
@@ -115,9 +154,10 @@ def rule_text(rule: str) -> str:
     return rule.replace("_", " ")
 
 
-def clocks(contract: Contract, milestones: list[Milestone]) -> list[Clock]:
-    """Every clock that runs on the contract, soonest first. Paused contracts have no auto-approval running."""
-    found = [c for m in milestones for c in _milestone_clocks(contract, m)]
+def clocks(contract: Contract, milestones: list[Milestone], beside: Running) -> list[Clock]:
+    """Every clock that runs on the contract, soonest first. In a pause no silence runs; `beside` is what selectors.running gives."""
+    found = [c for m in milestones for c in _milestone_clocks(contract, m, beside)]
+    found += [_bonus_clock(b) for b in beside.bonuses.get(contract.pk, [])]
     offer = getattr(contract, "offer", None)
     if contract.state == "offered" and offer is not None:
         found.append(Clock("offer_expiry", offer.expires_at, "The offer ends without a contract; the proposal expires."))
@@ -125,16 +165,21 @@ def clocks(contract: Contract, milestones: list[Milestone]) -> list[Clock]:
         shuts = contract.ended_at + timedelta(days=settings.REVIEW_WINDOW_DAYS)
         found.append(Clock("review_window", shuts, "The window for reviews shuts and written reviews open."))
     found += [Clock(*row) for row in next_week_clock(contract)]
-    return sorted(found, key=lambda c: (c.at, c.milestone_id or 0, c.clock))
+    return sorted(found, key=lambda c: (c.at, c.milestone_id or 0, c.clock, c.about or 0))
 
 
-def _milestone_clocks(contract: Contract, m: Milestone) -> list[Clock]:
-    amount = Money(m.amount_minor, m.currency)
+def _bonus_clock(bonus: Bonus) -> Clock:
+    return Clock("bonus_clearing", bonus.clears_at, "The bonus becomes available to the freelancer.", about=bonus.pk)
+
+
+def _milestone_clocks(contract: Contract, m: Milestone, beside: Running) -> list[Clock]:
     found = [Clock(*row, m.pk) for row in week_clocks(contract, m)]
-    if m.state == "submitted" and m.auto_approve_at and contract.paused_at is None:
-        found.append(
-            Clock("auto_approval", m.auto_approve_at, f"“{m.title}” is approved and {amount} is released to the freelancer.", m.pk)
-        )
+    silence = _silence(contract, m, beside)
+    if silence is not None:
+        found.append(silence)
+    for part in beside.parts.get(m.pk, []):
+        text = f"A part of the money of “{m.title}” becomes available to the freelancer."
+        found.append(Clock("part_clearing", part.clears_at, text, m.pk, part.pk))
     if m.clears_at and m.cleared_at is None:
         found.append(Clock("clearing", m.clears_at, f"The money of “{m.title}” becomes available to the freelancer.", m.pk))
     if m.state == "disputed" and m.decide_by:
@@ -148,10 +193,36 @@ def _milestone_clocks(contract: Contract, m: Milestone) -> list[Clock]:
         )
     if m.due_at and m.state in ("funded", "in_progress", "changes_requested"):
         found.append(Clock("due", m.due_at, f"“{m.title}” counts as late. No money moves by itself.", m.pk))
+    if m.state in FUNDED_STATES and m.hold_began_at is not None:
+        limit = m.hold_began_at + timedelta(days=settings.HOLD_LIMIT_DAYS)
+        if silence is None or limit < silence.at:  # else the hold will be empty, or smaller, before it is too old
+            text = (
+                f"What is held for “{m.title}” returns to the client's wallet: money is held for at most {settings.HOLD_LIMIT_DAYS} days."
+            )
+            found.append(Clock("hold_limit", limit, text, m.pk))
+    if m.state == "planned" and m.due_at and contract.state == "active":
+        opens = m.due_at - timedelta(days=settings.FUND_AHEAD_DAYS)
+        if opens > clock.now():
+            found.append(Clock("funding_opens", opens, f"“{m.title}” can be funded from then on. Nothing moves by itself.", m.pk))
     return found
 
 
-def timeline(contract: Contract, milestones: list[Milestone], now: datetime) -> list[Item]:
+def _silence(contract: Contract, m: Milestone, beside: Running) -> Clock | None:
+    """The clock on which silence moves the milestone's money; None when there is none, or it stands still in a pause."""
+    if contract.paused_at is not None:
+        return None
+    request = beside.refund_requests.get(m.pk)
+    if request is not None:
+        amount = Money(request.amount_minor, request.currency)
+        goes = "returns to the client's wallet" if request.to == RefundRequest.To.WALLET else "moves to the next milestone"
+        return Clock("refund_answer", request.answer_by, f"{amount} of “{m.title}” {goes}.", m.pk)
+    if m.state == "submitted" and m.auto_approve_at:
+        amount = beside.held.get(m.pk) or Money(m.amount_minor, m.currency)
+        return Clock("auto_approval", m.auto_approve_at, f"“{m.title}” is approved and {amount} is released to the freelancer.", m.pk)
+    return None
+
+
+def timeline(contract: Contract, milestones: list[Milestone], beside: Running, now: datetime) -> list[Item]:
     """Events and postings in the order they happened, then the clocks that are still to run, soonest first."""
     names = {contract.client_id: contract.client.display_name, contract.freelancer_id: contract.freelancer.display_name}
     titles = {m.pk: m.title for m in milestones}
@@ -170,7 +241,7 @@ def timeline(contract: Contract, milestones: list[Milestone], now: datetime) -> 
             milestone_id=c.milestone_id,
             if_nobody_acts=c.then,
         )
-        for c in clocks(contract, milestones)
+        for c in clocks(contract, milestones, beside)
     ]
     return [e for _, _, e in sorted(past, key=lambda row: row[:2])] + ahead
 
@@ -181,14 +252,14 @@ def _who(actor_id: int | None, names: dict[int, str]) -> str:
 
 def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], weeks: dict[int, int]) -> list[Item]:
     """`weeks` leads from a week's id to its milestone's."""
-    asked = Q(aggregate_type="contracts.contract", aggregate_id=contract.pk)
-    asked |= Q(aggregate_type="contracts.milestone", aggregate_id__in=list(titles))
-    if weeks:
-        asked |= Q(aggregate_type="contracts.timesheet", aggregate_id__in=list(weeks))
+    of = _aggregates(contract, titles, weeks)
+    wanted = Q(pk__in=())
+    for label, about in of.items():
+        if about:
+            wanted |= Q(aggregate_type=label, aggregate_id__in=list(about))
     found = []
-    for event in sorted(Event.objects.filter(asked), key=lambda e: e.pk):
-        about_milestone = {"contracts.milestone": event.aggregate_id, "contracts.timesheet": weeks.get(event.aggregate_id)}
-        milestone_id = about_milestone.get(event.aggregate_type)
+    for event in sorted(Event.objects.filter(wanted), key=lambda e: e.pk):
+        milestone_id = of[event.aggregate_type][event.aggregate_id]
         withdrawn = event.kind.startswith("milestone.return_to_")
         title = "Dispute withdrawn" if withdrawn else EVENT_TITLES.get(event.kind)
         if title is None:
@@ -201,6 +272,20 @@ def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], w
     return found
 
 
+def _aggregates(contract: Contract, titles: dict[int, str], weeks: dict[int, int]) -> dict[str, dict[int, int | None]]:
+    """Whose events make the contract's story: label → id → the milestone it is about."""
+    of_milestones = {"milestone__in": list(titles)}
+    return {
+        "contracts.contract": {contract.pk: None},
+        "contracts.milestone": {pk: pk for pk in titles},
+        "contracts.timesheet": dict(weeks),
+        "contracts.refundrequest": dict(RefundRequest.objects.filter(**of_milestones).values_list("pk", "milestone_id")),
+        "contracts.workrequest": dict(WorkRequest.objects.filter(contract=contract).values_list("pk", "milestone_id")),
+        "contracts.progressreport": dict(ProgressReport.objects.filter(**of_milestones).values_list("pk", "milestone_id")),
+        "contracts.bonus": dict.fromkeys(Bonus.objects.filter(contract=contract).values_list("pk", flat=True)),
+    }
+
+
 def _postings(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
     entries = list(money.entries_of(contract.pk))
     effects = money.entry_effects([e.pk for e in entries])
@@ -211,7 +296,8 @@ def _posting(entry: Entry, effects: list[money.Effect], titles: dict[int, str], 
     """An entry by what it moved: the amount that left the account it came from; fee and tax are named in the text."""
     left = [e.change for e in effects if e.change.minor < 0]
     amount = -left[0] if left else None
-    parts = [titles.get(entry.subject_id or 0, "")]
+    milestone_id = entry.subject_id if entry.subject_type == "milestone" else None
+    parts = [titles.get(milestone_id or 0, "")]
     if entry.gross_minor and amount is not None and "fee" in entry.quote:
         currency = entry.quote["currency"]
         parts.append(
@@ -224,7 +310,7 @@ def _posting(entry: Entry, effects: list[money.Effect], titles: dict[int, str], 
         title=POSTING_TITLES.get(entry.kind, entry.kind),
         text="; ".join(p for p in parts if p),
         actor=_who(entry.actor_id, names),
-        milestone_id=entry.subject_id,
+        milestone_id=milestone_id,
         amount=amount,
         entry_id=entry.pk,
     )

@@ -68,7 +68,8 @@ def due_ids(now: datetime, limit: int = 500) -> list[int]:
     """Live disputes whose stage has ended, or whose held money has reached its limit; the service decides again under lock."""
     too_old = now - timedelta(days=settings.HOLD_LIMIT_DAYS)
     overdue = Q(decide_by__lte=now) & (~Q(state__in=("decision", "appealed")) | Q(late_at__isnull=True))
-    limit_reached = Q(milestone__funded_at__lte=too_old) & Q(state__in=("negotiation", "proposal", "evidence"))
+    aged = Q(milestone__funded_at__lte=too_old) | Q(milestone__held_since__lte=too_old)
+    limit_reached = aged & Q(state__in=("negotiation", "proposal", "evidence"))
     due = Dispute.objects.filter(Q(state__in=LIVE) & (overdue | limit_reached))
     return list(due.order_by("decide_by", "id").values_list("id", flat=True)[:limit])
 

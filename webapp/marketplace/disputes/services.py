@@ -224,8 +224,8 @@ def dispute_advance(*, dispute_id: int) -> bool:
     now = clock.now()
     if dispute.state not in LIVE:
         return False
-    funded_at = dispute.milestone.funded_at
-    limit_reached = funded_at is not None and funded_at + timedelta(days=settings.HOLD_LIMIT_DAYS) <= now
+    began = dispute.milestone.hold_began_at
+    limit_reached = began is not None and began + timedelta(days=settings.HOLD_LIMIT_DAYS) <= now
     if limit_reached and (dispute.state, "reach_hold_limit") in DISPUTE.transitions:
         _enter(dispute, "reach_hold_limit", role="system", reason=f"The money has been held for {settings.HOLD_LIMIT_DAYS} days.")
         return True

@@ -14,7 +14,17 @@ from urllib.parse import urlencode
 from django.db.models import Q
 
 from marketplace.accounts.models import AccountClosing, CompanyDetails, DataExport, ProfileEntry
-from marketplace.contracts.models import CapChange, Contract, CounterOffer, Milestone, Timesheet
+from marketplace.contracts.models import (
+    Bonus,
+    CapChange,
+    Contract,
+    CounterOffer,
+    Milestone,
+    ProgressReport,
+    RefundRequest,
+    Timesheet,
+    WorkRequest,
+)
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
@@ -72,6 +82,23 @@ def _search_page(parameters: dict[str, Any]) -> str:
 
 def _dispute(pk: int) -> Scene:
     return _milestone(Dispute.objects.values_list("milestone_id", flat=True).get(pk=pk))
+
+
+def _refund_request(pk: int) -> Scene:
+    return _milestone(RefundRequest.objects.values_list("milestone_id", flat=True).get(pk=pk))
+
+
+def _work_request(pk: int) -> Scene:
+    contract_id, milestone_id = WorkRequest.objects.values_list("contract_id", "milestone_id").get(pk=pk)
+    return _contract(contract_id) if milestone_id is None else _milestone(milestone_id)
+
+
+def _progress(pk: int) -> Scene:
+    return _milestone(ProgressReport.objects.values_list("milestone_id", flat=True).get(pk=pk))
+
+
+def _bonus(pk: int) -> Scene:
+    return _contract(Bonus.objects.values_list("contract_id", flat=True).get(pk=pk))
 
 
 def _review(pk: int) -> Scene:
@@ -137,6 +164,10 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.capchange": _cap_change,
     "jobs.invitation": _invitation,
     "jobs.savedsearch": _saved_search,
+    "contracts.refundrequest": _refund_request,
+    "contracts.workrequest": _work_request,
+    "contracts.progressreport": _progress,
+    "contracts.bonus": _bonus,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
@@ -206,6 +237,41 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "timesheet.question": (FREELANCER, "Your client questioned hours (“{title}”). Answer in time: silence grants the questions."),
     "timesheet.answer": (CLIENT, "Your questions (“{title}”) were answered. Approve or dispute what stands; silence approves it."),
     "timesheet.grant": (BOTH, "The questions were granted (“{title}”); the money is back in the client's wallet. {reason}"),
+    "milestone.remind_approval": (CLIENT, "Tomorrow silence approves “{title}” and releases its money. Answer before, if you disagree."),
+    "milestone.approve_part": (FREELANCER, "A part of “{title}” was approved and released. You are asked about the rest."),
+    "milestone.clear_part": (FREELANCER, "The money of a part of “{title}” is available for payout."),
+    "milestone.refund_part": (BOTH, "A part of the money of “{title}” is back in the client's wallet. {reason}"),
+    "milestone.close": (BOTH, "“{title}” is closed: a part of it was paid, the rest is held for it no more. {reason}"),
+    "milestone.hold_alarm": (
+        BOTH,
+        "The money of “{title}” has been held for long. Hand in, approve or dispute: at its limit it returns to the client's wallet.",
+    ),
+    "milestone.hold_alarm_disputed": (BOTH, "The money of “{title}” has been held for long. At its limit staff decide the dispute."),
+    "milestone.hold_reminder": (BOTH, "Tomorrow the money of “{title}” returns to the client's wallet, unless it is approved or disputed."),
+    "refund_request.open": (FREELANCER, "The money of “{title}” is asked back. Answer in time: silence gives it back. {reason}"),
+    "refund_request.open_roll": (
+        FREELANCER,
+        "The rest of “{title}” shall be held for the next milestone. Answer in time: silence moves it. {reason}",
+    ),
+    "refund_request.remind": (
+        FREELANCER,
+        "Tomorrow your silence moves held money of “{title}” as the client asked. Answer before, if you disagree.",
+    ),
+    "refund_request.accept": (CLIENT, "Your request for money of “{title}” was accepted; it has moved."),
+    "refund_request.refuse": (CLIENT, "Your request for money of “{title}” was refused; you can dispute it. {reason}"),
+    "refund_request.grant": (BOTH, "The request for money of “{title}” was not answered: the money has moved."),
+    "refund_request.withdraw": (FREELANCER, "The request for money of “{title}” was withdrawn."),
+    "refund_request.lapse": (BOTH, "The request for money of “{title}” lapsed; the money stays held. {reason}"),
+    "work_request.extension": (BOTH, "A later due date is asked for “{title}”. {reason}"),
+    "work_request.progress": (FREELANCER, "The client asks how far “{title}” is. {reason}"),
+    "work_request.pause": (BOTH, "The other side asks to pause “{title}”. {reason}"),
+    "work_request.accept": (BOTH, "Your request about “{title}” was accepted. {reason}"),
+    "work_request.decline": (BOTH, "Your request about “{title}” was declined. {reason}"),
+    "work_request.withdraw": (BOTH, "A request about “{title}” was withdrawn."),
+    "work_task.add": (BOTH, "A task was added to “{title}”."),
+    "progress_report.add": (CLIENT, "There is a report on the progress of “{title}”."),
+    "bonus.give": (FREELANCER, "You were paid a bonus on “{title}”. {reason}"),
+    "bonus.clear": (FREELANCER, "Your bonus on “{title}” is available for payout."),
     "dispute.open": (BOTH, "“{title}” is disputed. Answer in time: if you stay silent, the claim is granted."),
     "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
     "dispute.respond": (BOTH, "The other side answered the dispute on “{title}”: you can now make each other offers."),
@@ -266,8 +332,8 @@ OWN_ACTS = frozenset({"closing.request", "closing.cancel"})
 TOPICS: dict[str, tuple[str, ...]] = {
     "proposals": ("proposal", "invitation", "job"),
     "searches": ("saved_search",),
-    "contracts": ("contract", "counter_offer", "milestone", "timesheet", "cap_change"),
-    "money": ("payment", "payout"),
+    "contracts": ("contract", "counter_offer", "milestone", "timesheet", "cap_change", "work_request", "work_task", "progress_report"),
+    "money": ("payment", "payout", "refund_request", "bonus"),
     "disputes": ("dispute",),
     "reviews": ("review",),
     "account": (),

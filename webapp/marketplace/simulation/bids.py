@@ -190,7 +190,7 @@ class Bids:
         worth = float(jobs.rate_usd[j] if jobs.hourly[j] else jobs.size_usd[j])
         amount = Money(int(minor(worth * bid.price, currency)), currency)
         days = step_days(int(jobs.duration_days[j]), jobs.weights[j])
-        due = [int(v) for v in np.cumsum([n + 2 for n in days])]
+        due = [int(v) for v in np.cumsum([n + cal.STEP_SLACK_DAYS for n in days])]
         quote = d.prices.quote(amount, currency_of(d.people.country[bid.freelancer]), bid.at, due[-1])
         amounts = self._step_amounts(j, amount)
         terms = [

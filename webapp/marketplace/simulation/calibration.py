@@ -145,6 +145,9 @@ SHORTLIST_SHARE = 0.3  # of seen proposals, the best: assumed
 # --- delivery -------------------------------------------------------------------------------------------------------
 #: every share and delay of delivery is assumed.
 MILESTONES_PER_STEP_USD = 450.0
+MOST_STEP_DAYS = 28
+#: days between the steps of a proposal
+STEP_SLACK_DAYS = 2
 MAX_MILESTONES = 4
 FUND_HOURS_MEDIAN = 9.0
 START_HOURS_MEDIAN = 10.0

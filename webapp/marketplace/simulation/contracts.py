@@ -28,15 +28,25 @@ from .tables import Table, instant, iso
 
 CONTRACT_COLUMNS = (
     "id", "job_id", "proposal_id", "client_id", "freelancer_id", "state", "pricing", "title", "currency", "payee_currency", "total_minor",
-    "fee_schedule", "paused_at", "disputed_at", "offered_at", "started_at", "ended_at",
+    "fee_schedule", "paused_at", "paused_by_staff", "disputed_at", "offered_at", "started_at", "ended_at",
 )  # fmt: skip
 OFFER_COLUMNS = ("contract_id", "revision", "quote", "made_at", "expires_at", "open_until")
 MILESTONE_COLUMNS = (
     "id", "contract_id", "position", "state", "title", "acceptance", "amount_minor", "currency", "due_at", "funded_at", "payment_id",
     "started_at", "submitted_at", "auto_approve_at", "approved_at", "approved_by_clock", "released_at", "clears_at", "cleared_at",
-    "refunded_at", "disputed_at", "disputed_from", "decide_by", "resolved_at",
+    "refunded_at", "disputed_at", "disputed_from", "decide_by", "resolved_at", "hold_warnings",
 )  # fmt: skip
-SUBMISSION_COLUMNS = ("id", "milestone_id", "version", "note", "submitted_at", "change_request", "unmet", "change_requested_at")
+SUBMISSION_COLUMNS = (
+    "id",
+    "milestone_id",
+    "version",
+    "note",
+    "submitted_at",
+    "change_request",
+    "unmet",
+    "item_notes",
+    "change_requested_at",
+)
 DISPUTE_COLUMNS = (
     "id", "milestone_id", "live_key", "state", "filer_id", "claim", "held_minor", "currency", "to_freelancer_minor", "to_client_minor",
     "opened_at", "decide_by", "settled_at", "decided_by_id", "decision_reason", "settled_by",
@@ -93,7 +103,7 @@ class Contracts:
             id=pk, job_id=int(d.jobs.id[j]), proposal_id=s.id, client_id=int(d.clients.user_id[d.jobs.client[j]]),
             freelancer_id=int(d.people.user_id[s.bid.freelancer]), state="offered", pricing="hourly" if hourly else "fixed", title=self.titles(j),
             currency=s.amount.currency, payee_currency=currency_of(d.people.country[s.bid.freelancer]),
-            total_minor=sum(t["amount_minor"] for t in s.terms), fee_schedule=s.quote["fee_schedule"], offered_at=at,
+            total_minor=sum(t["amount_minor"] for t in s.terms), fee_schedule=s.quote["fee_schedule"], offered_at=at, paused_by_staff=False,
         )  # fmt: skip
         milestones = []
         for position, term in enumerate(s.terms, start=1):
@@ -102,7 +112,7 @@ class Contracts:
             part.update(
                 id=self.milestone_count, contract_id=pk, position=position, state="planned", title=term["title"], acceptance=term["acceptance"],
                 amount_minor=term["amount_minor"], currency=s.amount.currency, due_at=at + term["due_in_days"] * cal.DAY,
-                approved_by_clock=False, disputed_from="",
+                approved_by_clock=False, disputed_from="", hold_warnings=0,
             )  # fmt: skip
             milestones.append(part)
         gross = Money(row["total_minor"], row["currency"])
@@ -165,7 +175,7 @@ class Contracts:
         self._move(deal, a.milestone, a.at, "submit", "submitted", deal.row["freelancer_id"], version=version, auto_approve_at=iso(until))
         row = {
             "id": len(self.submissions) + 1, "milestone_id": part["id"], "version": version, "note": texts.pick(self.texts, texts.SUBMISSIONS),
-            "submitted_at": a.at, "change_request": "", "unmet": [], "change_requested_at": None,
+            "submitted_at": a.at, "change_request": "", "unmet": [], "item_notes": [], "change_requested_at": None,
         }  # fmt: skip
         self.submissions.append(row)
         deal.open_submission[a.milestone] = row

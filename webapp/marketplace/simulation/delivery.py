@@ -59,12 +59,13 @@ def _logistic(x: float) -> float:
 def tell(rng: Generator, who: Person, accepted: int, work_days: list[float]) -> Story:
     """Draw the story of a contract accepted at `accepted` with one length of work (days) per milestone."""
     story = Story([])
-    at = accepted
+    at = due = accepted
     for k, days in enumerate(work_days):
+        due += int(days + cal.STEP_SLACK_DAYS) * cal.DAY
         if rng.random() < (cal.NEVER_FUNDED if k == 0 else cal.NEVER_FUNDED / 2):
             story.actions.append(Action(at + int(rng.uniform(6, 12) * cal.DAY), "cancel"))
             return _end(rng, story, who, story.actions[-1].at)
-        at = _fund(rng, story, k, at)
+        at = _fund(rng, story, k, at, due)
         at, over = _work(rng, story, who, k, at, days)
         if over:
             if k + 1 < len(work_days):
@@ -77,8 +78,9 @@ def tell(rng: Generator, who: Person, accepted: int, work_days: list[float]) -> 
     return _end(rng, story, who, last)
 
 
-def _fund(rng: Generator, story: Story, k: int, at: int) -> int:
+def _fund(rng: Generator, story: Story, k: int, at: int, due: int) -> int:
     at += int(around(rng, cal.FUND_HOURS_MEDIAN, 0.9, 0.1) * cal.HOUR)
+    at = max(at, due - settings.FUND_AHEAD_DAYS * cal.DAY)
     if rng.random() < cal.CARD_DECLINED:
         story.actions.append(Action(at, "fund_declined", k, {"code": "card_declined"}))
         at += int(rng.uniform(300, 7200))

@@ -98,8 +98,8 @@ class _State:
 
 
 def step_days(duration: int, weights: list[int]) -> list[int]:
-    """Days of work per step, at least one each."""
-    return [max(1, duration * w // sum(weights)) for w in weights]
+    """Days of work per step, from one to MOST_STEP_DAYS each: what is funded for longer would outlive the limit of held money."""
+    return [min(cal.MOST_STEP_DAYS, max(1, duration * w // sum(weights))) for w in weights]
 
 
 def propensity_of(position: Ints) -> Floats:

@@ -9,12 +9,13 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from marketplace.core.api.fields import MinorUnits, WholeNumber
+from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import ModelSerializer, Serializer
 from marketplace.core.money import Money
 from marketplace.payments.api.serializers import PaymentSerializer
 
-from ..models import Contract, Milestone, Submission
+from ..models import Contract, Milestone, RefundRequest, Submission
 from .offer_shapes import OfferNow
 
 
@@ -32,11 +33,16 @@ class ClockSerializer(Serializer):
     clock = serializers.ChoiceField(
         choices=[
             "auto_approval",
+            "bonus_clearing",
             "clearing",
             "dispute_decision",
             "due",
+            "funding_opens",
+            "hold_limit",
             "offer_expiry",
+            "part_clearing",
             "question_answer",
+            "refund_answer",
             "review_window",
             "timesheet_close",
             "week_open",
@@ -47,13 +53,42 @@ class ClockSerializer(Serializer):
     milestone_id = serializers.IntegerField(allow_null=True)
 
 
+class ItemNoteSerializer(Serializer):
+    """What is missing of one item of the acceptance list; `item` is its position, from 0."""
+
+    item = serializers.IntegerField()
+    text = serializers.CharField()
+
+
 class SubmissionSerializer(ModelSerializer):
     unmet = serializers.ListField(child=serializers.IntegerField(), read_only=True)
+    item_notes = ItemNoteSerializer(many=True, read_only=True)
+    files = serializers.SerializerMethodField()
 
     class Meta:
         model = Submission
-        fields = ("version", "note", "submitted_at", "change_request", "unmet", "change_requested_at")
+        fields = ("version", "note", "files", "submitted_at", "change_request", "unmet", "item_notes", "change_requested_at")
         read_only_fields = fields
+
+    @extend_schema_field(FileOut(many=True))
+    def get_files(self, submission: Submission) -> Any:
+        return FileOut(self.context["files"].get(submission.pk, []), many=True).data
+
+
+class RefundRequestSerializer(ModelSerializer):
+    """The client asks for held money: back to the wallet, or on to the next milestone. Silence until `answer_by` agrees."""
+
+    milestone_id = serializers.IntegerField(read_only=True)
+    amount = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RefundRequest
+        fields = ("id", "milestone_id", "state", "to", "amount", "reason", "ends_contract", "asked_at", "answer_by", "answer", "closed_at")
+        read_only_fields = fields
+
+    @extend_schema_field(Amount)
+    def get_amount(self, request: RefundRequest) -> dict[str, Any]:
+        return asdict(Money(request.amount_minor, request.currency))
 
 
 class MilestoneSerializer(ModelSerializer):
@@ -63,6 +98,7 @@ class MilestoneSerializer(ModelSerializer):
     acceptance = serializers.ListField(child=serializers.CharField(), read_only=True)
     held = serializers.SerializerMethodField()
     submissions = SubmissionSerializer(many=True)
+    refund_request = serializers.SerializerMethodField()
     clocks = serializers.SerializerMethodField()
     actions = serializers.SerializerMethodField()
     dispute_id = serializers.SerializerMethodField()
@@ -95,6 +131,7 @@ class MilestoneSerializer(ModelSerializer):
             "dispute_id",
             "decide_by",
             "resolved_at",
+            "refund_request",
             "submissions",
             "clocks",
             "actions",
@@ -110,6 +147,11 @@ class MilestoneSerializer(ModelSerializer):
     @extend_schema_field(Amount)
     def get_held(self, milestone: Milestone) -> dict[str, Any]:
         return asdict(self.context["held"].get(milestone.pk) or Money(0, milestone.currency))
+
+    @extend_schema_field(RefundRequestSerializer(allow_null=True))
+    def get_refund_request(self, milestone: Milestone) -> Any:
+        found = self.context["beside"].refund_requests.get(milestone.pk)
+        return None if found is None else RefundRequestSerializer(found).data
 
     @extend_schema_field(ClockSerializer(many=True))
     def get_clocks(self, milestone: Milestone) -> list[dict[str, Any]]:
@@ -160,6 +202,7 @@ class ContractSummarySerializer(ModelSerializer):
             "total_minor",
             "fee_schedule",
             "paused_at",
+            "paused_by_staff",
             "disputed_at",
             "offered_at",
             "started_at",
@@ -282,13 +325,28 @@ class FundSerializer(Serializer):
 
 class SubmitSerializer(Serializer):
     note = serializers.CharField(max_length=10_000)
+    file_ids = FileIds()
+
+
+class ItemNoteInSerializer(Serializer):
+    item = WholeNumber(min_value=0, max_value=1000)
+    text = serializers.CharField(max_length=2_000)
 
 
 class ChangesSerializer(Serializer):
-    """`unmet` names items of the acceptance list by position, from 0."""
+    """`unmet` names items of the acceptance list by position, from 0; `items` says of each what is missing."""
 
     text = serializers.CharField(max_length=10_000)
     unmet = serializers.ListField(child=WholeNumber(min_value=0, max_value=1000), max_length=50, required=False, default=list)
+    items = ItemNoteInSerializer(many=True, required=False, max_length=50)
+
+
+@extend_schema_serializer(component_name="ContractCancel")
+class CancelSerializer(Serializer):
+    """`ask_refund`: the client ends a contract whose milestones hold money, and asks for all of it."""
+
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+    ask_refund = serializers.BooleanField(required=False, default=False)
 
 
 class FundedSerializer(Serializer):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import hours_views, offers, views
+from . import hours_views, offers, views, work_views
 
 urlpatterns = [
     path("proposals/<int:pk>/offer", views.OfferView.as_view(), name="proposals-offer"),
@@ -38,4 +38,23 @@ urlpatterns = [
     path("weeks/<int:pk>/question", hours_views.WeekQuestionView.as_view(), name="weeks-question"),
     path("weeks/<int:pk>/answer", hours_views.WeekAnswerView.as_view(), name="weeks-answer"),
     path("time-entries/<int:pk>", hours_views.EntryView.as_view(), name="time-entries"),
+    path("milestones/<int:pk>/approve-part", work_views.ApprovePartView.as_view(), name="milestones-approve-part"),
+    path("milestones/<int:pk>/refund-request", work_views.RefundAskView.as_view(), name="milestones-refund-request"),
+    path("milestones/<int:pk>/extension", work_views.ExtensionView.as_view(), name="milestones-extension"),
+    path("milestones/<int:pk>/progress-request", work_views.ProgressAskView.as_view(), name="milestones-progress-request"),
+    path("milestones/<int:pk>/progress", work_views.ProgressView.as_view(), name="milestones-progress"),
+    path("milestones/<int:pk>/tasks", work_views.BoardView.as_view(), name="milestones-tasks"),
+    path("tasks/<int:pk>", work_views.TaskView.as_view(), name="tasks"),
+    path("contracts/<int:pk>/pause-request", work_views.PauseAskView.as_view(), name="contracts-pause-request"),
+    path("contracts/<int:pk>/bonus", work_views.BonusesView.as_view(), name="contracts-bonus"),
+    path("contracts/<int:pk>/refund-requests", work_views.RefundRequestsView.as_view(), name="contracts-refund-requests"),
+    path("contracts/<int:pk>/work-requests", work_views.WorkRequestsView.as_view(), name="contracts-work-requests"),
+    path("refund-requests/<int:pk>/accept", work_views.RefundAcceptView.as_view(), name="refund-requests-accept"),
+    path("refund-requests/<int:pk>/refuse", work_views.RefundRefuseView.as_view(), name="refund-requests-refuse"),
+    path("refund-requests/<int:pk>/withdraw", work_views.RefundWithdrawView.as_view(), name="refund-requests-withdraw"),
+    path("work-requests/<int:pk>/accept", work_views.WorkAcceptView.as_view(), name="work-requests-accept"),
+    path("work-requests/<int:pk>/decline", work_views.WorkDeclineView.as_view(), name="work-requests-decline"),
+    path("work-requests/<int:pk>/withdraw", work_views.WorkWithdrawView.as_view(), name="work-requests-withdraw"),
+    path("me/calendar-feed", work_views.MyCalendarFeedView.as_view(), name="me-calendar-feed"),
+    path("calendar/<slug:token>.ics", work_views.CalendarView.as_view(), name="calendar"),
 ]

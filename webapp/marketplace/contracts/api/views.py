@@ -18,7 +18,8 @@ from marketplace.accounts.authentication import actor_of
 from marketplace.core import clock, ports
 from marketplace.core.api.idempotency import IdempotentMixin, key_of
 from marketplace.core.api.pagination import KeysetPagination
-from marketplace.payments import selectors as money
+from marketplace.core.files import files_of_many
+from marketplace.core.policies import staff_may
 from marketplace.payments.api.serializers import PaymentSerializer
 
 from .. import policies, selectors, services
@@ -40,14 +41,17 @@ def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
     milestones = selectors.milestones_of(contract)
     role = policies.role_in(contract, viewer)
     disputed = [m.pk for m in milestones if m.state in ("disputed", "resolved")]
+    beside = selectors.running([contract.pk], [m.pk for m in milestones])
     return {
         "viewer": viewer,
         "milestones": milestones,
-        "clocks": clocks(contract, milestones),
-        "held": money.held_by_milestone([m.pk for m in milestones]),
+        "beside": beside,
+        "clocks": clocks(contract, milestones, beside),
+        "held": beside.held,
+        "files": files_of_many([s for m in milestones for s in m.submissions.all()]),
         "disputes": ports.disputes_of.first(milestone_ids=disputed) if disputed else {},
         "offer": selectors.offer_of(contract),
-        "actions": policies.contract_actions(contract, milestones, role),
+        "actions": policies.contract_actions(contract, milestones, role, may_pause=staff_may(viewer, "contract_pause")),
         "milestone_actions": {m.pk: policies.milestone_actions(contract, m, role) for m in milestones},
     }
 
@@ -142,7 +146,8 @@ class TimelineView(APIView):
     def get(self, request: Request, pk: int) -> Response:
         contract = selectors.contract_for(request.user, pk)
         now = clock.now()
-        items = timeline(contract, selectors.milestones_of(contract), now)
+        milestones = selectors.milestones_of(contract)
+        items = timeline(contract, milestones, selectors.running([contract.pk], [m.pk for m in milestones]), now)
         return Response(shapes.TimelineSerializer({"now": now, "items": items}).data)
 
 
@@ -181,7 +186,7 @@ def _milestone_act(name: str, service: Callable[..., Milestone], request_shape: 
 
 AcceptView = _contract_act("accept", services.offer_accept, shapes.AcceptSerializer)
 DeclineView = _contract_act("decline", services.offer_decline, shapes.ReasonSerializer)
-CancelView = _contract_act("cancel", services.contract_cancel, shapes.ReasonSerializer)
+CancelView = _contract_act("cancel", services.contract_cancel, shapes.CancelSerializer)
 PauseView = _contract_act("pause", services.contract_pause, shapes.RequiredReasonSerializer)
 ResumeView = _contract_act("resume", services.contract_resume, shapes.ReasonSerializer)
 StartView = _milestone_act("start", services.milestone_start)

@@ -20,15 +20,22 @@ from ..models import Contract, Milestone
 from ..selectors import milestone_for, milestone_locked
 from ..states import MILESTONE
 from .ending import end_if_done
+from .holds import request_ends
 from .weeks import put_off_clocks
 
 
 @unit_of_work
 def milestone_freeze(*, actor: User, milestone_id: int, decide_by: datetime, reason: str) -> tuple[Milestone, Money]:
-    """Stop the milestone for a dispute: no clock acts on it until it is thawed or resolved. Returns it with what it holds."""
+    """Stop the milestone for a dispute: no clock acts on it until it is thawed or resolved. Returns it with what it holds.
+
+    An open refund request is over with it: the dispute decides about the money.
+    """
     milestone_for(actor, milestone_id)
     contract, milestone = milestone_locked(milestone_id)
     now = clock.now()
+    role = policies.role_in(contract, actor)
+    if role in policies.SIDES:
+        request_ends(contract, milestone, "supersede", role=role, actor_id=actor.pk, reason="The milestone is disputed.")
     milestone.disputed_from = milestone.state
     milestone.disputed_at = now
     milestone.decide_by = decide_by
@@ -37,7 +44,7 @@ def milestone_freeze(*, actor: User, milestone_id: int, decide_by: datetime, rea
         milestone,
         MILESTONE,
         "dispute",
-        role=policies.role_in(contract, actor),
+        role=role,
         actor_id=actor.pk,
         reason=reason[:500],
         also=["disputed_from", "disputed_at", "decide_by"],

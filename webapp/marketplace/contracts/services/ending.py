@@ -6,8 +6,8 @@ from marketplace.core import clock
 from marketplace.core.states import move
 
 from ..hours_selectors import weeks_go_on
-from ..models import Contract
-from ..states import CONTRACT, MILESTONE_ENDED
+from ..models import Contract, WorkRequest
+from ..states import CONTRACT, MILESTONE_ENDED, WORK_REQUEST
 
 
 def end_if_done(contract: Contract, *, actor_id: int | None, reason: str = "") -> bool:
@@ -21,4 +21,7 @@ def end_if_done(contract: Contract, *, actor_id: int | None, reason: str = "") -
     contract.ended_at = clock.now()
     action = "complete" if states & {"released", "resolved"} else "cancel"
     move(contract, CONTRACT, action, role="system", actor_id=actor_id, reason=reason, also=["ended_at"])
+    for request in WorkRequest.objects.filter(contract=contract, state="open"):
+        request.live_key, request.closed_at = None, contract.ended_at
+        move(request, WORK_REQUEST, "supersede", role="system", actor_id=actor_id, also=["live_key", "closed_at"])
     return True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 
 from marketplace.accounts.models import User
@@ -68,6 +70,13 @@ def _why_not(contract: Contract, milestone: Milestone) -> str:
         return f"The contract is {contract.state}; only milestones of an active contract are funded."
     if milestone.state != "planned":
         return f"The milestone is {milestone.state.replace('_', ' ')} already."
+    if milestone.due_at is not None:
+        opens = milestone.due_at - timedelta(days=settings.FUND_AHEAD_DAYS)
+        if clock.now() < opens:
+            return (
+                f"This milestone is due on {milestone.due_at:%Y-%m-%d}, more than {settings.FUND_AHEAD_DAYS} days ahead: money is held only so "
+                f"long. Fund it from {opens:%Y-%m-%d %H:%M} UTC on."
+            )
     return ""
 
 

@@ -23,7 +23,8 @@ from ..models import Contract, CounterOffer, Milestone, Offer
 from ..selectors import contract_for, contract_locked
 from ..states import CONTRACT, COUNTER_OFFER, FUNDED_STATES, MILESTONE
 from .ending import end_if_done
-from .weeks import hours_agree, put_off_clocks, stop_weeks, weekly_price, weeks_begin
+from .refunds import ask_back_everything
+from .weeks import hours_agree, stop_weeks, weekly_price, weeks_begin
 
 
 @unit_of_work
@@ -165,11 +166,12 @@ def offer_expire(*, contract_id: int) -> bool:
 
 
 @unit_of_work
-def contract_cancel(*, actor: User, contract_id: int, reason: str = "") -> Contract:
+def contract_cancel(*, actor: User, contract_id: int, reason: str = "", ask_refund: bool = False) -> Contract:
     """End a contract early. The client takes back an offer, with a reason that the freelancer reads; either side ends an active contract while no money is held.
 
     Planned milestones are cancelled. The contract is completed when some milestone was paid for, else cancelled.
-    Raises Conflict("funds_held") while a milestone holds money: it is released, given back or disputed first.
+    With `ask_refund` the client also ends one whose milestones hold money: each hold is asked back (services.refunds), and the contract ends by
+    itself with the last of them. Raises Conflict("funds_held") while a milestone holds money otherwise.
     """
     policies.role_in(contract_for(actor, contract_id), actor)
     contract = contract_locked(contract_id)
@@ -179,8 +181,14 @@ def contract_cancel(*, actor: User, contract_id: int, reason: str = "") -> Contr
     role = policies.role_in(contract, actor)
     if contract.state != "active":
         raise Conflict("contract_cancel_impossible", f"This contract is {contract.state}: there is nothing to cancel.")
-    if contract.milestones.filter(state__in=(*FUNDED_STATES, "disputed")).exists():
+    held = contract.milestones.filter(state__in=(*FUNDED_STATES, "disputed")).exists()
+    if held and not ask_refund:
         raise Conflict("funds_held", "A milestone still holds money: have it approved, given back or settled before you end the contract.")
+    if held:
+        policies.require_role(contract, actor, "client", "refund_request")
+        if not reason.strip():
+            raise InvalidInput("reason_required", "Say why you ask for the money.", {"reason": ["Say why you ask for the money."]})
+        ask_back_everything(contract, actor, reason.strip())
     stop_weeks(contract)
     _cancel_planned(contract, actor.pk, role, reason)
     end_if_done(contract, actor_id=actor.pk, reason=reason)
@@ -209,37 +217,3 @@ def _close_offer(contract: Contract, reason: str) -> None:
 def _cancel_planned(contract: Contract, actor_id: int | None, role: str, reason: str) -> None:
     for milestone in contract.milestones.filter(state="planned").order_by("position"):
         move(milestone, MILESTONE, "cancel", role=role, actor_id=actor_id, reason=reason)
-
-
-@unit_of_work
-def contract_pause(*, actor: User, contract_id: int, reason: str) -> Contract:
-    """Staff stop the contract's clocks: no silence approves while it is paused. Raises Conflict when it is not active or already paused."""
-    policies.require_role(contract_for(actor, contract_id), actor, "staff", "contract_pause")
-    contract = contract_locked(contract_id)
-    if contract.state != "active" or contract.paused_at:
-        raise Conflict("contract_pause_impossible", "Only an active contract that is not paused can be paused.")
-    contract.paused_at = clock.now()
-    contract.save(update_fields=["paused_at"])
-    events.record(aggregate=contract, kind="contract.pause", actor_id=actor.pk, after={"paused": True}, reason=reason)
-    return contract
-
-
-@unit_of_work
-def contract_resume(*, actor: User, contract_id: int, reason: str = "") -> Contract:
-    """Staff start the clocks again; each running auto-approval is put off by as long as it stood still, also one that a dispute stops."""
-    policies.require_role(contract_for(actor, contract_id), actor, "staff", "contract_resume")
-    contract = contract_locked(contract_id)
-    if contract.paused_at is None:
-        raise Conflict("contract_resume_impossible", "This contract is not paused.")
-    now = clock.now()
-    for milestone in contract.milestones.filter(state__in=("submitted", "disputed")):
-        if milestone.auto_approve_at is not None and milestone.submitted_at is not None:
-            # a dispute that lasts counts its own time when it is withdrawn: here only what lay before it
-            until = now if milestone.disputed_at is None else milestone.disputed_at
-            milestone.auto_approve_at += max(timedelta(0), until - max(contract.paused_at, milestone.submitted_at))
-            milestone.save(update_fields=["auto_approve_at"])
-    put_off_clocks(contract, contract.paused_at, now)
-    contract.paused_at = None
-    contract.save(update_fields=["paused_at"])
-    events.record(aggregate=contract, kind="contract.resume", actor_id=actor.pk, after={"paused": False}, reason=reason)
-    return contract
