@@ -51,23 +51,13 @@ def move_merged_skills() -> int:
 def ghost_due() -> int:
     """Count bids as ghosted that were not answered in time, at most BATCH at once; returns how many. Delivered twice it decides nothing twice."""
     due = Proposal.objects.filter(state__in=sorted(UNANSWERED), ghosted_at=None, answer_due_at__lte=clock.now())
-    ghosted = 0
-    for pk in list(due.order_by("answer_due_at", "pk").values_list("pk", flat=True)[:BATCH]):
-        try:
-            ghosted += proposal_ghost(proposal_id=pk)
-        except Exception:  # one bid's fault must not stop the others; the next sweep tries again
-            log.exception("proposal_ghost_failed", proposal=pk)
-    return ghosted
+    ids = list(due.order_by("answer_due_at", "pk").values_list("pk", flat=True)[:BATCH])
+    return each_due(ids, lambda pk: proposal_ghost(proposal_id=pk), "proposal_ghost")
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)
 def grant_due() -> int:
     """Fill the bid credits of accounts whose month has come, at most BATCH at once; returns how many. A month that the clock missed adds nothing."""
     due = BidCreditAccount.objects.filter(next_grant_at__lte=clock.now()).order_by("next_grant_at", "pk")
-    filled = 0
-    for pk in list(due.values_list("pk", flat=True)[:BATCH]):
-        try:
-            filled += credits_grant(freelancer_id=pk)
-        except Exception:  # one account's fault must not stop the others; the next sweep tries again
-            log.exception("credits_grant_failed", freelancer=pk)
-    return filled
+    ids = list(due.values_list("pk", flat=True)[:BATCH])
+    return each_due(ids, lambda pk: credits_grant(freelancer_id=pk), "credits_grant")
