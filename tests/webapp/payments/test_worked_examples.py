@@ -101,6 +101,63 @@ def test_clearing_moves_what_was_released_to_the_available_balance(alice: Any, b
     proven()
 
 
+def test_a_part_clears_alone_and_the_rest_with_the_close(alice: Any, bob: Any, fund: Any, release: Any, proven: Any) -> None:
+    fund(alice, 7, USD(10_000))
+    release(bob, 7, USD(4_000), part=2)
+
+    part = services.clear_part(contract_id=1, milestone_id=7, part=2, payee_id=bob.pk)
+
+    assert page(part) == [("clear", f"pending:{bob.pk}:USD", f"available:{bob.pk}:USD", 3_600)]
+    assert services.clear_part(contract_id=1, milestone_id=7, part=2, payee_id=bob.pk).pk == part.pk
+    release(bob, 7, USD(6_000), part=1)
+    rest = services.clear(contract_id=1, milestone_id=7, payee_id=bob.pk)
+    assert page(rest) == [("clear", f"pending:{bob.pk}:USD", f"available:{bob.pk}:USD", 5_400)]
+    with pytest.raises(Conflict, match="nothing_to_clear"):
+        services.clear_part(contract_id=1, milestone_id=7, part=1, payee_id=bob.pk)
+    proven()
+
+
+def test_what_is_left_of_a_hold_rolls_through_the_wallet_into_another(
+    alice: Any, bob: Any, pay: Any, milestone: Any, release: Any, proven: Any
+) -> None:
+    first = milestone(alice, bob, USD(10_000), "released")
+    second = type(first).objects.create(contract=first.contract, position=2, title="Next", amount_minor=15_000, currency="USD")
+    pay(alice, USD(25_000))
+    common = {"contract_id": first.contract_id, "payer_id": alice.pk, "actor_id": alice.pk}
+    for m, price in ((first, 10_000), (second, 15_000)):
+        services.hold(milestone_id=m.pk, amount=USD(price), rule="client_funding", **common)
+    release(bob, first.pk, USD(7_000), contract_id=first.contract_id)
+
+    entry = services.roll(
+        milestone_id=first.pk, to_milestone_id=second.pk, amount=USD(3_000), rule="freelancer_agrees", reason="later", **common
+    )
+
+    wallet = f"wallet:{alice.pk}:USD"
+    assert page(entry) == [
+        ("refund", f"hold:{first.pk}:USD", wallet, 3_000),
+        ("hold", wallet, f"hold:{second.pk}:USD", 3_000),
+    ]
+    assert (selectors.held(first.pk), selectors.held(second.pk)) == (USD(0), USD(18_000))
+    proven()
+
+
+def test_a_bonus_pays_out_of_the_wallet_with_the_schedules_fee(alice: Any, bob: Any, pay: Any, proven: Any) -> None:
+    pay(alice, USD(10_000))
+    terms = {"contract_id": 1, "payer_id": alice.pk, "payee_id": bob.pk, "payee_currency": "USD", "fee_schedule": "standard-1"}
+
+    entry = services.bonus(bonus_id=3, gross=USD(10_000), actor_id=alice.pk, rule="client_bonus", **terms)
+
+    assert page(entry) == [
+        ("net", f"wallet:{alice.pk}:USD", f"pending:{bob.pk}:USD", 9_000),
+        ("fee", f"wallet:{alice.pk}:USD", "fees:USD", 1_000),
+    ]
+    cleared = services.clear_bonus(contract_id=1, bonus_id=3, payee_id=bob.pk)
+    assert page(cleared) == [("clear", f"pending:{bob.pk}:USD", f"available:{bob.pk}:USD", 9_000)]
+    with pytest.raises(Conflict, match="insufficient_funds"):
+        services.bonus(bonus_id=4, gross=USD(1), actor_id=alice.pk, rule="client_bonus", **terms)
+    proven()
+
+
 def test_nothing_is_cleared_before_a_release(alice: Any, bob: Any, fund: Any) -> None:
     fund(alice, 7, USD(10_000))
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from marketplace.core import clock
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, one_of, staff_may
 from marketplace.payments.selectors import held_by_milestone, worth
@@ -275,8 +276,9 @@ def reads_file(*, actor: Actor, attached_type: str, attached_id: int) -> bool | 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What runs beside milestones, of which a contract's clocks tell: by milestone id, bonuses by contract id."""
+    """What runs beside milestones at `now`, of which a contract's clocks tell: by milestone id, bonuses by contract id."""
 
+    now: datetime
     refund_requests: dict[int, RefundRequest] = field(default_factory=dict)
     parts: dict[int, list[PartRelease]] = field(default_factory=dict)
     bonuses: dict[int, list[Bonus]] = field(default_factory=dict)
@@ -286,7 +288,7 @@ class Running:
 def running(contract_ids: Iterable[int], milestone_ids: Iterable[int]) -> Running:
     """What is held now, open refund requests, and parts and bonuses that have not cleared; four queries for any number of contracts."""
     ids = list(contract_ids)
-    found = Running(held=held_by_milestone(milestone_ids))
+    found = Running(clock.now(), held=held_by_milestone(milestone_ids))
     for request in RefundRequest.objects.filter(state="open", milestone__contract__in=ids):
         found.refund_requests[request.milestone_id] = request
     for part in PartRelease.objects.filter(cleared_at=None, milestone__contract__in=ids).order_by("id"):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Q
 
-from marketplace.core import clock
 from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.payments import selectors as money
@@ -202,7 +201,7 @@ def _milestone_clocks(contract: Contract, m: Milestone, beside: Running) -> list
             found.append(Clock("hold_limit", limit, text, m.pk))
     if m.state == "planned" and m.due_at and contract.state == "active":
         opens = m.due_at - timedelta(days=settings.FUND_AHEAD_DAYS)
-        if opens > clock.now():
+        if opens > beside.now:
             found.append(Clock("funding_opens", opens, f"“{m.title}” can be funded from then on. Nothing moves by itself.", m.pk))
     return found
 

@@ -1,8 +1,8 @@
 {#-
   gsv_flow says what a posting is for gross services volume, by the kinds of its accounts:
     funded    wallet → hold          money a client committed to a milestone
-    released  hold → anything else   what left the hold for the freelancer, fees and tax: the gross
-    refunded  hold → wallet          what went back
+    released  hold → anything else   what left the hold for the freelancer, fees and tax: the gross; and a bonus, which leaves the wallet
+    refunded  hold → wallet          what went back; a rest that goes on to the next milestone is refunded here and funded there
   fee_minor is + for a posting into a fee account and − for one out of it. milestone_id is that of the hold on either side.
 -#}
 select
@@ -26,6 +26,7 @@ select
         when debit.kind = 'wallet' and credit.kind = 'hold' then 'funded'
         when debit.kind = 'hold' and credit.kind = 'wallet' then 'refunded'
         when debit.kind = 'hold' then 'released'
+        when entries.kind = 'bonus' and debit.kind = 'wallet' then 'released'
     end as gsv_flow,
     case when credit.kind = 'fees' then 1 when debit.kind = 'fees' then -1 else 0 end * postings.amount_minor as fee_minor,
     postings.occurred_at,
