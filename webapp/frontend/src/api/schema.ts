@@ -90,6 +90,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calendar/{token}.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A person's deadlines as iCalendar, for calendar programs: the address is the key. */
+        get: operations["calendar_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cap-changes/{id}/accept": {
         parameters: {
             query?: never;
@@ -243,6 +260,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contracts/{id}/bonus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The contract's bonuses, and a new one from the client's wallet. */
+        get: operations["contract_bonuses"];
+        put?: never;
+        /** @description The contract's bonuses, and a new one from the client's wallet. */
+        post: operations["contract_bonus"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/contracts/{id}/cancel": {
         parameters: {
             query?: never;
@@ -356,8 +391,42 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Staff stop the contract's clocks: no silence approves while it is paused. Raises Conflict when it is not active or already paused. */
+        /** @description Staff stop the contract's clocks: no silence moves money while it is paused, and only staff let it go on. */
         post: operations["contract_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/pause-request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ask the other side to let the contract's clocks stand still. */
+        post: operations["contract_pause_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/refund-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every request for held money on a contract, newest first. */
+        get: operations["contract_refund_requests"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -373,7 +442,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Staff start the clocks again; each running auto-approval is put off by as long as it stood still, also one that a dispute stops. */
+        /** @description Let the clocks run again; each is put off by as long as it stood still. Staff end any pause, either side one that the sides agreed on. */
         post: operations["contract_resume"];
         delete?: never;
         options?: never;
@@ -458,6 +527,23 @@ export interface paths {
         };
         /** @description The weeks of a contract, newest first. */
         get: operations["contract_weeks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/work-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every request between the sides of a contract, newest first. */
+        get: operations["contract_work_requests"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1165,6 +1251,25 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/calendar-feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The secret address of one's deadlines as a calendar. */
+        get: operations["me_calendar_feed"];
+        put?: never;
+        /** @description The secret address of one's deadlines as a calendar. */
+        post: operations["me_calendar_feed_make"];
+        /** @description The secret address of one's deadlines as a calendar. */
+        delete: operations["me_calendar_feed_revoke"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1965,8 +2070,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The client approves: the held money is released in the same transaction and becomes available after CLEARING_DAYS. */
+        /** @description The client approves: what is held is released in the same transaction and becomes available after CLEARING_DAYS. */
         post: operations["milestone_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/milestones/{id}/approve-part": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The client pays a part of the held money now; the freelancer is asked about the rest, and silence agrees. */
+        post: operations["milestone_approve_part"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1990,6 +2112,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/milestones/{id}/extension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ask the other side for a later due date. */
+        post: operations["milestone_extension"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/milestones/{id}/fund": {
         parameters: {
             query?: never;
@@ -2001,6 +2140,41 @@ export interface paths {
         put?: never;
         /** @description The client pays for a milestone; the money is held until both sides have confirmed the work. */
         post: operations["milestone_fund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/milestones/{id}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The progress reports of a milestone, newest first, and the freelancer's new one. */
+        get: operations["milestone_progress"];
+        put?: never;
+        /** @description The progress reports of a milestone, newest first, and the freelancer's new one. */
+        post: operations["milestone_progress_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/milestones/{id}/progress-request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The client asks how far the work is. */
+        post: operations["milestone_progress_request"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2024,6 +2198,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/milestones/{id}/refund-request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The client asks the held money back. The freelancer has seven days to answer; silence gives it back. */
+        post: operations["milestone_refund_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/milestones/{id}/request-changes": {
         parameters: {
             query?: never;
@@ -2033,7 +2224,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The client answers the newest version: `text`, and which items of the acceptance list (from 0) are `unmet`. Stops the clock. */
+        /** @description The client answers the newest version: `text`, and which items of the acceptance list (from 0) are not met, by `unmet` alone or by `items` */
         post: operations["milestone_request_changes"];
         delete?: never;
         options?: never;
@@ -2067,8 +2258,26 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The freelancer confirms that the work is done: a new version, and the clock of silence starts (AUTO_APPROVE_DAYS). */
+        /** @description The freelancer confirms that the work is done: a new version with its files, and the clock of silence starts (AUTO_APPROVE_DAYS). */
         post: operations["milestone_submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/milestones/{id}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The board of a milestone, which both sides edit. */
+        get: operations["milestone_tasks"];
+        put?: never;
+        /** @description The board of a milestone, which both sides edit. */
+        post: operations["milestone_task_add"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2206,6 +2415,57 @@ export interface paths {
         put?: never;
         /** @description The freelancer takes the bid back. */
         post: operations["proposal_withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refund-requests/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The freelancer agrees: the money moves in the same transaction. Raises Conflict when the next milestone cannot take it (any more). */
+        post: operations["refund_request_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refund-requests/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The freelancer refuses: the money stays held. Either side may now dispute the milestone; an auto-approval that stood still goes on where */
+        post: operations["refund_request_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refund-requests/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The client takes the request back; an auto-approval that stood still goes on where it stood. */
+        post: operations["refund_request_withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2724,6 +2984,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description One card of a board. */
+        delete: operations["task_remove"];
+        options?: never;
+        head?: never;
+        /** @description One card of a board. */
+        patch: operations["task_change"];
+        trace?: never;
+    };
     "/api/v1/text-check": {
         parameters: {
             query?: never;
@@ -2895,6 +3173,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/work-requests/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The other side agrees: the due date moves, or the contract is paused. Progress is answered by a report instead. */
+        post: operations["work_request_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work-requests/{id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The other side says no; nothing changes. */
+        post: operations["work_request_decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work-requests/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Whoever asked takes it back. */
+        post: operations["work_request_withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3026,6 +3355,23 @@ export interface components {
         AppealRequest: {
             reason: string;
         };
+        /** @description Pay `amount_minor` of what is held now; `rest` says where the remainder shall go when the freelancer agrees or stays silent. */
+        ApprovePartRequest: {
+            /**
+             * Format: int64
+             * @description Whole minor units.
+             */
+            amount_minor: number;
+            rest: components["schemas"]["RestToEnum"];
+            reason: string;
+        };
+        /**
+         * @description * `` -
+         *     * `client` - client
+         *     * `freelancer` - freelancer
+         * @enum {string}
+         */
+        AssigneeEnum: "client" | "freelancer";
         /**
          * @description * `client` - Client
          *     * `freelancer` - Freelancer
@@ -3112,6 +3458,33 @@ export interface components {
             /** @description Codes of reports and findings. */
             readonly reasons: string[];
         };
+        /** @description All cards, by column and place; a board holds at most MAX_MILESTONE_TASKS (200). */
+        Board: {
+            tasks: components["schemas"]["WorkTask"][];
+        };
+        /** @description Pay beyond the price; the fee is that of the contract's schedule. */
+        Bonus: {
+            readonly id: number;
+            readonly contract_id: number;
+            readonly amount: components["schemas"]["Amount"];
+            readonly note: string;
+            /** Format: date-time */
+            readonly given_at: string;
+            /** Format: date-time */
+            readonly clears_at: string;
+            /** Format: date-time */
+            readonly cleared_at: string | null;
+        };
+        /** @description In the contract's currency, from the wallet. */
+        BonusInRequest: {
+            /**
+             * Format: int64
+             * @description Whole minor units.
+             */
+            amount_minor: number;
+            /** @default  */
+            note?: string;
+        };
         BulkActInRequest: {
             /** @description One of the acts the house knows, such as payout_allow. */
             name: string;
@@ -3141,6 +3514,17 @@ export interface components {
          * @enum {string}
          */
         ByEnum: "freelancer" | "client" | "staff" | "clock";
+        /** @description `url` is a secret: whoever has it reads your deadlines until you revoke it. Null when there is none. */
+        CalendarFeed: {
+            url: string | null;
+            /** Format: date-time */
+            created_at: string | null;
+        };
+        /** @description Read the address with GET. */
+        CalendarFeedMade: {
+            /** Format: date-time */
+            created_at: string;
+        };
         /** @description A wish for another weekly cap; `mine` says whether the viewer proposed it. */
         CapChange: {
             readonly id: number;
@@ -3392,10 +3776,11 @@ export interface components {
             /** @description Path and query of the next page; null at the end. */
             next: string | null;
         };
-        /** @description `unmet` names items of the acceptance list by position, from 0. */
+        /** @description `unmet` names items of the acceptance list by position, from 0; `items` says of each what is missing. */
         ChangesRequest: {
             text: string;
             unmet?: number[];
+            items?: components["schemas"]["ItemNoteInRequest"][];
         };
         /**
          * @description * `refused` - refused
@@ -3525,17 +3910,22 @@ export interface components {
         };
         /**
          * @description * `auto_approval` - auto_approval
+         *     * `bonus_clearing` - bonus_clearing
          *     * `clearing` - clearing
          *     * `dispute_decision` - dispute_decision
          *     * `due` - due
+         *     * `funding_opens` - funding_opens
+         *     * `hold_limit` - hold_limit
          *     * `offer_expiry` - offer_expiry
+         *     * `part_clearing` - part_clearing
          *     * `question_answer` - question_answer
+         *     * `refund_answer` - refund_answer
          *     * `review_window` - review_window
          *     * `timesheet_close` - timesheet_close
          *     * `week_open` - week_open
          * @enum {string}
          */
-        ClockEnum: "auto_approval" | "clearing" | "dispute_decision" | "due" | "offer_expiry" | "question_answer" | "review_window" | "timesheet_close" | "week_open";
+        ClockEnum: "auto_approval" | "bonus_clearing" | "clearing" | "dispute_decision" | "due" | "funding_opens" | "hold_limit" | "offer_expiry" | "part_clearing" | "question_answer" | "refund_answer" | "review_window" | "timesheet_close" | "week_open";
         /** @description For one reason against all others. */
         CodeAgreement: {
             n: number;
@@ -3561,6 +3951,13 @@ export interface components {
          * @enum {string}
          */
         CodeEnum: "duplicate" | "email" | "handle" | "link" | "messenger" | "outside_payment" | "paid_to_apply" | "phone";
+        /**
+         * @description * `todo` - Todo
+         *     * `doing` - Doing
+         *     * `done` - Done
+         * @enum {string}
+         */
+        ColumnEnum: "todo" | "doing" | "done";
         /** @description What staff found; the reason is for the client and staff only. */
         CompanyCheck: {
             state: components["schemas"]["CheckStateEnum"];
@@ -3634,6 +4031,8 @@ export interface components {
             readonly fee_schedule: string;
             /** Format: date-time */
             readonly paused_at: string | null;
+            /** @description Then only staff let it go on; otherwise either side may. */
+            readonly paused_by_staff: boolean;
             /** Format: date-time */
             readonly disputed_at: string | null;
             /** Format: date-time */
@@ -3648,6 +4047,13 @@ export interface components {
             readonly actions: string[];
             /** @description What was offered, and until when; null for contracts from before offers ran out. */
             readonly offer: components["schemas"]["OfferNow"] | null;
+        };
+        /** @description `ask_refund`: the client ends a contract whose milestones hold money, and asks for all of it. */
+        ContractCancelRequest: {
+            /** @default  */
+            reason?: string;
+            /** @default false */
+            ask_refund?: boolean;
         };
         /** @description What happens by itself at `at` when nobody acts. */
         ContractClock: {
@@ -3688,6 +4094,8 @@ export interface components {
             readonly fee_schedule: string;
             /** Format: date-time */
             readonly paused_at: string | null;
+            /** @description Then only staff let it go on; otherwise either side may. */
+            readonly paused_by_staff: boolean;
             /** Format: date-time */
             readonly disputed_at: string | null;
             /** Format: date-time */
@@ -4030,6 +4438,11 @@ export interface components {
              * @description Null while it lasts.
              */
             ended_on?: string | null;
+        };
+        ExtensionRequest: {
+            /** Format: date-time */
+            due_at: string;
+            reason: string;
         };
         /** @description How many results have this value; the facet's own filter is not counted in. */
         FacetCount: {
@@ -4474,6 +4887,15 @@ export interface components {
             /** Format: date-time */
             sent_at: string | null;
         };
+        /** @description What is missing of one item of the acceptance list; `item` is its position, from 0. */
+        ItemNote: {
+            item: number;
+            text: string;
+        };
+        ItemNoteInRequest: {
+            item: number;
+            text: string;
+        };
         /**
          * @description * `job` - job
          *     * `freelancer` - freelancer
@@ -4784,6 +5206,7 @@ export interface components {
             readonly decide_by: string | null;
             /** Format: date-time */
             readonly resolved_at: string | null;
+            readonly refund_request: components["schemas"]["RefundRequest"] | null;
             submissions: components["schemas"]["Submission"][];
             readonly clocks: components["schemas"]["ContractClock"][];
             readonly actions: string[];
@@ -5007,6 +5430,14 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedBonusList: {
+            results: components["schemas"]["Bonus"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedBulkActOutList: {
             results: components["schemas"]["BulkActOut"][];
             /**
@@ -5079,6 +5510,22 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedProgressList: {
+            results: components["schemas"]["Progress"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedRefundRequestList: {
+            results: components["schemas"]["RefundRequest"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedReportList: {
             results: components["schemas"]["Report"][];
             /**
@@ -5137,6 +5584,14 @@ export interface components {
         };
         PaginatedWeekList: {
             results: components["schemas"]["Week"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedWorkRequestList: {
+            results: components["schemas"]["WorkRequest"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -5308,6 +5763,16 @@ export interface components {
         PatchedShortlistWriteRequest: {
             name?: string;
         };
+        /** @description Only what is sent is changed; `position` counts from 0 in its column. */
+        PatchedWorkTaskChangeRequest: {
+            title?: string;
+            column?: components["schemas"]["ColumnEnum"];
+            assignee?: components["schemas"]["AssigneeEnum"] | components["schemas"]["BlankEnum"];
+            position?: number;
+        };
+        PauseAskRequest: {
+            reason: string;
+        };
         /** @description Money coming in. */
         Payment: {
             readonly id: number;
@@ -5474,6 +5939,25 @@ export interface components {
             mean: number;
             /** Format: double */
             deviation: number;
+        };
+        /** @description How far a milestone is, in the freelancer's words. */
+        Progress: {
+            readonly id: number;
+            readonly milestone_id: number;
+            readonly request_id: number | null;
+            readonly text: string;
+            readonly percent: number | null;
+            readonly files: components["schemas"]["FileOut"][];
+            /** Format: date-time */
+            readonly reported_at: string;
+        };
+        ProgressAskRequest: {
+            text: string;
+        };
+        ProgressInRequest: {
+            text: string;
+            percent?: number | null;
+            file_ids?: number[];
         };
         Proposal: {
             id: number;
@@ -5726,6 +6210,47 @@ export interface components {
             slug: string;
             name: string;
         };
+        /** @description Without `amount_minor` all that is held. */
+        RefundAskRequest: {
+            /**
+             * Format: int64
+             * @description Whole minor units.
+             */
+            amount_minor?: number | null;
+            reason: string;
+        };
+        RefundRefusalRequest: {
+            answer: string;
+        };
+        /** @description The client asks for held money: back to the wallet, or on to the next milestone. Silence until `answer_by` agrees. */
+        RefundRequest: {
+            readonly id: number;
+            readonly milestone_id: number;
+            readonly state: components["schemas"]["RefundRequestStateEnum"];
+            readonly to: components["schemas"]["RestToEnum"];
+            readonly amount: components["schemas"]["Amount"];
+            readonly reason: string;
+            /** @description Asked for because the client ends the contract. */
+            readonly ends_contract: boolean;
+            /** Format: date-time */
+            readonly asked_at: string;
+            /** Format: date-time */
+            readonly answer_by: string;
+            readonly answer: string;
+            /** Format: date-time */
+            readonly closed_at: string | null;
+        };
+        /**
+         * @description * `accepted` - accepted
+         *     * `granted` - granted
+         *     * `lapsed` - lapsed
+         *     * `open` - open
+         *     * `refused` - refused
+         *     * `superseded` - superseded
+         *     * `withdrawn` - withdrawn
+         * @enum {string}
+         */
+        RefundRequestStateEnum: "accepted" | "granted" | "lapsed" | "open" | "refused" | "superseded" | "withdrawn";
         Refusal: {
             object_id: number;
             code: string;
@@ -5804,6 +6329,12 @@ export interface components {
         RequiredReasonRequest: {
             reason: string;
         };
+        /**
+         * @description * `wallet` - Wallet
+         *     * `next` - Next
+         * @enum {string}
+         */
+        RestToEnum: "wallet" | "next";
         /** @description A review with the answer of the reviewed side. `hidden_at` is set when moderation took it from view: only its author still reads it. */
         Review: {
             readonly id: number;
@@ -6141,15 +6672,18 @@ export interface components {
         Submission: {
             readonly version: number;
             readonly note: string;
+            readonly files: components["schemas"]["FileOut"][];
             /** Format: date-time */
             readonly submitted_at: string;
             readonly change_request: string;
             readonly unmet: number[];
+            readonly item_notes: components["schemas"]["ItemNote"][];
             /** Format: date-time */
             readonly change_requested_at: string | null;
         };
         SubmitRequest: {
             note: string;
+            file_ids?: number[];
         };
         /** @description A skill that is not claimed yet. */
         SuggestedSkill: {
@@ -6434,6 +6968,67 @@ export interface components {
             /** Format: date-time */
             sent_at: string;
             history: components["schemas"]["ReceiptFact"][];
+        };
+        WorkAnswerRequest: {
+            /** @default  */
+            answer?: string;
+        };
+        /** @description What one side asks of the other; `due_at` is the new date of an extension. */
+        WorkRequest: {
+            readonly id: number;
+            readonly contract_id: number;
+            readonly milestone_id: number | null;
+            readonly kind: components["schemas"]["WorkRequestKindEnum"];
+            readonly state: components["schemas"]["WorkRequestStateEnum"];
+            readonly asker_id: number;
+            readonly text: string;
+            /**
+             * Format: date-time
+             * @description The new due date of an extension.
+             */
+            readonly due_at: string | null;
+            /** Format: date-time */
+            readonly asked_at: string;
+            readonly answer: string;
+            /** Format: date-time */
+            readonly closed_at: string | null;
+        };
+        /**
+         * @description * `extension` - Extension
+         *     * `progress` - Progress
+         *     * `pause` - Pause
+         * @enum {string}
+         */
+        WorkRequestKindEnum: "extension" | "progress" | "pause";
+        /**
+         * @description * `accepted` - accepted
+         *     * `declined` - declined
+         *     * `open` - open
+         *     * `superseded` - superseded
+         *     * `withdrawn` - withdrawn
+         * @enum {string}
+         */
+        WorkRequestStateEnum: "accepted" | "declined" | "open" | "superseded" | "withdrawn";
+        /** @description A card of the board. */
+        WorkTask: {
+            readonly id: number;
+            readonly milestone_id: number;
+            readonly title: string;
+            readonly column: components["schemas"]["ColumnEnum"];
+            /** @description Order in its column; gaps are allowed, equal ones are in the order of ids. */
+            readonly position: number;
+            readonly assignee: components["schemas"]["AssigneeEnum"] | components["schemas"]["BlankEnum"];
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly changed_at: string;
+        };
+        WorkTaskInRequest: {
+            title: string;
+            /** @default todo */
+            column?: components["schemas"]["ColumnEnum"];
+            /** @default  */
+            assignee?: components["schemas"]["AssigneeEnum"] | components["schemas"]["BlankEnum"];
         };
     };
     responses: never;
@@ -6761,6 +7356,55 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    calendar_read: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag of before: 304 when nothing changed. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
+                };
+            };
+            /** @description No response body */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7336,6 +7980,150 @@ export interface operations {
             };
         };
     };
+    contract_bonuses: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedBonusList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_bonus: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BonusInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bonus"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     contract_cancel: {
         parameters: {
             query?: never;
@@ -7350,7 +8138,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["ContractReasonRequest"];
+                "application/json": components["schemas"]["ContractCancelRequest"];
             };
         };
         responses: {
@@ -8029,6 +8817,150 @@ export interface operations {
             };
         };
     };
+    contract_pause_request: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseAskRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkRequest"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_refund_requests: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedRefundRequestList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     contract_resume: {
         parameters: {
             query?: never;
@@ -8386,6 +9318,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedWeekList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_work_requests: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWorkRequestList"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -11849,6 +12843,176 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_calendar_feed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarFeed"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_calendar_feed_make: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarFeedMade"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_calendar_feed_revoke: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16134,6 +17298,88 @@ export interface operations {
             };
         };
     };
+    milestone_approve_part: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovePartRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Milestone"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     milestone_dispute: {
         parameters: {
             query?: never;
@@ -16158,6 +17404,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DisputeWhole"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    milestone_extension: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtensionRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkRequest"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -16298,6 +17626,232 @@ export interface operations {
             };
         };
     };
+    milestone_progress: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedProgressList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    milestone_progress_report: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Progress"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    milestone_progress_request: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressAskRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkRequest"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     milestone_refund: {
         parameters: {
             query?: never;
@@ -16322,6 +17876,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Milestone"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    milestone_refund_request: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundAskRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundRequest"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -16564,6 +18200,145 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Milestone"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    milestone_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    milestone_task_add: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkTaskInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkTask"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -17198,6 +18973,244 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refund_request_accept: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundRequest"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refund_request_refuse: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundRefusalRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundRequest"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refund_request_withdraw: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundRequest"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -19472,6 +21485,156 @@ export interface operations {
             };
         };
     };
+    task_remove: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    task_change: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedWorkTaskChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkTask"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     text_check: {
         parameters: {
             query?: never;
@@ -20203,6 +22366,248 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WeekDetail"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    work_request_accept: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WorkAnswerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkRequest"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    work_request_decline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WorkAnswerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkRequest"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    work_request_withdraw: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkRequest"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
