@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
@@ -64,8 +63,6 @@ def tokens(alice: Any, bob: Any, charlie: Any, staff: Any) -> list[dict[str, str
     for user in (charlie, alice, bob, *(staff(group) for group in GROUPS)):
         client = Client()
         client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        if user.is_staff:
-            Authenticator.objects.bulk_create([Authenticator(user=user, type=Authenticator.Type.TOTP, data={})])
         headers.append({"X-Session-Token": str(client.session.session_key)})
     return headers
 

@@ -5,3 +5,5 @@ from config.settings.services import *  # noqa: F403
 ROOT_URLCONF = "tests.load.api_urls"
 ALLOWED_HOSTS = ["127.0.0.1"]
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+# The cast signs in with a password alone.
+STAFF_SECOND_FACTOR = False

@@ -148,7 +148,12 @@ def test_any_order_of_acts_follows_the_model(alice: Any, bob: Any, staff: Any, p
                 model.do(verb, who, act)
             case.refresh_from_db()
             post = Job.objects.get(pk=proposal.job_id).state
-            assert (case.state, post, case.needs_second, case.content_held) == (model.state, model.post, model.waits, model.post == "in_review")
+            assert (case.state, post, case.needs_second, case.content_held) == (
+                model.state,
+                model.post,
+                model.waits,
+                model.post == "in_review",
+            )
             assert (case.live_key is None) == (case.state not in ("flagged", "held"))
             assert (case.claimed_by_id is None) == (model.claimed == "")
         told = Event.objects.filter(aggregate_type="trust.case", aggregate_id=case.pk).order_by("id").values_list("version", flat=True)

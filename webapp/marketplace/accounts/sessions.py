@@ -13,7 +13,7 @@ from allauth.core import context
 from allauth.idp.oidc.models import Token
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.models import Session
 from django.db import models
 from django.db.models.signals import post_delete, post_save
@@ -91,6 +91,12 @@ def end_tokens(user_id: int) -> int:
     return Token.objects.filter(user=user_id).delete()[0]
 
 
+def _on_login(sender: Any, request: Any = None, **_: Any) -> None:
+    """The sign-in itself was written down as seen: the first requests after it need not."""
+    if request is not None and request.session.session_key:
+        pace.due("session", request.session.session_key)
+
+
 def _on_logout(sender: Any, user: Any = None, **_: Any) -> None:
     if user is not None and user.pk is not None:
         end_tokens(user.pk)
@@ -116,6 +122,7 @@ def _on_session_deleted(sender: Any, instance: UserSession, **_: Any) -> None:
 
 def connect() -> None:
     """Called once by the app's config."""
+    user_logged_in.connect(_on_login, dispatch_uid="accounts.mark_seen")
     user_logged_out.connect(_on_logout, dispatch_uid="accounts.end_tokens")
     for signal in (account_signals.password_changed, account_signals.password_reset, account_signals.password_set):
         signal.connect(_on_new_password, dispatch_uid="accounts.end_sessions")
