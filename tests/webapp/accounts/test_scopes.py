@@ -1,0 +1,66 @@
+"""The one table of what programs and impersonations may do: whatever is not in it is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from marketplace.accounts import scopes
+from tests.webapp.signing import program, sign_in
+
+UNSAFE = ("post", "put", "patch", "delete")
+
+
+def routes(patterns: list[Any], before: str = "") -> list[tuple[str, str | None, Any]]:
+    """(route below api/v1/, its name, its view) of every route of the API."""
+    found = []
+    for p in patterns:
+        path = before + str(p.pattern)
+        if isinstance(p, URLResolver):
+            found += routes(p.url_patterns, path)
+        elif isinstance(p, URLPattern) and path.startswith("api/v1/"):
+            found.append((path.removeprefix("api/v1/"), p.name, getattr(p.callback, "view_class", None) or p.callback.cls))  # type: ignore[attr-defined]
+    return found
+
+
+def test_the_table_names_only_routes_that_are_there_each_once() -> None:
+    changing = {name for _, name, view in routes(get_resolver().url_patterns) if any(hasattr(view, m) for m in UNSAFE)}
+    assert scopes.WRITE | scopes.MONEY <= changing
+    assert not scopes.WRITE & scopes.MONEY
+
+
+def test_what_the_table_does_not_name_is_closed_to_every_token(alice: Any) -> None:
+    made = sign_in(alice).post("me/tokens", {"name": "All of it", "scopes": list(scopes.SCOPES)}).json()
+    holder = program(made["token"])
+    closed = 0
+    for route, name, view in routes(get_resolver().url_patterns):
+        for method in UNSAFE:
+            if hasattr(view, method) and name not in scopes.WRITE | scopes.MONEY and view.authentication_classes:
+                address = re.sub(r"<int:\w+>", "1", re.sub(r"<slug:\w+>", "nothing", route))
+                answer = holder.call(method, address)
+                assert (answer.status_code, answer.json()["code"]) == (403, "token_closed"), (method, route)
+                closed += 1
+    assert closed >= 20
+
+
+@pytest.mark.parametrize(
+    ("asked", "scope"),
+    [
+        (("GET", "jobs", "jobs"), "read"),
+        (("HEAD", "jobs", "jobs"), "read"),
+        (("POST", "jobs", "jobs"), "write"),
+        (("POST", "me/payouts", "payouts"), "money"),
+        (("POST", "something/new", "something-new"), None),
+        (("POST", "nameless", None), None),
+        (("GET", "me/tokens", "me-tokens"), None),
+        (("GET", "me/tokens/<int:token_id>", "me-token"), None),
+        (("GET", "me/tokens-of-others", "x"), "read"),
+        (("GET", "staff/groups", "staff-groups"), None),
+    ],
+    ids=["read", "head", "write", "money", "new", "nameless", "tokens", "token", "alike", "staff"],
+)
+def test_the_scope_of_a_request(asked: tuple[str, str, str | None], scope: str | None) -> None:
+    assert scopes.scope_of(*asked) == scope
