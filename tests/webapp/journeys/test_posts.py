@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -576,6 +577,39 @@ def test_what_people_write_is_kept_in_any_script(post: Callable[..., int], alice
     ):
         assert Person(alice).post(path, body).status_code == 400, path
     assert Person(alice).post("me/saved-searches", {"name": "x", "parameters": [1]}).status_code == 400
+
+
+def test_numbers_beyond_any_row_are_absent_rows(bob: Any) -> None:
+    huge, person = 2**70, Person(bob)
+    kept = person.client
+    assert person.get(f"jobs/{huge}/history").status_code == 404
+    assert person.post(f"invitations/{huge}/accept").status_code == 404
+    assert kept.put(f"/api/v1/me/saved-jobs/{huge}").status_code == 404
+    assert kept.delete(f"/api/v1/me/saved-jobs/{huge}").status_code == 204
+    assert person.get(f"me/saved-searches/{huge}").status_code == 404
+    assert person.put(f"me/shortlists/{huge}/items/{huge}", {}).status_code == 404
+
+
+def test_the_export_holds_what_people_wrote_and_kept(post: Callable[..., int], alice: Any, bob: Any, charlie: Any) -> None:
+    from marketplace.core import ports
+
+    job, draft = post(), post(publish=False, title="Draw a logo for a bakery", description="A mark that works in one colour.")
+    Person(alice).post(f"jobs/{job}/invitations", {"freelancer": bob.pk, "message": "Please!"})
+    Person(alice).post(f"jobs/{draft}/invitations", {"freelancer": bob.pk, "message": "Later."})
+    listed = Person(alice).post("me/shortlists", {"name": "Good"}).json()["id"]
+    Person(alice).put(f"me/shortlists/{listed}/items/{bob.pk}", {"note": "Mine alone."})
+    Person(bob).post("me/saved-searches", SEARCH)
+    Person(bob).client.put(f"/api/v1/me/saved-jobs/{job}")
+    of = {user: ports.personal_data.all(user_id=user.pk)["jobs.posts"] for user in (alice, bob, charlie)}
+    assert [row["id"] for row in of[alice]["posts"]] == [job, draft]
+    assert [row["message"] for row in of[alice]["invitations"]] == ["Please!", "Later."]
+    assert [row["note"] for row in of[alice]["shortlists"]] == ["Mine alone."]
+    assert [row["message"] for row in of[bob]["invitations"]] == ["Please!"], "what was not sent is not the freelancer's"
+    assert [(row["job_id"], row["kind"]) for row in of[bob]["marked_posts"]] == [(job, "saved")]
+    assert of[bob]["saved_searches"][0]["parameters"] == SEARCH["parameters"]
+    assert (of[bob]["posts"], of[bob]["shortlists"]) == ([], [])
+    assert not any(of[charlie].values())
+    json.dumps(of[alice])
 
 
 def test_expiry_runs_at_its_second(post: Callable[..., int], time_machine: Any) -> None:

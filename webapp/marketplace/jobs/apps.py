@@ -9,11 +9,12 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from marketplace.core import ports, triggers
 
-        from . import credits, events, proposal_selectors, selectors
+        from . import credits, events, personal, proposal_selectors, selectors
 
         events.connect()
         ports.client_history.register("jobs", selectors.client_history)
         ports.taxonomy.register("jobs", selectors.terms)
+        ports.personal_data.register("jobs.posts", personal.export)
         ports.file_readers.register("jobs.job", selectors.reads_file)
         ports.file_readers.register("jobs.proposal", proposal_selectors.reads_file)
         triggers.append_only("jobs_bidcreditmovement")

@@ -17,6 +17,8 @@ from marketplace.jobs import selectors, services
 from . import post_serializers as shapes
 from .views import PAGE, checked, page_of
 
+_NOTE_EXAMPLE = OpenApiExample("With a note for oneself", request_only=True, value={"note": "Fast and friendly; ask again in May."})
+
 MarkedJobPage = page_of(shapes.MarkedJob)
 SavedSearchPage = page_of(shapes.SavedSearchShape)
 ShortlistPage = page_of(shapes.ShortlistShape)
@@ -214,7 +216,13 @@ class ShortlistItemView(IdempotentMixin, APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="shortlist_put", tags=["kept"], request=shapes.ShortlistNote, responses=shapes.ShortlistItemShape)
+    @extend_schema(
+        operation_id="shortlist_put",
+        tags=["kept"],
+        request=shapes.ShortlistNote,
+        responses=shapes.ShortlistItemShape,
+        examples=[_NOTE_EXAMPLE],
+    )
     def put(self, request: Request, shortlist_id: int, freelancer_id: int) -> Response:
         one_of(selectors.shortlists_of(request.user), shortlist_id, "shortlist")
         given = checked(shapes.ShortlistNote, request.data)

@@ -21,6 +21,29 @@ from . import post_serializers as shapes
 from .serializers import Invite, Invited, JobDetail, Reason, SkillSerializer
 from .views import PAGE, checked, job_answer, page_of
 
+_CHANGE_EXAMPLE = OpenApiExample(
+    "Another description after bids",
+    response_only=True,
+    value={
+        "results": [
+            {
+                "id": 31,
+                "at": "2026-03-04T10:15:00Z",
+                "by": {"id": 7, "display_name": "Alice", "country": "DE"},
+                "state": "open",
+                "after_bids": True,
+                "before": {"description": "Three shops send their orders."},
+                "after": {"description": "Four shops send their orders."},
+            }
+        ],
+        "next": None,
+    },
+)
+_REASON_EXAMPLE = OpenApiExample(
+    "With a reason", request_only=True, value={"reason": "The budget does not fit the work: please explain it."}
+)
+_DECLINE_EXAMPLE = OpenApiExample("Another time", request_only=True, value={"reason": "I have no time until May."})
+
 JobChangePage = page_of(shapes.JobChangeShape)
 InvitationPage = page_of(shapes.InvitationShape)
 
@@ -30,7 +53,7 @@ class JobHistoryView(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="job_history", tags=["jobs"], parameters=PAGE, responses=JobChangePage)
+    @extend_schema(operation_id="job_history", tags=["jobs"], parameters=PAGE, responses=JobChangePage, examples=[_CHANGE_EXAMPLE])
     def get(self, request: Request, job_id: int) -> Response:
         page = keyset_page(request, selectors.history_of(request.user, job_id), ("-id",))
         return Response({"results": shapes.JobChangeShape(page.rows, many=True).data, "next": page.next})
@@ -91,7 +114,13 @@ class InvitationDeclineView(IdempotentMixin, APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="invitation_decline", tags=["invitations"], request=Reason, responses=shapes.InvitationShape)
+    @extend_schema(
+        operation_id="invitation_decline",
+        tags=["invitations"],
+        request=Reason,
+        responses=shapes.InvitationShape,
+        examples=[_DECLINE_EXAMPLE],
+    )
     def post(self, request: Request, invitation_id: int) -> Response:
         selectors.invitation_for(request.user, invitation_id)
         services.invitation_decline(actor=actor_of(request), invitation_id=invitation_id, **checked(Reason, request.data))
@@ -118,7 +147,7 @@ class _Judgement(IdempotentMixin, APIView):
 class JobHoldView(_Judgement):
     """Open → in review, while staff look at it; bids wait."""
 
-    @extend_schema(operation_id="job_hold", tags=["staff"], request=shapes.StaffReason, responses=JobDetail)
+    @extend_schema(operation_id="job_hold", tags=["staff"], request=shapes.StaffReason, responses=JobDetail, examples=[_REASON_EXAMPLE])
     def post(self, request: Request, job_id: int) -> Response:
         return self.judge(request, job_id, services.job_hold)
 
@@ -126,7 +155,7 @@ class JobHoldView(_Judgement):
 class JobClearView(_Judgement):
     """In review → open, with the days it had left."""
 
-    @extend_schema(operation_id="job_clear", tags=["staff"], request=shapes.StaffReason, responses=JobDetail)
+    @extend_schema(operation_id="job_clear", tags=["staff"], request=shapes.StaffReason, responses=JobDetail, examples=[_REASON_EXAMPLE])
     def post(self, request: Request, job_id: int) -> Response:
         return self.judge(request, job_id, services.job_clear)
 
@@ -134,7 +163,7 @@ class JobClearView(_Judgement):
 class JobRemoveView(_Judgement):
     """Take a post down; its live bids end."""
 
-    @extend_schema(operation_id="job_remove", tags=["staff"], request=shapes.StaffReason, responses=JobDetail)
+    @extend_schema(operation_id="job_remove", tags=["staff"], request=shapes.StaffReason, responses=JobDetail, examples=[_REASON_EXAMPLE])
     def post(self, request: Request, job_id: int) -> Response:
         return self.judge(request, job_id, services.job_remove)
 
@@ -142,7 +171,7 @@ class JobRemoveView(_Judgement):
 class JobRestoreView(_Judgement):
     """Removed → open, because the removal was wrong; with the days it had left."""
 
-    @extend_schema(operation_id="job_restore", tags=["staff"], request=shapes.StaffReason, responses=JobDetail)
+    @extend_schema(operation_id="job_restore", tags=["staff"], request=shapes.StaffReason, responses=JobDetail, examples=[_REASON_EXAMPLE])
     def post(self, request: Request, job_id: int) -> Response:
         return self.judge(request, job_id, services.job_restore)
 
@@ -172,7 +201,13 @@ class SkillRenameView(IdempotentMixin, APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="skill_rename", tags=["staff"], request=shapes.SkillRename, responses=SkillSerializer)
+    @extend_schema(
+        operation_id="skill_rename",
+        tags=["staff"],
+        request=shapes.SkillRename,
+        responses=SkillSerializer,
+        examples=[OpenApiExample("Its new name", request_only=True, value={"name": "Airtable Bases", "reason": "The maker renamed it."})],
+    )
     def post(self, request: Request, slug: str) -> Response:
         require_staff(actor_of(request), "taxonomy_change")
         skill = services.skill_rename(actor=actor_of(request), slug=slug, **checked(shapes.SkillRename, request.data))
