@@ -211,14 +211,15 @@ def test_only_freelancers_have_credits_and_everybody_reads_the_rule(alice: Any, 
 def test_bids_sent_at_once_never_spend_more_than_there_is(committed_db: None, post: Any, bid: Any, bob: Any) -> None:
     if connection.vendor != "mysql":
         pytest.skip("SQLite has one writer at a time: no such race")
-    rule(10)
+    rule(14)
+    bid(post())  # opens the account, so that the rivals meet at its row
     jobs = [post(title=f"Post number {n} of its own kind", description=f"{n} " * 30 + "different words each time.") for n in range(5)]
     outcomes = at_once(*[lambda job=job: bid(job) for job in jobs])
     sent = [o for o in outcomes if isinstance(o, Proposal)]
     refused = [o.code for o in outcomes if isinstance(o, Conflict)]
     assert (len(sent), refused) == (2, ["bid_credits_short"] * 3), outcomes
     account = BidCreditAccount.objects.get(pk=bob.pk)
-    assert (account.balance, [m[1] for m in movements(bob)], account.movements) == (2, [10, -4, -4], 3)
+    assert (account.balance, [m[1] for m in movements(bob)], account.movements) == (2, [14, -4, -4, -4], 4)
 
 
 def test_a_month_filled_by_two_clocks_at_once_is_filled_once(committed_db: None, post: Any, bid: Any, bob: Any) -> None:
