@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from marketplace.core.errors import NotFound
@@ -24,7 +25,9 @@ _SALT = "trust.appeal"
 def cases_for(actor: Actor) -> QuerySet[Case]:
     """Every case, with how many reported it. Raises NotAllowed("staff_only")."""
     require_staff(actor, "moderation_decide")
-    return Case.objects.annotate(report_count=Count("reports")).select_related("about", "claimed_by")
+    # a subquery, so that a page counts for its own rows only
+    reports = Report.objects.filter(case=OuterRef("pk")).order_by().values("case").annotate(n=Count("pk")).values("n")
+    return Case.objects.annotate(report_count=Coalesce(Subquery(reports), 0)).select_related("about", "claimed_by")
 
 
 def queue(actor: Actor, *, waits_for: str = "", now: datetime) -> QuerySet[Case]:

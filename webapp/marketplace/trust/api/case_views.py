@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import status
@@ -114,7 +114,7 @@ class DecisionAppealView(IdempotentMixin, APIView):
 class LetterDecisionView(IdempotentMixin, APIView):
     """A decision by the link of its letter, without signing in: a suspended person can read and appeal too."""
 
-    authentication_classes: ClassVar[list[Any]] = []
+    authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
 
     @extend_schema(operation_id="letter_decision", tags=TAG, auth=[], responses={200: shapes.DecisionSerializer, 404: Error})

@@ -259,7 +259,8 @@ def _spelled_numbers(t: Tokens) -> Iterator[Finding]:
             continue
         before = t.skip_blank(i - 1, -1)
         first = before if t.kind(before) == DIGITS and len(t.word(before)) <= 4 else i
-        digits, j, end, said = [], first, i, 0
+        digits: list[str] = []
+        j, end, said = first, i, 0
         while j - i < 48 and len(digits) < 16:
             word = t.word(j)
             if word in known.DIGIT_WORDS:
@@ -305,7 +306,8 @@ def _link(t: Tokens, i: int) -> int | None:
         if t.kind(end) not in (WORD, DIGITS):
             return None
     else:
-        end, labels = i, []
+        labels: list[str] = []
+        end = i
         while len(labels) < 5:
             after, label = _label(t, end)
             if not label:
