@@ -22,6 +22,8 @@ from marketplace.core.money import Money
 from marketplace.payments.selectors import held
 from tests.webapp.hours_cast import DAY, SECOND, fresh, go_to, past, usd, utc, weeks
 
+#: the books are checked after every test of this folder, also after those that only count
+pytestmark = pytest.mark.django_db
 MINUTES, RATES = st.integers(0, 7 * 1440), st.integers(1, 10**9)
 
 

@@ -134,7 +134,7 @@ def _paused_minutes(contract: Contract, day: date) -> int:
     opens, shuts = calendar.begins(day), calendar.begins(day) + calendar.WEEK / 7
     for event in history.order_by("id"):
         if event.kind == "contract.pause":
-            since = event.occurred_at
+            since = since or event.occurred_at  # staff may take over a pause that the sides agreed on
         elif since is not None:
             seconds += max(0.0, (min(event.occurred_at, shuts) - max(since, opens)).total_seconds())
             since = None

@@ -119,13 +119,14 @@ def _set_apart(contract: Contract, sheet: Timesheet, amount: int, actor: User) -
         give_back_part(contract, week, amount, part="questioned", **rule)
     payments.hold(contract_id=contract.pk, milestone_id=apart.pk, payer_id=contract.client_id, amount=Money(amount, week.currency), **rule)
     apart.funded_at, apart.started_at, apart.submitted_at = week.funded_at, week.started_at, week.submitted_at
+    apart.held_since = week.held_since  # its age is that of the client's payment
     move(
         apart,
         MILESTONE,
         "hold_questioned",
         role="client",
         actor_id=actor.pk,
-        also=["funded_at", "started_at", "submitted_at"],
+        also=["funded_at", "held_since", "started_at", "submitted_at"],
         extra={"amount_minor": amount, "currency": week.currency},
     )
     return Timesheet.objects.create(
