@@ -107,7 +107,7 @@ def beside_the_work(alice: Any, contract: Any) -> dict[str, int]:  # noqa: F811
 @pytest.fixture
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
-    from marketplace.accounts.models import Impersonation, ProfileEntry
+    from marketplace.accounts.models import DataExport, Impersonation, ProfileEntry
     from marketplace.contracts.models import CounterOffer
     from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
@@ -155,6 +155,14 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         **entries,
         "clients": alice.pk,
         "counter-offers": counter.pk,
+        "exports": DataExport.objects.create(
+            user=bob,
+            state="ready",
+            requested_at=dispute.opened_at,
+            due_at=dispute.opened_at,
+            expires_at=dispute.opened_at + timedelta(days=7),
+            stored_as=_stored(),
+        ).pk,
         "freelancers": bob.pk,
         "users": bob.pk,
         "people": bob.pk,

@@ -274,6 +274,8 @@ CELERY_BEAT_SCHEDULE = {
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
     "end-impersonations": {"task": "marketplace.accounts.tasks.end_due_impersonations", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
+    "sweep-exports": {"task": "marketplace.accounts.tasks.sweep_exports", "schedule": 60.0},
+    "close-accounts": {"task": "marketplace.accounts.tasks.close_due", "schedule": 60.0},
     "flush-activity": {"task": "marketplace.activity.tasks.flush", "schedule": 5.0},
     "send-letters": {"task": "marketplace.notifications.tasks.send_letters", "schedule": 15.0},
     "ledger-check": {"task": "marketplace.payments.tasks.ledger_check", "schedule": crontab(minute="17")},
@@ -348,6 +350,9 @@ FEE_TAX_BPS = 0
 FX_SPREAD_BPS = 100
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24
+DATA_EXPORT_DAYS = 7
+DATA_EXPORTS_PER_DAY = 3
+CLOSING_GRACE_DAYS = 14
 SEARCH_DIR = VAR / "search"
 BUNDLES = Path(os.environ.get("OPENLANCE_BUNDLES", VAR / "bundles"))
 # a list of recommendations that takes the model longer is answered by the documented rules

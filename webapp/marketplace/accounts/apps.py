@@ -9,9 +9,11 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from marketplace.core import ports
 
-        from . import groups, schema, selectors, sessions
+        from . import groups, personal, schema, selectors, sessions
 
         sessions.connect()
         schema.register()
         ports.file_readers.register("accounts.profile", selectors.reads_file)
         post_migrate.connect(groups.lay_after_migrate, sender=self, dispatch_uid="accounts.groups")
+        ports.personal_data.register("accounts", personal.exported)
+        ports.closing_obstacles.register("accounts", personal.obstacles)

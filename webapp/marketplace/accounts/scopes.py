@@ -105,7 +105,7 @@ MONEY = frozenset(
     }
 )
 #: where even reading is closed: security settings, staff's desks, whole copies of an account
-CLOSED = ("me/tokens", "me/sessions", "me/export", "me/closing", "me/close", "staff/", "audit")
+CLOSED = ("me/tokens", "me/sessions", "me/exports", "me/close", "staff/", "audit")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

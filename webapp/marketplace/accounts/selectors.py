@@ -11,7 +11,7 @@ from django.db.models import Count, QuerySet
 from marketplace.core.policies import Actor, one_of, require_staff
 
 from .completeness import Hint, hints
-from .models import ClientProfile, FreelancerProfile, FreelancerSkill, ProfileEntry, Suspension, User
+from .models import AccountClosing, ClientProfile, FreelancerProfile, FreelancerSkill, ProfileEntry, Suspension, User
 from .policies import PUBLIC_FILES, audience_of
 
 
@@ -43,6 +43,12 @@ def users_by_id(user_ids: Iterable[int]) -> dict[int, User]:
     """Users with both profiles loaded, by id; one query."""
     rows = User.objects.filter(pk__in=set(user_ids)).select_related("client_profile", "freelancer_profile")
     return {u.pk: u for u in rows}
+
+
+def accounts_that_left(user_ids: Iterable[int]) -> set[int]:
+    """Those of the users whose accounts were closed by their owners, for good."""
+    left = AccountClosing.objects.filter(user__in=set(user_ids), state__in=("shut", "erased"))
+    return set(left.values_list("user_id", flat=True))
 
 
 def user_with_profiles(user_id: int) -> User:

@@ -6,20 +6,26 @@ the wall clock, like the session store.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from allauth.account import signals as account_signals
-from allauth.core import context
+from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
+from allauth.core import context, ratelimit
 from allauth.idp.oidc.models import Token
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
 
 from marketplace.core import events
+from marketplace.core.errors import NotAllowed
 from marketplace.core.policies import one_of
 from marketplace.core.transactions import unit_of_work
 
@@ -95,6 +101,27 @@ def _on_login(sender: Any, request: Any = None, **_: Any) -> None:
     """The sign-in itself was written down as seen: the first requests after it need not."""
     if request is not None and request.session.session_key:
         pace.due("session", request.session.session_key)
+
+
+def require_person(request: Request, password: str | None) -> None:
+    """Make sure that it is the person who asks: by their password, or by a re-authentication of this session that is still fresh (allauth's
+    ACCOUNT_REAUTHENTICATION_TIMEOUT; the way for accounts without a password).
+
+    Raises NotAllowed("password_wrong") and NotAllowed("reauthentication_required"), Throttled after too many wrong passwords.
+    """
+    user: Any = request.user
+    if password is None:
+        session = request.auth if isinstance(request.auth, SessionBase) else request._request.session
+        shown: Any = SimpleNamespace(user=user, session=session)
+        if not did_recently_reauthenticate(shown):
+            raise NotAllowed(
+                "reauthentication_required", "Send your password, or confirm that it is you (re-authenticate) and send this again."
+            )
+        return
+    if not ratelimit.consume(request._request, action="reauthenticate", user=user):
+        raise Throttled(wait=60)
+    if not user.check_password(password):
+        raise NotAllowed("password_wrong", "The password is not right. Nothing was changed.")
 
 
 def _on_logout(sender: Any, user: Any = None, **_: Any) -> None:

@@ -8,7 +8,9 @@ class ContractsConfig(AppConfig):
     def ready(self) -> None:
         from marketplace.core import ports
 
-        from . import events, selectors  # noqa: F401  (events registers its handlers)
+        from . import events, personal, selectors  # noqa: F401  (events registers its handlers)
 
         ports.client_history.register("contracts", selectors.client_history)
         ports.file_readers.register("contracts", selectors.reads_file)
+        ports.personal_data.register("contracts", personal.exported)
+        ports.closing_obstacles.register("contracts", personal.obstacles)

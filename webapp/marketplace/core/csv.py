@@ -42,14 +42,17 @@ def _is_formula(text: str) -> bool:
     return False
 
 
+def csv_line(values: Sequence[Any]) -> str:
+    """One line of such a file, with its line end: for files that are too large to be made as one text. Cells as in csv_text."""
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\r\n").writerow([_cell(value) for value in values])
+    return out.getvalue()
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Text of a CSV file (RFC 4180, CRLF, to be encoded as UTF-8) with one line for the header and one for each row.
 
     A text that a spreadsheet could take for a formula gets an apostrophe before it, also when quotes or white space hide its beginning. Numbers
     (int, float, Decimal) stay numbers, None is empty, times are ISO 8601, lists and mappings JSON.
     """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_cell(name) for name in header])
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
+    return "".join(csv_line(line) for line in (header, *rows))

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+from .personal import Obstacle, Part
+
 T = TypeVar("T")
 
 
@@ -61,8 +63,10 @@ class Term:
 taxonomy: Port[tuple[Term, ...]] = Port("taxonomy", ())
 #: asked at sign-up, job post, proposal, message, payment and payout: (act=, actor_id=, subject_type=, subject_id=)
 fraud_decision: Port[FraudDecision] = Port("fraud_decision", FraudDecision())
-#: what one app adds to a person's data export: (user_id=) → mapping of file name to rows
-personal_data: Port[dict[str, Any]] = Port("personal_data", {})
+#: what one app adds to a person's data export: (user_id=) → name of a list to core.personal.Part
+personal_data: Port[dict[str, Part]] = Port("personal_data", {})
+#: what keeps a person's account from being closed now: (user_id=) → the obstacles, empty when there is none
+closing_obstacles: Port[list[Obstacle]] = Port("closing_obstacles", [])
 #: what a profile shows of a person's reviews, answered by trust: (user_id=)
 rating_of: Port[dict[str, Any]] = Port("rating_of", {})
 #: the same numbers for many at once, answered by trust in a constant number of queries: (user_ids=) → user id to numbers; those without

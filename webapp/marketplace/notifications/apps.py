@@ -6,4 +6,8 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        from . import events  # noqa: F401  (registers its handlers)
+        from marketplace.core import ports
+
+        from . import events, personal  # noqa: F401  (registers its handlers)
+
+        ports.personal_data.register("notifications", personal.exported)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marketplace.accounts.models import User
+from marketplace.accounts.selectors import accounts_that_left
 from marketplace.core import clock
 from marketplace.core.checks import Checks
 from marketplace.core.models import Event
@@ -27,10 +28,12 @@ def _languages(user_ids: list[int]) -> dict[int, str]:
 @unit_of_work
 def tell(*, event: Event) -> int:
     """Put an event into the inboxes of those it concerns, in their language, with a letter where they want one; once a person however often it
-    is delivered. Returns how many were new.
+    is delivered, and nobody whose account is closed. Returns how many were new.
     """
     new = 0
-    for notice in notices(event, _languages):
+    found = notices(event, _languages)
+    gone = accounts_that_left([n.user_id for n in found])
+    for notice in (n for n in found if n.user_id not in gone):
         item, created = InboxItem.objects.get_or_create(
             user_id=notice.user_id,
             event_id=event.pk,

@@ -9,9 +9,9 @@ class PaymentsConfig(AppConfig):
     label = "payments"
 
     def ready(self) -> None:
-        from marketplace.core import bulk
+        from marketplace.core import bulk, ports
 
-        from . import payouts, seeds
+        from . import payouts, personal, seeds
         from .ledger import triggers
 
         def allow(*, actor: Any, pk: int, reason: str) -> None:
@@ -27,3 +27,5 @@ class PaymentsConfig(AppConfig):
 
         triggers.register()
         post_migrate.connect(seeds.after_migrate, sender=self, dispatch_uid="payments.seeds")
+        ports.personal_data.register("payments", personal.exported)
+        ports.closing_obstacles.register("payments", personal.obstacles)

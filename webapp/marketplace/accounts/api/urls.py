@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import access, section_views, staff, views
+from . import access, leaving_views, section_views, staff, views
 from . import section_shapes as shapes
 
 _SECTIONS = {
@@ -26,6 +26,11 @@ urlpatterns = [
     path("me/freelancer-profile", views.FreelancerProfileView.as_view(), name="me-freelancer-profile"),
     path("me/freelancer-profile/completeness", section_views.CompletenessView.as_view(), name="me-freelancer-completeness"),
     *_section_routes,
+    path("me/exports", leaving_views.ExportsView.as_view(), name="me-exports"),
+    path("me/exports/<int:export_id>", leaving_views.ExportView.as_view(), name="me-export"),
+    path("me/exports/<int:export_id>/download", leaving_views.ExportDownloadView.as_view(), name="me-export-download"),
+    path("me/close", leaving_views.CloseView.as_view(), name="me-close"),
+    path("me/close/cancel", leaving_views.CloseCancelView.as_view(), name="me-close-cancel"),
     path("freelancers/<int:user_id>", views.FreelancerView.as_view(), name="freelancer"),
     path("clients/<int:user_id>", views.ClientView.as_view(), name="client"),
     path("staff/certifications", section_views.CertificationQueueView.as_view(), name="staff-certifications"),
