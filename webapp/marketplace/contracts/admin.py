@@ -6,7 +6,8 @@ from django.contrib import admin
 
 from marketplace.core.admin import ClosedInline, StaffAdmin
 
-from .models import Contract, Milestone, Submission
+from .hours_models import TimeEntry, Timesheet
+from .models import Contract, CounterOffer, Milestone, Submission
 
 
 class MilestoneInline(ClosedInline):
@@ -41,3 +42,23 @@ class SubmissionAdmin(StaffAdmin):
     list_display = ("id", "milestone", "version", "submitted_at", "change_requested_at")
     list_select_related = ("milestone",)
     search_fields = ("=milestone__id",)
+
+
+class TimeEntries(ClosedInline):
+    model = TimeEntry
+
+
+@admin.register(Timesheet)
+class TimesheetAdmin(StaffAdmin):
+    list_display = ("id", "contract", "week_start", "part", "minutes", "cap_minutes", "closes_at", "closed_at")
+    list_select_related = ("contract",)
+    search_fields = ("=contract__id",)
+    inlines = (TimeEntries,)
+
+
+@admin.register(CounterOffer)
+class CounterOfferAdmin(StaffAdmin):
+    list_display = ("id", "contract", "state", "total_minor", "made_at", "decided_at")
+    list_select_related = ("contract",)
+    list_filter = ("state",)
+    search_fields = ("=contract__id",)

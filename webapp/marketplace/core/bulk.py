@@ -50,10 +50,20 @@ ACTS: dict[str, Act] = {}
 
 
 def register(name: str, act: Act) -> None:
+    """Make an act known; called once an app, in AppConfig.ready. Raises KeyError for an unknown permission."""
     STAFF_ACTIONS[act.action]
-    if name in ACTS and ACTS[name] is not act and ACTS[name].work is not act.work:
+    if name in ACTS:
         raise RuntimeError(f"two bulk acts named {name!r}")
     ACTS[name] = act
+
+
+def by(service: Callable[..., Any], parameter: str) -> Callable[..., Any]:
+    """`work` out of a service that takes its object's id as `parameter`, beside actor and reason."""
+
+    def work(*, actor: Any, pk: int, reason: str) -> Any:
+        return service(actor=actor, reason=reason, **{parameter: pk})
+
+    return work
 
 
 @unit_of_work

@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from marketplace.core.admin import ClosedInline, StaffAdmin
 
-from .models import Category, Invitation, Job, JobSkill, Proposal, Skill, SkillAlias
+from .models import BidCreditAccount, BidCreditMovement, Category, Invitation, Job, JobSkill, Proposal, Skill, SkillAlias
 
 
 class JobSkills(ClosedInline):
@@ -20,6 +20,7 @@ class JobAdmin(StaffAdmin):
     list_select_related = ("client", "category")
     search_fields = ("=id", "=client__id")
     inlines = (JobSkills,)
+    bulk_acts = ("job_hold", "job_clear", "job_remove", "job_restore")
 
 
 @admin.register(Proposal)
@@ -28,6 +29,20 @@ class ProposalAdmin(StaffAdmin):
     list_filter = ("state",)
     list_select_related = ("job", "freelancer")
     search_fields = ("=id", "=job__id")
+
+
+class BidCreditMovements(ClosedInline):
+    model = BidCreditMovement
+    fields = ("number", "kind", "change", "balance", "proposal", "rule", "at")
+    ordering = ("-number",)
+
+
+@admin.register(BidCreditAccount)
+class BidCreditAccountAdmin(StaffAdmin):
+    list_display = ("freelancer", "balance", "next_grant_at")
+    list_select_related = ("freelancer",)
+    search_fields = ("=freelancer__id",)
+    inlines = (BidCreditMovements,)
 
 
 @admin.register(Category, Skill, SkillAlias, Invitation)

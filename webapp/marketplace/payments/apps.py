@@ -1,5 +1,3 @@
-from typing import Any
-
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
@@ -14,15 +12,17 @@ class PaymentsConfig(AppConfig):
         from . import payouts, personal, seeds
         from .ledger import triggers
 
-        def allow(*, actor: Any, pk: int, reason: str) -> None:
-            payouts.payout_allow(actor=actor, payout_id=pk, reason=reason)
-
-        def refuse(*, actor: Any, pk: int, reason: str) -> None:
-            payouts.payout_refuse(actor=actor, payout_id=pk, reason=reason)
-
-        bulk.register("payout_allow", bulk.Act("Let held payouts go", "payout_decide", "payments.payout", allow))
         bulk.register(
-            "payout_refuse", bulk.Act("Refuse payouts; the money goes back to the balance", "payout_decide", "payments.payout", refuse)
+            "payout_allow", bulk.Act("Let held payouts go", "payout_decide", "payments.payout", bulk.by(payouts.payout_allow, "payout_id"))
+        )
+        bulk.register(
+            "payout_refuse",
+            bulk.Act(
+                "Refuse payouts; the money goes back to the balance",
+                "payout_decide",
+                "payments.payout",
+                bulk.by(payouts.payout_refuse, "payout_id"),
+            ),
         )
 
         triggers.register()
