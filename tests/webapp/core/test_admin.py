@@ -87,8 +87,8 @@ def test_acts_are_offered_to_those_who_may_do_them_only(staff: Any, payout: Payo
 
 def test_settings_are_changed_within_their_bounds_with_a_reason(staff: Any) -> None:
     client = signed_in(staff("admin"))
-    assert b"AUTO_APPROVE_DAYS" in client.get(reverse("admin:core_featuresetting_changelist")).content
-    row = FeatureSetting.objects.get(name="AUTO_APPROVE_DAYS")
+    assert b"OFFER_EXPIRES_DAYS" in client.get(reverse("admin:core_featuresetting_changelist")).content
+    row = FeatureSetting.objects.get(name="OFFER_EXPIRES_DAYS")
     at = reverse("admin:core_featuresetting_change", args=[row.pk])
     assert client.get(at).status_code == 200
     assert client.post(at, {"value": "99", "reason": "r"}).status_code == 200

@@ -15,6 +15,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 
+from marketplace.core import features
 from marketplace.core.checks import UNPRINTABLE
 
 from . import second_factor
@@ -26,6 +27,9 @@ EMAIL_LENGTH = 191  # of User.email: what a unique utf8mb4 index of MySQL holds
 
 class AccountAdapter(DefaultAccountAdapter):
     """Sign-up by e-mail; the display name starts as what stands before the @ and can be changed."""
+
+    def is_open_for_signup(self, request: Any) -> bool:
+        return bool(features.value("SIGN_UP_OPEN"))
 
     def clean_email(self, email: str) -> str:
         email = super().clean_email(email)

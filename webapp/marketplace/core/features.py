@@ -3,7 +3,8 @@
 A feature's value is the one staff put, else the setting of its name. A change counts for what begins afterwards: deadlines that are written on
 rows stay as they were promised.
 
-Belongs here: what may be changed, within which bounds, by whom. Not here: prices (payments.FeeSchedule has versions) and secrets (environment).
+Belongs here: what may be changed, within which bounds, by whom. Not here: prices (payments.FeeSchedule has versions), terms that running contracts
+promise both sides (silence, clearing, reviews: they change with the installation only), and secrets (environment).
 """
 
 from __future__ import annotations
@@ -42,9 +43,7 @@ FEATURES: dict[str, Feature] = {
     "FUNDING_OPEN": Feature("Clients can fund milestones."),
     "PAYOUTS_OPEN": Feature("Freelancers can ask for payouts."),
     "JOB_OPEN_DAYS": Feature("Days until an open post expires.", 1, 180),
-    "AUTO_APPROVE_DAYS": Feature("Days of silence after which submitted work is approved.", 3, 60),
-    "CLEARING_DAYS": Feature("Days until released money can be paid out.", 0, 30),
-    "REVIEW_WINDOW_DAYS": Feature("Days after a contract's end in which both sides may review.", 3, 60),
+    "OFFER_EXPIRES_DAYS": Feature("Days for which an offer stands.", 1, 60),
     "FIRST_PAYOUT_HOLD_HOURS": Feature("Hours for which a person's first payout is held.", 0, 240),
     "QUOTE_MINUTES": Feature("Minutes for which a quote's rate stands.", 1, 60),
 }

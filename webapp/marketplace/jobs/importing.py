@@ -13,11 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError
 
 from marketplace.accounts.importing import import_client_ensure
-from marketplace.core import clock, events
+from marketplace.core import clock, events, features
 from marketplace.core.errors import InvalidInput
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
@@ -268,7 +267,7 @@ def _publish(post: ImportedPost, source: str, client_id: int, category_id: int, 
         source_published_at=post.published_at,
         created_at=now,
         opened_at=now,
-        expires_at=now + timedelta(days=settings.JOB_OPEN_DAYS),
+        expires_at=now + timedelta(days=features.number("JOB_OPEN_DAYS")),
     )
     JobSkill.objects.bulk_create([JobSkill(job=job, skill_id=pk) for pk in dict.fromkeys(terms.skills[slug] for slug in mentions.skills)])
     events.record(

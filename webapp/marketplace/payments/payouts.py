@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from marketplace.accounts.selectors import is_suspended
-from marketplace.core import audit, clock, events, ports
+from marketplace.core import audit, clock, events, features, ports
 from marketplace.core.errors import IdempotencyConflict, NotAllowed, NotFound, Unavailable
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, require
@@ -62,6 +61,9 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
     try:
         with transaction.atomic():
             payout.save(force_insert=True)
+            features.require_on(
+                "PAYOUTS_OPEN", "Payouts cannot be asked for at the moment. Your balance stays as it is: please try again later."
+            )
             events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
             _post(payout, "payout_request", actor.pk, "payee_request")
             _hold_if_risky(payout)
@@ -83,7 +85,7 @@ def _hold_if_risky(payout: Payout) -> None:
         payout.hold_reason = (decision.reasons or ("risk",))[0][:64]
     elif not Payout.objects.filter(payee_id=payout.payee_id, state="paid").exists():
         payout.hold_reason = "first_payout"
-        payout.held_until = clock.now() + timedelta(hours=settings.FIRST_PAYOUT_HOLD_HOURS)
+        payout.held_until = clock.now() + timedelta(hours=features.number("FIRST_PAYOUT_HOLD_HOURS"))
     if payout.hold_reason:
         also = ["hold_reason", "held_until"]
         move(payout, PAYOUT, "hold", role="system", actor_id=None, also=also, reason=payout.hold_reason)

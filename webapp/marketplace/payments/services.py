@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Sum
 
-from marketplace.core import clock
+from marketplace.core import clock, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 
@@ -108,7 +108,7 @@ def quote_make(*, gross: Money, payee_currency: str, fee_schedule: str | None = 
         fx_rate=None if rate is None else f"{rate.rate.normalize():f}",
         spread_bps=0 if rate is None else rate.spread_bps,
         clears_in_days=settings.CLEARING_DAYS,
-        expires_at=clock.now() + timedelta(minutes=settings.QUOTE_MINUTES),
+        expires_at=clock.now() + timedelta(minutes=features.number("QUOTE_MINUTES")),
     )
 
 

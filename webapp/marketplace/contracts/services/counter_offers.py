@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from marketplace.accounts.models import User
-from marketplace.core import clock, events
+from marketplace.core import clock, events, features
 from marketplace.core.checks import Checks
 from marketplace.core.errors import Conflict
 from marketplace.core.money import Money
@@ -81,7 +81,7 @@ def counter_offer_accept(*, actor: User, counter_offer_id: int) -> CounterOffer:
     lay_terms(contract, agreed, now)
     offer.revision += 1
     offer.quote, offer.made_at = quote_of(quote, agreed), now
-    offer.expires_at = offer.open_until = now + timedelta(days=settings.OFFER_EXPIRES_DAYS)
+    offer.expires_at = offer.open_until = now + timedelta(days=features.number("OFFER_EXPIRES_DAYS"))
     offer.save()
     after = {"total_minor": contract.total_minor, "revision": offer.revision, "counter_offer_id": counter.pk}
     events.record(aggregate=contract, kind="contract.change_offer", actor_id=actor.pk, before=before, after=after)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from marketplace.accounts.models import User
-from marketplace.core import clock, events
+from marketplace.core import clock, events, features
 from marketplace.core.errors import Conflict
 from marketplace.core.models import Event
 from marketplace.core.money import Money
@@ -43,6 +43,7 @@ def milestone_fund(
     """
     milestone = milestone_for(actor, milestone_id)
     policies.require_role(milestone.contract, actor, "client", "milestone_fund")
+    features.require_on("FUNDING_OPEN", "Milestones cannot be funded at the moment. Nothing was charged: please try again later.")
     if provider == WALLET:
         return None, _fund_from_wallet(actor=actor, milestone_id=milestone_id)
     key = f"milestone:{milestone_id}:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import F
 
 from marketplace.accounts.models import User
-from marketplace.core import clock, events
+from marketplace.core import clock, events, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.models import DeletedRow
 from marketplace.core.money import Money
@@ -76,7 +75,7 @@ def offer_make(
         hours_agree(contract, weekly_cap_minutes=weekly_cap_minutes, rate_minor=proposal.amount_minor)
     lay_terms(contract, agreed, now)
     quote = quote_make(gross=_gross(contract), payee_currency=contract.payee_currency, fee_schedule=contract.fee_schedule)
-    until = now + timedelta(days=settings.OFFER_EXPIRES_DAYS)
+    until = now + timedelta(days=features.number("OFFER_EXPIRES_DAYS"))
     Offer.objects.create(contract=contract, quote=quote_of(quote, agreed), made_at=now, expires_at=until, open_until=until)
     events.record(
         aggregate=contract,

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-
 from marketplace.accounts.models import User
 from marketplace.accounts.selectors import client_profile_of
-from marketplace.core import clock, events, files, ports
+from marketplace.core import clock, events, features, files, ports
 from marketplace.core.errors import Conflict, NotAllowed
 from marketplace.core.models import DeletedRow
 from marketplace.core.policies import require
@@ -112,6 +110,7 @@ def job_publish(*, actor: User, job_id: int, confirm_duplicate: bool = False) ->
     job = own_job_locked(actor, job_id)
     if job.state != "draft":
         raise Conflict("job_publish_impossible", f"This job is {job.state.replace('_', ' ')}: only a draft can be published.")
+    features.require_on("POSTING_OPEN", "Posts cannot be published at the moment. Your draft is kept: please try again later.")
     refuse_twin(job, _ON_SHOW, confirmed=confirm_duplicate)
     decision = ports.fraud_decision.first(act="job_post", actor_id=actor.pk, subject_type="job", subject_id=job.pk)
     if decision.verdict == "block":
@@ -163,15 +162,19 @@ def job_expire(*, job_id: int) -> bool:
         return False
     if Proposal.objects.filter(job=job, state="offered").exists():
         return False
-    end_job(job, "expire", role="system", actor_id=None, reason=f"open for {settings.JOB_OPEN_DAYS} days")
+    end_job(job, "expire", role="system", actor_id=None, reason=f"open for {_days_open(job)} days")
     end_live_proposals(job, "expire", "The post expired.", actor_id=None)
     return True
+
+
+def _days_open(job: Job) -> int:
+    return (job.expires_at - job.opened_at).days if job.expires_at and job.opened_at else features.number("JOB_OPEN_DAYS")
 
 
 def open_job(job: Job, action: str, role: str, actor_id: int | None, *, also: Sequence[str] = (), reason: str = "") -> None:
     """Open the locked post from now on for JOB_OPEN_DAYS days, and send the invitations that waited for it."""
     job.opened_at = clock.now()
-    job.expires_at = job.opened_at + timedelta(days=settings.JOB_OPEN_DAYS)
+    job.expires_at = job.opened_at + timedelta(days=features.number("JOB_OPEN_DAYS"))
     move(job, JOB, action, role=role, actor_id=actor_id, reason=reason, also=["opened_at", "expires_at", *also])
     send_waiting(job)
 

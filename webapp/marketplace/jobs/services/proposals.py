@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from marketplace.accounts.models import User
 from marketplace.accounts.selectors import freelancer_profile_of
-from marketplace.core import clock, events, files, ports
+from marketplace.core import clock, events, features, files, ports
 from marketplace.core.errors import Conflict, InvalidInput, NotAllowed
 from marketplace.core.money import Money
 from marketplace.core.policies import one_of, require
@@ -76,6 +76,7 @@ def proposal_submit(
     now = clock.now()
     if job.state != "open" or (job.expires_at is not None and job.expires_at <= now):
         raise Conflict("job_not_open", "This post takes no proposals any more.")
+    features.require_on("PROPOSALS_OPEN", "Proposals cannot be sent at the moment. Please keep your text and try again later.")
     live_key = f"{job.pk}:{actor.pk}"
     if Proposal.objects.filter(live_key=live_key).exists():
         raise _second_bid()
