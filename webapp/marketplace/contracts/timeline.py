@@ -253,9 +253,9 @@ def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], w
     """`weeks` leads from a week's id to its milestone's."""
     of = _aggregates(contract, titles, weeks)
     wanted = Q(pk__in=())
-    for label, about in of.items():
-        if about:
-            wanted |= Q(aggregate_type=label, aggregate_id__in=list(about))
+    for label, ids in of.items():
+        if ids:
+            wanted |= Q(aggregate_type=label, aggregate_id__in=list(ids))
     found = []
     for event in sorted(Event.objects.filter(wanted), key=lambda e: e.pk):
         milestone_id = of[event.aggregate_type][event.aggregate_id]
