@@ -184,7 +184,7 @@ class QuestionSerializer(serializers.Serializer):
 
 
 class WeekQuestionSerializer(serializers.Serializer):
-    questions = QuestionSerializer(many=True, allow_empty=False, max_length=MOST_ENTRIES)
+    questions = QuestionSerializer(many=True, allow_empty=False, max_length=MOST_ENTRIES)  # type: ignore[call-arg]
 
 
 class AnswerSerializer(serializers.Serializer):
@@ -196,4 +196,4 @@ class AnswerSerializer(serializers.Serializer):
 
 
 class WeekAnswerSerializer(serializers.Serializer):
-    answers = AnswerSerializer(many=True, allow_empty=False, max_length=MOST_ENTRIES)
+    answers = AnswerSerializer(many=True, allow_empty=False, max_length=MOST_ENTRIES)  # type: ignore[call-arg]

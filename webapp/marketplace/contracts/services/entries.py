@@ -52,13 +52,13 @@ def entry_log(*, actor: User, timesheet_id: int, day: date, minutes: int, what: 
 def entry_change(*, actor: User, entry_id: int, day: date | None = None, minutes: int | None = None, what: str | None = None) -> TimeEntry:
     """Correct an entry of an open week; what is not given stays. Raises as entry_log does."""
     contract, sheet, entry = _locked(actor, entry_id, "entry_change")
-    before = _facts(entry)
+    before, minutes_before = _facts(entry), entry.minutes
     entry.day = entry.day if day is None else day
     entry.minutes = entry.minutes if minutes is None else minutes
     entry.what = entry.what if what is None else _what(what)
     _check(contract, sheet, entry, entry.day, entry.minutes, clock.now())
     entry.save(update_fields=["day", "minutes", "what"])
-    _keep(sheet, "timesheet.change", actor, before=before, after=_facts(entry), change=entry.minutes - before["minutes"])
+    _keep(sheet, "timesheet.change", actor, before=before, after=_facts(entry), change=entry.minutes - minutes_before)
     return entry
 
 
@@ -68,7 +68,7 @@ def entry_remove(*, actor: User, entry_id: int) -> Timesheet:
     _, sheet, entry = _locked(actor, entry_id, "entry_remove")
     before = _facts(entry)
     entry.delete()
-    _keep(sheet, "timesheet.remove", actor, before=before, after={}, change=-before["minutes"])
+    _keep(sheet, "timesheet.remove", actor, before=before, after={}, change=-entry.minutes)
     return sheet
 
 
@@ -111,7 +111,7 @@ def _check(contract: Contract, sheet: Timesheet, entry: TimeEntry | None, day: d
     if terms is not None and terms.stopped_at is not None and day > terms.stopped_at.date():
         message = f"The hours of this contract were stopped on {terms.stopped_at.date().isoformat()} (UTC)."
         raise InvalidInput("day_after_stop", message, {"day": [message]})
-    others = [(e.day, e.minutes) for e in sheet.entries.exclude(pk=entry.pk if entry else None)]
+    others = [(e.day, e.minutes) for e in sheet.entries.all() if entry is None or e.pk != entry.pk]
     there = calendar.minutes_passed(day, now) - _paused_minutes(contract, day)
     room = there - sum(m for d, m in others if d == day)
     if minutes > room:

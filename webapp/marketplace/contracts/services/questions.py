@@ -112,12 +112,13 @@ def _set_apart(contract: Contract, sheet: Timesheet, amount: int, actor: User) -
         amount_minor=amount,
         currency=week.currency,
     )
-    rule = {"rule": "hours_questioned", "actor_id": actor.pk}
+    rule, by = "hours_questioned", actor.pk
     if amount == week.amount_minor:
-        close_hold(contract, week, role="system", reason="All of it was questioned and is held apart.", **rule)
+        close_hold(contract, week, rule=rule, role="system", actor_id=by, reason="All of it was questioned and is held apart.")
     else:
-        give_back_part(contract, week, amount, part="questioned", **rule)
-    payments.hold(contract_id=contract.pk, milestone_id=apart.pk, payer_id=contract.client_id, amount=Money(amount, week.currency), **rule)
+        give_back_part(contract, week, amount, part="questioned", rule=rule, actor_id=by)
+    held = Money(amount, week.currency)
+    payments.hold(contract_id=contract.pk, milestone_id=apart.pk, payer_id=contract.client_id, amount=held, actor_id=by, rule=rule)
     apart.funded_at, apart.started_at, apart.submitted_at = week.funded_at, week.started_at, week.submitted_at
     apart.held_since = week.held_since  # its age is that of the client's payment
     move(
