@@ -190,7 +190,7 @@ def test_a_slip_of_the_finger_finds_and_says_so(post: Any) -> None:
     post("A logo", skills=[])
     hit = Person().get("jobs", query="pedictions").json()["results"]
     assert [h["title"] for h in hit] == ["Predictions with machine learning"]
-    assert hit[0]["reasons"][0] == {"kind": "words", "text": "In the title: like pediction"}
+    assert hit[0]["reasons"][0] == {"kind": "words", "text": "In the title: prediction (for pediction)"}
     assert found(Person(), "jobs", query="ml") == ["Predictions with machine learning"], "a synonym of the taxonomy"
     assert found(Person(), "jobs", query="lgo") == [], "three letters are too few to guess from"
 
@@ -267,9 +267,13 @@ def test_pages_go_on_after_the_last_row_whatever_went_before_it(alice: Any, free
 @pytest.mark.parametrize("where", ["jobs", "freelancers"])
 def test_a_search_costs_the_same_queries_for_any_number_of_hits(alice: Any, freelancer: Any, post: Any, where: str) -> None:
     def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert Person(alice).get(where, query="python", facets="all").status_code == 200
-        return len(seen)
+        """The fewer of two: names of facets are remembered for a minute."""
+        counts = []
+        for _ in range(2):
+            with CaptureQueriesContext(connection) as seen:
+                assert Person(alice).get(where, query="python", facets="all").status_code == 200
+            counts.append(len(seen))
+        return min(counts)
 
     def more(i: int) -> None:
         if where == "jobs":
@@ -278,7 +282,6 @@ def test_a_search_costs_the_same_queries_for_any_number_of_hits(alice: Any, free
             freelancer(f"P{i}", title="Python person", skills=["python", "go"])
 
     more(0)
-    queries()
     few = queries()
     for i in range(1, 6):
         more(i)

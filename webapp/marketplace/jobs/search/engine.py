@@ -24,6 +24,8 @@ from .spoken import Reading, Weights, both, either
 Query = tantivy.Query
 #: how many of a query's best can be paged through by relevance; by newest and by amount there is no end
 DEPTH = 500
+#: a page of objects that have every word: then nobody wants to see others
+ENOUGH = 20
 FACET_VALUES = 20
 #: how many of a page's last rows its successor knows
 REMEMBERED = 3
@@ -112,25 +114,33 @@ def search(
     facets: Sequence[str] = (),
     facets_key: str = "",
 ) -> Found:
-    """The best DEPTH after the place. With no object that has all the words, those with all but one, but two, … count (`loosened`)."""
+    """The best DEPTH after the place.
+
+    Where enough have every word (ENOUGH), only those count. Else those with some of the words come too; `loosened` says that nothing has
+    every word.
+    """
     view = shelf.view()
     reading = Reading(text, shelf.schema, view.searcher, profile.weights)
     must = [Query.const_score_query(f.query, 0.0) for f in filters]
     asked = reading.all_words() or Query.const_score_query(Query.all_query(), 1.0)
     result = _top(view.searcher, both([asked, *must]), order)
-    missing = 0
-    while not result.hits and missing < len(reading.terms) - 1:
-        missing += 1
-        asked = reading.most_words(missing)
+    loosened = False
+    if len(reading.terms) > 1 and _count(result) < ENOUGH:
+        loosened = not result.hits
+        asked = reading.some_words()
         result = _top(view.searcher, both([asked, *must]), order)
-    total = int(result.count)  # type: ignore[attr-defined]  # the stub lacks it
+    total = _count(result)
     if after is not None and order is not None and result.hits:
         low, high = (int(after.value), None) if order.ascending else (None, int(after.value))
         must.append(Query.const_score_query(_range(shelf, order.field, low, high), 0.0))
         result = _top(view.searcher, both([asked, *must]), order)
     rows = _after(_rows(view.searcher, profile, result, order, as_of), after, order)
     counts = _facets(shelf, view, asked, filters, facets, facets_key) if facets else {}
-    return Found(rows, order is not None and len(result.hits) == DEPTH, total, missing > 0, reading, view, counts)
+    return Found(rows, order is not None and len(result.hits) == DEPTH, total, loosened, reading, view, counts)
+
+
+def _count(result: tantivy.SearchResult) -> int:
+    return int(result.count)  # type: ignore[attr-defined]  # the stub lacks it
 
 
 def _top(searcher: tantivy.Searcher, query: Query, order: Order | None) -> tantivy.SearchResult:

@@ -22,7 +22,7 @@ from .words import indexed
 
 RANKING = "freelancers-1"
 #: what a rating adds at most, and how the unrated count: as somebody whose interval begins in the middle
-RATING_WEIGHT, UNRATED = 0.3, 300
+RATING_WEIGHT, UNRATED = 0.2, 300
 #: what somebody counts who takes no work now
 UNAVAILABLE = 0.7
 FACETS = ("category", "skill", "level", "availability", "country")
@@ -36,8 +36,8 @@ def _source() -> Source:
     build = new_schema()
     number_fields(build, "joined", "worth", "rate", "years", "hours", "rated", "reviews", "hires", "free")
     fact_fields(build, "category", "skill", "level", "availability", "currency", "country", "zone", "language")
-    text_fields(build, "title", "skills", "body")
-    return Source("freelancers", "1", build.build(), _after, _of)
+    text_fields(build, "text")
+    return Source("freelancers", "2", build.build(), _after, _of)
 
 
 def _after(pk: int, limit: int) -> tuple[list[Facts], int | None]:
@@ -77,9 +77,7 @@ def _facts(rows: Sequence[dict[str, Any]]) -> list[Facts]:
             "country": r["user__country"],
             "zone": r["user__time_zone"],
             "language": sorted({str(spoken.get("code", "")) for spoken in r["languages"]} - {""}),
-            "title": indexed(r["title"]),
-            "skills": indexed(" ".join(name for _, name in mine)),
-            "body": indexed(r["overview"]),
+            "text": indexed("\n".join([r["title"], r["title"], *(name for _, name in mine), r["overview"]])),
             **facts.rating_facts(ratings.get(pk)),
         }
         found.append({name: value for name, value in told.items() if value is not None and value != ""})
@@ -92,7 +90,7 @@ def _adjust(score: float, read: Any, as_of: int) -> float:
 
 
 SHELF = Shelf(_source())
-PROFILE = Profile(Weights(title=4.0, skills=3.0, body=1.0, skill=6.0), "joined", ("rated", "free"), _adjust, FACETS)
+PROFILE = Profile(Weights(skill=0.5, name=0.1), "joined", ("rated", "free"), _adjust, FACETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +188,7 @@ def find(
     ids = [user.pk for user, _ in page]
     claimed, hires, ratings = claimed_skills(ids), facts.hires_of(ids), facts.ratings_of(ids)
     terms = facts.terms_named({s for rows in claimed.values() for s, _ in rows}, {u.freelancer_profile.category_id for u, _ in page})
-    why = Reasons(SHELF, found, ids)
+    why = Reasons(found.reading)
     hits = []
     for i, (user, row) in enumerate(page, start=(after.shown if after else 0) + 1):
         profile = user.freelancer_profile
@@ -233,7 +231,7 @@ def _reasons(
     why: Reasons, f: Filters, user: User, skills: Sequence[tuple[str, str]], rating: dict[str, Any], price: Any
 ) -> list[dict[str, str]]:
     profile = user.freelancer_profile
-    found = why.words(user.pk, {"title": "title", "body": "overview"})
+    found = why.words({"title": profile.title, "overview": profile.overview})
     wanted = why.skills | set(f.skills)
     if known := [name for slug, name in skills if slug in wanted]:
         found.append({"kind": "skill", "text": f"Knows {', '.join(known)}"})

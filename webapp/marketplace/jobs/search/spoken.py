@@ -35,15 +35,13 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much a word counts where it stands. `skill`: a skill the words name, flat. `name`: the skill's usual name where another was
-    asked for. `typo`: what a misspelt word counts of a right one."""
+    """What counts beside BM25 of the words in the text. `skill`: a skill the words name, flat. `name`: the skill's usual name where another
+    was asked for, of its BM25. `typo`: what a misspelt word counts, flat. `all_words`: having every word, flat."""
 
-    title: float
-    skills: float
-    body: float
     skill: float
-    name: float = 0.5
-    typo: float = 0.5
+    name: float
+    typo: float = 2.0
+    all_words: float = 2.0
 
 
 @lru_cache(maxsize=8192)
@@ -70,36 +68,27 @@ def terms_of(text: str) -> tuple[Term, ...]:
 
 
 class Reading:
-    """A query's terms, read against one state of an index with the text fields title, skills and body and the fact field skill."""
+    """A query's terms, read against one state of an index with the text field `text` and the fact field `skill`."""
 
     def __init__(self, text: str, schema: tantivy.Schema, searcher: tantivy.Searcher, weights: Weights) -> None:
         self.terms = terms_of(text)
         self.schema, self.weights = schema, weights
-        self._fields = {"title": weights.title, "skills": weights.skills, "body": weights.body}
         self.misspelt: Mapping[str, int] = {t.word: d for t in self.terms if (d := self._forgiven(t, searcher))}
+        self._each = [self._one(t) for t in self.terms]
 
     def _forgiven(self, term: Term, searcher: tantivy.Searcher) -> int:
-        if term.skills or not term.word.isalpha() or any(searcher.doc_freq(name, term.word) for name in self._fields):
+        if term.skills or not term.word.isalpha() or searcher.doc_freq("text", term.word):
             return 0
         return next((distance for length, distance in FORGIVEN if len(term.word) >= length), 0)
 
     def all_words(self) -> Query | None:
-        """What has every word, in some place or by the skill it names; None when nothing was asked."""
-        return both([self._one(t) for t in self.terms]) if self.terms else None
+        """What has every word, in its text or by the skill it names; None when nothing was asked."""
+        return both(self._each) if self.terms else None
 
-    def most_words(self, missing: int) -> Query:
-        """What has all words but `missing` of them."""
-        queries = [(tantivy.Occur.Should, self._one(t)) for t in self.terms]
-        return Query.boolean_query(queries, max(1, len(queries) - missing))
-
-    def holds(self, term: Term, field: str) -> Query:
-        """Objects that have the word, or what it was taken for, in this text field."""
-        found = [Query.term_query(self.schema, field, term.word, "freq")]
-        if pieces := parts(term.word):
-            found.append(both([Query.term_query(self.schema, field, p, "freq") for p in pieces]))
-        if distance := self.misspelt.get(term.word):
-            found.append(Query.fuzzy_term_query(self.schema, field, term.word, distance))
-        return either(found)
+    def some_words(self) -> Query:
+        """What has any of the words; what has all counts more."""
+        every = self._flat(both(self._each), self.weights.all_words)
+        return Query.boolean_query([(tantivy.Occur.Must, either(self._each)), (tantivy.Occur.Should, every)])
 
     def _one(self, term: Term) -> Query:
         found = self._written(term.word)
@@ -109,13 +98,11 @@ class Reading:
         for name in term.names:
             found.append(Query.boost_query(both([either(self._written(w)) for w in name]), self.weights.name))
         if distance := self.misspelt.get(term.word):
-            for field in ("title", "skills"):
-                near = Query.fuzzy_term_query(self.schema, field, term.word, distance)
-                found.append(self._flat(near, self._fields[field] * self.weights.typo))
+            found.append(self._flat(Query.fuzzy_term_query(self.schema, "text", term.word, distance), self.weights.typo))
         return either(found)
 
     def _written(self, word: str) -> list[Query]:
-        found = [Query.boost_query(Query.term_query(self.schema, f, word, "freq"), w) for f, w in self._fields.items() if w]
+        found = [Query.term_query(self.schema, "text", word, "freq")]
         if pieces := parts(word):
             found.append(both([either(self._written(p)) for p in pieces]))
         return found
