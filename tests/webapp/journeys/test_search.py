@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,13 @@ def freelancer() -> Callable[..., Person]:
 
 @pytest.fixture
 def post(alice: Any) -> Callable[..., int]:
-    """A post written and published over HTTP; its number."""
+    """A post written and published over HTTP, no two alike; its number."""
+    numbers = itertools.count(1)
 
     def make(title: str, *, skills: list[str] | None = None, client: Any = None, **terms: Any) -> int:
         given = {
             "title": title,
-            "description": "What has to be done is written here.",
+            "description": " ".join(f"detail{next(numbers)}" for _ in range(12)),
             "category": "data",
             "skills": ["python"] if skills is None else skills,
             "pricing": "fixed",

@@ -6,20 +6,29 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from marketplace.core.policies import Actor, staff_may
 
-from .models import Invitation, Job, JobChange, Proposal
+from .models import Invitation, Job, JobChange, JobMark, Proposal
+
+_PUBLIC = Q(state="open", visibility=Job.Visibility.PUBLIC)
+
+
+def jobs_searched_by(actor: Actor) -> QuerySet[Job]:
+    """Open public posts, which everybody sees, without those that the actor has hidden."""
+    found = Job.objects.filter(_PUBLIC)
+    if not actor.is_authenticated:
+        return found
+    return found.exclude(Exists(JobMark.objects.filter(job=OuterRef("pk"), user=actor.pk, kind=JobMark.Kind.HIDDEN)))
 
 
 def jobs_visible_to(actor: Actor) -> QuerySet[Job]:
     """Everybody sees open public posts; a client also the own ones; a freelancer also those invited to or bid on; staff who may see
     other people's records all."""
-    public = Q(state="open", visibility=Job.Visibility.PUBLIC)
     if not actor.is_authenticated:
-        return Job.objects.filter(public)
+        return Job.objects.filter(_PUBLIC)
     if staff_may(actor, "records_see"):
         return Job.objects.all()
     invited = Exists(Invitation.objects.filter(job=OuterRef("pk"), freelancer=actor.pk, sent_at__isnull=False))
     bid = Exists(Proposal.objects.filter(job=OuterRef("pk"), freelancer=actor.pk))
-    return Job.objects.filter(public | Q(client=actor.pk) | Q(invited, state="open") | bid)
+    return Job.objects.filter(_PUBLIC | Q(client=actor.pk) | Q(invited, state="open") | bid)
 
 
 def proposals_visible_to(actor: Actor) -> QuerySet[Proposal]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -14,6 +15,12 @@ from marketplace.jobs.models import Job
 from marketplace.jobs.search import people, posts
 
 from .serializers import CategorySerializer, JobCard, SkillSerializer
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Looked up once: it reads the whole folder of zones."""
+    return frozenset(available_timezones())
 
 
 class HitReason(Serializer):
@@ -128,7 +135,7 @@ class _Search(Serializer):
         return value.upper()
 
     def validate_time_zone(self, value: str) -> str:
-        if value and value not in available_timezones():
+        if value and value not in _zones():
             raise serializers.ValidationError("Use a name such as Europe/Berlin.")
         return value
 

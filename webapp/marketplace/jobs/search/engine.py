@@ -6,11 +6,12 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import tantivy
@@ -48,18 +49,14 @@ class Place:
     pks: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One found object: what it was ordered by, the second and third criterion, and its score."""
+class Row(NamedTuple):
+    """One found object: what it is ordered by (negative where the smallest come first), then the newer and the higher id; its score."""
 
     value: float
     tie: int
     pk: int
     score: float
-
-    @property
-    def key(self) -> tuple[float, int, int]:
-        return self.value, self.tie, self.pk
+    address: tantivy.DocAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +69,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one shelf is ranked: `adjust` turns the score by the words and the fast fields `read` into the score by which is ordered."""
+    """How one shelf is ranked: `adjust` turns the scores by the words, with the fast fields `read`, into those by
+    which is ordered."""
 
     weights: Weights
     tie: str
     read: tuple[str, ...]
-    adjust: Callable[[float, Mapping[str, int], int], float]
+    adjust: Callable[[list[float], Mapping[str, Sequence[Any]], int], list[float]]
     facets: tuple[str, ...]
 
 
@@ -116,8 +114,8 @@ def search(
 ) -> Found:
     """The best DEPTH after the place.
 
-    Where enough have every word (ENOUGH), only those count. Else those with some of the words come too; `loosened` says that nothing has
-    every word.
+    Where enough have every word (ENOUGH; in another order than relevance: any), only those count. Else those with some of the words come
+    too; `loosened` says that nothing has every word.
     """
     view = shelf.view()
     reading = Reading(text, shelf.schema, view.searcher, profile.weights)
@@ -125,16 +123,16 @@ def search(
     asked = reading.all_words() or Query.const_score_query(Query.all_query(), 1.0)
     result = _top(view.searcher, both([asked, *must]), order)
     loosened = False
-    if len(reading.terms) > 1 and _count(result) < ENOUGH:
+    if len(reading.terms) > 1 and _count(result) < (ENOUGH if order is None else 1):
         loosened = not result.hits
         asked = reading.some_words()
         result = _top(view.searcher, both([asked, *must]), order)
     total = _count(result)
     if after is not None and order is not None and result.hits:
-        low, high = (int(after.value), None) if order.ascending else (None, int(after.value))
+        low, high = (int(-after.value), None) if order.ascending else (None, int(after.value))
         must.append(Query.const_score_query(_range(shelf, order.field, low, high), 0.0))
         result = _top(view.searcher, both([asked, *must]), order)
-    rows = _after(_rows(view.searcher, profile, result, order, as_of), after, order)
+    rows = _after(_rows(view.searcher, profile, result, order, as_of), after)
     counts = _facets(shelf, view, asked, filters, facets, facets_key) if facets else {}
     return Found(rows, order is not None and len(result.hits) == DEPTH, total, loosened, reading, view, counts)
 
@@ -153,28 +151,32 @@ def _top(searcher: tantivy.Searcher, query: Query, order: Order | None) -> tanti
 def _rows(searcher: tantivy.Searcher, profile: Profile, result: tantivy.SearchResult, order: Order | None, as_of: int) -> list[Row]:
     where = [address for _, address in result.hits]
     read = {name: searcher.fast_field_values(name, where) for name in {"id", profile.tie, *profile.read}}
-    rows = []
-    for i, (score, _) in enumerate(result.hits):
-        pk, tie = int(read["id"][i] or 0), int(read[profile.tie][i] or 0)
-        if order is not None:
-            rows.append(Row(float(score or 0), tie, pk, float(score or 0)))
-        else:
-            value = profile.adjust(float(score), {name: int(read[name][i] or 0) for name in profile.read}, as_of)
-            rows.append(Row(value, tie, pk, value))
-    ascending = order is not None and order.ascending
-    rows.sort(key=lambda r: (-r.value if ascending else r.value, r.tie, r.pk), reverse=True)
+    ids, ties, scores = read["id"], read[profile.tie], [float(score or 0) for score, _ in result.hits]
+    if order is None:
+        values = profile.adjust(scores, read, as_of)
+        shown = values
+    else:
+        values, shown = [-v for v in scores] if order.ascending else scores, scores
+    rows = [Row(*found) for found in zip(values, ties, ids, shown, where, strict=True)]
+    rows.sort(key=itemgetter(0, 1, 2), reverse=True)
     return rows
 
 
-def _after(rows: list[Row], place: Place | None, order: Order | None) -> list[Row]:
+def _after(rows: list[Row], place: Place | None) -> list[Row]:
     if place is None:
         return rows
     at = {row.pk: i for i, row in enumerate(rows)}
     for pk in place.pks:
         if pk in at:
             return rows[at[pk] + 1 :]
-    sign = -1 if order is not None and order.ascending else 1
-    return [r for r in rows if (sign * r.value, r.tie, r.pk) < (sign * place.value, place.tie, place.pks[0])]
+    return [r for r in rows if (r.value, r.tie, r.pk) < (place.value, place.tie, place.pks[0])]
+
+
+def told(view: View, rows: Sequence[Row], names: Sequence[str]) -> dict[int, dict[str, int]]:
+    """For each row by id, these number fields, 0 where there is none."""
+    where = [row.address for row in rows]
+    read = {name: view.searcher.fast_field_values(name, where) for name in names}
+    return {row.pk: {name: int(values[i] or 0) for name, values in read.items()} for i, row in enumerate(rows)}
 
 
 # --- counts -----------------------------------------------------------------------------------------------------------
@@ -301,6 +303,7 @@ def zones_overlapping(shelf: Shelf, zone: str, hours: int, day: date) -> Query:
 
 
 def recency(age_seconds: float, days: float) -> float:
+    """1 now, 1/e after so many days."""
     return math.exp(-max(age_seconds, 0) / 86400 / days)
 
 
@@ -315,12 +318,10 @@ def page_of(
     after: Place | None,
     as_of: int,
     limit: int,
-    without: Collection[int],
 ) -> tuple[list[tuple[T, Row]], Place | None]:
     """The next `limit` rows that `allowed` (asked of the database, a page at a time) lets through, and where to go on."""
     page: list[tuple[T, Row]] = []
-    rows = [r for r in found.rows if r.pk not in without] if without else found.rows
-    at = 0
+    rows, at = found.rows, 0
     while len(page) < limit and at < len(rows):
         chunk = rows[at : at + limit - len(page)]
         seen = allowed([r.pk for r in chunk])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db.models import Count, Q
+from django.db.models.signals import post_migrate
 
 from marketplace.core import ports
 
-from ..models import Category, Job, JobMark, Proposal, Skill
+from ..models import Category, Job, Proposal, Skill
 
 #: a post that ended without a hire for no fault of moderation counts against the share
 ENDED = ("filled", "closed", "expired")
@@ -55,14 +56,25 @@ def clients_of(freelancer_id: int) -> list[int]:
     return sorted(set(rows.values_list("job__client", flat=True)))
 
 
-def hidden_by(user_id: int) -> list[int]:
-    """Posts that this person wants to see no more."""
-    return list(JobMark.objects.filter(user=user_id, kind=JobMark.Kind.HIDDEN).values_list("job", flat=True))
-
-
 def rating_facts(rating: dict[str, Any] | None) -> dict[str, int]:
-    """The fields rated (lower bound × 100) and reviews; both 0 before the first review."""
-    return {"rated": round(100 * rating["low"]), "reviews": rating["count"]} if rating else {"rated": 0, "reviews": 0}
+    """The fields rated (the interval's lower end × 100), rated_mean, rated_high and reviews; all 0 before the first review."""
+    told = rating or {"low": 0, "mean": 0, "high": 0, "count": 0}
+    return {
+        "rated": round(100 * told["low"]),
+        "rated_mean": round(100 * told["mean"]),
+        "rated_high": round(100 * told["high"]),
+        "reviews": told["count"],
+    }
+
+
+RATING_FIELDS = ("rated", "rated_mean", "rated_high", "reviews")
+
+
+def rating_told(read: Mapping[str, int]) -> dict[str, Any]:
+    """The rating out of RATING_FIELDS; empty before the first review."""
+    if not read["reviews"]:
+        return {}
+    return {"mean": read["rated_mean"] / 100, "low": read["rated"] / 100, "high": read["rated_high"] / 100, "count": read["reviews"]}
 
 
 def ratings_of(user_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
@@ -78,51 +90,70 @@ def categories_by_id() -> dict[int, str]:
     return dict(Category.objects.values_list("pk", "slug"))
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Slug and name by id."""
-
-    skills: dict[int, tuple[str, str]]
-    categories: dict[int, tuple[str, str]]
+T = TypeVar("T", Category, Skill)
 
 
-def terms_named(skill_ids: Iterable[int], category_ids: Iterable[int | None]) -> Terms:
-    """Two queries."""
-    skills = Skill.objects.filter(pk__in=set(skill_ids)).values_list("pk", "slug", "name")
-    categories = Category.objects.filter(pk__in={c for c in category_ids if c}).values_list("pk", "slug", "name")
-    return Terms({pk: (s, n) for pk, s, n in skills}, {pk: (s, n) for pk, s, n in categories})
-
-
-class _Names:
-    """Slug → name of a small table, remembered for a minute in this process; what is missing is looked up at once."""
+class _Remembered(Generic[T]):
+    """Rows of a small table by id and by slug, remembered for a minute in this process; what is missing is looked up at once."""
 
     SECONDS = 60.0
 
-    def __init__(self, model: type[Category] | type[Skill]) -> None:
+    def __init__(self, model: type[T]) -> None:
         self._model = model
-        self._known: dict[str, str] = {}
+        self._by_id: dict[int, T] = {}
+        self._by_slug: dict[str, T] = {}
         self._until = 0.0
 
-    def of(self, slugs: Iterable[str]) -> dict[str, str]:
+    def forget(self, **_: Any) -> None:
+        self._until = 0.0
+
+    def by_id(self, ids: Iterable[int]) -> dict[int, T]:
+        self._refresh()
+        wanted = set(ids)
+        if missing := wanted - self._by_id.keys():
+            self._take(self._model.objects.filter(pk__in=missing))
+        return {pk: self._by_id[pk] for pk in wanted if pk in self._by_id}
+
+    def by_slug(self, slugs: Iterable[str]) -> dict[str, T]:
+        self._refresh()
         wanted = list(slugs)
+        if missing := [s for s in wanted if s not in self._by_slug and "\x00" not in s]:
+            self._take(self._model.objects.filter(slug__in=missing))
+        return {s: self._by_slug[s] for s in wanted if s in self._by_slug}
+
+    def _refresh(self) -> None:
         if time.monotonic() >= self._until:
-            self._known, self._until = {}, time.monotonic() + self.SECONDS
-        if missing := [s for s in wanted if s not in self._known and "\x00" not in s]:
-            self._known |= dict(self._model.objects.filter(slug__in=missing).values_list("slug", "name"))
-        return {s: self._known[s] for s in wanted if s in self._known}
+            self._by_id, self._by_slug, self._until = {}, {}, time.monotonic() + self.SECONDS
+
+    def _take(self, rows: Iterable[T]) -> None:
+        for row in rows:
+            self._by_id[row.pk] = self._by_slug[row.slug] = row
 
 
-_categories, _skills = _Names(Category), _Names(Skill)
+_categories, _skills = _Remembered(Category), _Remembered(Skill)
+# a database that is laid anew gives its ids again
+post_migrate.connect(_categories.forget)
+post_migrate.connect(_skills.forget)
+
+
+def categories_with(ids: Iterable[int]) -> dict[int, Category]:
+    """Those of the categories that exist, by id; at most a minute old."""
+    return _categories.by_id(ids)
+
+
+def skills_with(ids: Iterable[int]) -> dict[int, Skill]:
+    """Those of the skills that exist, by id; at most a minute old."""
+    return _skills.by_id(ids)
 
 
 def categories_known(slugs: Iterable[str]) -> dict[str, str]:
     """Those of the categories that exist, with their names; at most a minute old."""
-    return _categories.of(slugs)
+    return {slug: row.name for slug, row in _categories.by_slug(slugs).items()}
 
 
 def skill_names(slugs: Iterable[str]) -> dict[str, str]:
     """Those of the skills that exist, with their names; at most a minute old."""
-    return _skills.of(slugs)
+    return {slug: row.name for slug, row in _skills.by_slug(slugs).items()}
 
 
 def skills_known(slugs: Iterable[str]) -> set[str]:
@@ -137,5 +168,5 @@ def skills_meant(slugs: Iterable[str]) -> list[str]:
     global _merged
     if time.monotonic() >= _merged[0]:
         rows = Skill.objects.filter(merged_into__isnull=False).values_list("slug", "merged_into__slug")
-        _merged = (time.monotonic() + _Names.SECONDS, dict(rows))
+        _merged = (time.monotonic() + _Remembered.SECONDS, dict(rows))
     return list(dict.fromkeys(_merged[1].get(s, s) for s in slugs))

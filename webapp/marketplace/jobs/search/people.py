@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -32,12 +32,19 @@ _ORDERS = {"newest": Order("joined"), "rating": Order("rated"), "rate": Order("w
 _LAST = 10**15
 
 
+#: what a card shows
+_SHOWN = ("display_name", "country", *(f"freelancer_profile__{name}" for name in (
+    "title", "overview", "hourly_rate_minor", "currency", "experience_level", "years_experience", "availability", "hours_per_week",
+    "category_id",
+)))  # fmt: skip
+
+
 def _source() -> Source:
     build = new_schema()
-    number_fields(build, "joined", "worth", "rate", "years", "hours", "rated", "reviews", "hires", "free")
+    number_fields(build, "joined", "worth", "rate", "years", "hours", "hires", "free", *facts.RATING_FIELDS)
     fact_fields(build, "category", "skill", "level", "availability", "currency", "country", "zone", "language")
     text_fields(build, "text")
-    return Source("freelancers", "2", build.build(), _after, _of)
+    return Source("freelancers", "3", build.build(), _after, _of)
 
 
 def _after(pk: int, limit: int) -> tuple[list[Facts], int | None]:
@@ -84,9 +91,9 @@ def _facts(rows: Sequence[dict[str, Any]]) -> list[Facts]:
     return found
 
 
-def _adjust(score: float, read: Any, as_of: int) -> float:
-    rated = (read["rated"] or UNRATED) / 500
-    return score * (1 + RATING_WEIGHT * rated) * (1 if read["free"] else UNAVAILABLE)
+def _adjust(scores: list[float], read: Mapping[str, Sequence[Any]], as_of: int) -> list[float]:
+    facts_read = zip(scores, read["rated"], read["free"], strict=True)
+    return [s * (1 + RATING_WEIGHT * (rated or UNRATED) / 500) * (1 if free else UNAVAILABLE) for s, rated, free in facts_read]
 
 
 SHELF = Shelf(_source())
@@ -181,26 +188,30 @@ def find(
         facets_key=engine.facets_key(text, asdict(filters)),
     )
 
-    def allowed(ids: list[int]) -> dict[int, User]:
-        return {u.pk: u for u in freelancers_visible_to(actor).filter(pk__in=ids)}
-
-    page, following = engine.page_of(found, allowed, after, as_of, limit, ())
-    ids = [user.pk for user, _ in page]
-    claimed, hires, ratings = claimed_skills(ids), facts.hires_of(ids), facts.ratings_of(ids)
-    terms = facts.terms_named({s for rows in claimed.values() for s, _ in rows}, {u.freelancer_profile.category_id for u, _ in page})
+    page, following = engine.page_of(found, lambda ids: _active(actor, ids), after, as_of, limit)
+    claimed = claimed_skills([user.pk for user, _ in page])
+    skills = facts.skills_with({s for rows in claimed.values() for s, _ in rows})
+    categories = facts.categories_with({c for u, _ in page if (c := u.freelancer_profile.category_id) is not None})
+    told = engine.told(found.view, [row for _, row in page], ("hires", *facts.RATING_FIELDS))
     why = Reasons(found.reading)
     hits = []
     for i, (user, row) in enumerate(page, start=(after.shown if after else 0) + 1):
         profile = user.freelancer_profile
-        mine = [terms.skills[s] for s, _ in claimed.get(user.pk, []) if s in terms.skills]
+        mine = [(skills[s].slug, skills[s].name) for s, _ in claimed.get(user.pk, []) if s in skills]
         ranged = filters.rate_min is not None or filters.rate_max is not None
         rate = profile.hourly_rate_minor
         price = engine.estimate(rate, rate, profile.currency, filters.currency if ranged else profile.currency)
-        rating = ratings.get(user.pk, {})
+        rating = facts.rating_told(told[user.pk])
         reasons = _reasons(why, filters, user, mine, rating, price)
-        category = terms.categories.get(profile.category_id or 0)
-        hits.append(Hit(user, i, row.score, category, mine, rating, hires.get(user.pk, 0), reasons, price))
+        category = categories.get(profile.category_id or 0)
+        named = (category.slug, category.name) if category else None
+        hits.append(Hit(user, i, row.score, named, mine, rating, told[user.pk]["hires"], reasons, price))
     return Found(hits, found.total, found.loosened, following, as_of, found.facets)
+
+
+def _active(actor: Actor, ids: Sequence[int]) -> dict[int, User]:
+    """Those of the freelancers whom the actor may see now, with what cards show; one query."""
+    return {u.pk: u for u in freelancers_visible_to(actor).filter(pk__in=ids).only(*_SHOWN)}
 
 
 def _queries(filters: Filters) -> list[Filtered]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from marketplace.core.policies import Actor
 from marketplace.payments.selectors import worth
 
 from ..models import Job, JobSkill, Skill
-from ..selectors import open_jobs, skills_of_jobs
+from ..policies import jobs_searched_by
 from . import engine, facts
 from .engine import COMPARED_IN, Filtered, Order, Place, Profile
 from .reasons import Reasons, told_age
@@ -33,12 +34,19 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+#: what a card shows
+_SHOWN = (
+    "state", "title", "description", "category_id", "pricing", "currency", "budget_min_minor", "budget_max_minor", "duration_days",
+    "experience_level", "location_country", "proposal_count", "opened_at", "expires_at", "client__display_name", "client__country",
+)  # fmt: skip
+
+
 def _source() -> Source:
     build = new_schema()
-    number_fields(build, "opened", "worth", "low", "high", "client", "bids", "hire_rate", "rated", "reviews")
+    number_fields(build, "opened", "worth", "low", "high", "client", "bids", "hire_rate", *facts.RATING_FIELDS)
     fact_fields(build, "category", "skill", "pricing", "level", "currency", "country", "place", "zone", "verified")
     text_fields(build, "text")
-    return Source("jobs", "3", build.build(), _after, _of)
+    return Source("jobs", "4", build.build(), _after, _of)
 
 
 def _searchable() -> Any:
@@ -91,8 +99,8 @@ def _one(r: dict[str, Any], asked: list[tuple[str, str]], record: facts.Record |
     return {name: value for name, value in found.items() if value is not None and value != ""}
 
 
-def _adjust(score: float, read: Any, as_of: int) -> float:
-    return score * (1 + RECENCY_WEIGHT * engine.recency(as_of - read["opened"], RECENCY_DAYS))
+def _adjust(scores: list[float], read: Mapping[str, Sequence[Any]], as_of: int) -> list[float]:
+    return [s * (1 + RECENCY_WEIGHT * engine.recency(as_of - at, RECENCY_DAYS)) for s, at in zip(scores, read["opened"], strict=True)]
 
 
 SHELF = Shelf(_source())
@@ -190,9 +198,8 @@ def find(
         facets=facets,
         facets_key=engine.facets_key(text, {**asdict(filters), "minute": as_of // 60 if filters.posted_within_days else 0}),
     )
-    hidden = set(facts.hidden_by(actor.pk)) if actor.is_authenticated else set()
-    page, following = engine.page_of(found, lambda ids: open_jobs(ids, actor), after, as_of, limit, hidden)
-    skills = skills_of_jobs(job.pk for job, _ in page)
+    page, following = engine.page_of(found, lambda ids: _open(actor, ids), after, as_of, limit)
+    skills = _skills(job.pk for job, _ in page)
     why = Reasons(found.reading)
     shown = after.shown if after else 0
     hits = []
@@ -202,6 +209,29 @@ def find(
         price = engine.estimate(job.budget_min_minor, job.budget_max_minor, job.currency, other)
         hits.append(Hit(job, i, row.score, mine, _reasons(why, filters, job, mine, price, as_of), price))
     return Found(hits, found.total, found.loosened, following, as_of, found.facets)
+
+
+def _open(actor: Actor, ids: Sequence[int]) -> dict[int, Job]:
+    """Those of the posts that the actor may find now, with what cards show; one query."""
+    rows = jobs_searched_by(actor).filter(pk__in=ids).select_related("client").only(*_SHOWN)
+    found = {job.pk: job for job in rows}
+    categories = facts.categories_with({job.category_id for job in found.values()})
+    for job in found.values():
+        job.category = categories[job.category_id]
+    return found
+
+
+def _skills(ids: Iterable[int]) -> dict[int, list[Skill]]:
+    """What each post asks for, by name; one query."""
+    asked = list(JobSkill.objects.filter(job__in=set(ids)).values_list("job_id", "skill_id"))
+    known = facts.skills_with({skill for _, skill in asked})
+    found: dict[int, list[Skill]] = defaultdict(list)
+    for job, skill in asked:
+        if skill in known:
+            found[job].append(known[skill])
+    for rows in found.values():
+        rows.sort(key=lambda s: s.name)
+    return found
 
 
 def _queries(filters: Filters, as_of: int) -> list[Filtered]:
