@@ -98,7 +98,7 @@ def people_and_paths() -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     return {
         "job_list": (freelancer, "/api/v1/jobs"),
         "job": (freelancer, f"/api/v1/jobs/{job.pk}"),
-        "search": (freelancer, "/api/v1/jobs?q=python+developer"),
+        "search": (freelancer, "/api/v1/jobs?query=python+developer"),
         "my_proposals": (freelancer, "/api/v1/me/proposals"),
         "proposal_inbox": (str(inbox_job.client_id), f"/api/v1/jobs/{inbox_job.pk}/proposals"),
         "contract": (str(contract.client_id), f"/api/v1/contracts/{contract.pk}"),

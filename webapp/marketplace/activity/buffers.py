@@ -34,7 +34,7 @@ Record = dict[str, Any]
 class Buffer(Protocol):
     """Holds records until `done` is called for the batch they are in."""
 
-    def push(self, record: Record) -> None: ...
+    def push(self, *records: Record) -> None: ...
     def batches(self) -> Iterator[tuple[str, list[Record]]]: ...
     def done(self, name: str) -> None: ...
     def set_aside(self, name: str) -> None: ...
@@ -49,9 +49,9 @@ class MemoryBuffer:
         self._waiting: list[Record] = []
         self._batches: dict[str, list[Record]] = {}
 
-    def push(self, record: Record) -> None:
+    def push(self, *records: Record) -> None:
         with self._lock:
-            self._waiting.append(json.loads(json.dumps(record)))
+            self._waiting += [json.loads(json.dumps(record)) for record in records]
 
     def batches(self) -> Iterator[tuple[str, list[Record]]]:
         with self._lock:
@@ -89,22 +89,22 @@ class RedisBuffer:
         self._dropped = 0
         self._away_until = 0.0
 
-    def push(self, record: Record) -> None:
-        text = json.dumps(record)
+    def push(self, *records: Record) -> None:
+        texts = [json.dumps(record) for record in records]
         if time.monotonic() < self._away_until:
-            self._keep_back(text)
+            self._keep_back(texts)
             return
         try:
             self._catch_up()
-            self._redis.rpush(self._waiting, text)
+            self._redis.rpush(self._waiting, *texts)
         except redis.RedisError as e:
             self._away_until = time.monotonic() + AWAY_SECONDS
-            self._keep_back(text)
+            self._keep_back(texts)
             log.warning("activity_kept_back", error=str(e), records=len(self._kept_back), dropped=self._dropped)
 
-    def _keep_back(self, text: str) -> None:
+    def _keep_back(self, texts: list[str]) -> None:
         with self._lock:
-            self._kept_back.append(text)
+            self._kept_back.extend(texts)
             while len(self._kept_back) > MOST_KEPT_BACK:
                 self._kept_back.popleft()
                 self._dropped += 1

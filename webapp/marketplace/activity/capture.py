@@ -36,16 +36,39 @@ def impressions(
 ) -> str:
     """One list shown: `items` are (item_type, item_id, position from 1, score). Returns the batch that ties the list together."""
     batch = batch or str(uuid.uuid4())
-    rows = [[item_type, item_id, position, score] for item_type, item_id, position, score in items]
-    if rows:
-        shown = {"batch": batch, "user_id": user_id, "surface": surface[:32], "ranking": f"{ranking[:56]}+{POSITION_MODEL}"}
-        _push("impressions", items=rows, **shown)
+    if shown := _shown(user_id, surface, ranking, items, batch):
+        buffer().push(shown)
     return batch
 
 
-def search(*, user_id: int | None, surface: str, query: str, filters: dict[str, Any], hits: int) -> None:
-    """One search and how many hits it had in all; the query's first 200 characters are kept."""
-    _push("search", user_id=user_id, surface=surface[:32], query=query[:200], filters=filters, hits=hits)
+def search(
+    *,
+    user_id: int | None,
+    surface: str,
+    query: str,
+    filters: dict[str, Any],
+    hits: int,
+    ranking: str,
+    items: Iterable[tuple[str, int, int, float | None]],
+) -> str:
+    """One search, how many hits it had in all, and its first page as `impressions` takes it; the query's first 200 characters are kept.
+
+    Returns the page's batch. Costs one push.
+    """
+    batch = str(uuid.uuid4())
+    asked = _record("search", user_id=user_id, surface=surface[:32], query=query[:200], filters=filters, hits=hits)
+    shown = _shown(user_id, surface, ranking, items, batch)
+    buffer().push(*([asked, shown] if shown else [asked]))
+    return batch
+
+
+def _shown(
+    user_id: int | None, surface: str, ranking: str, items: Iterable[tuple[str, int, int, float | None]], batch: str
+) -> dict[str, Any] | None:
+    """The record of a list shown; None for an empty one."""
+    rows = [[item_type, item_id, position, score] for item_type, item_id, position, score in items]
+    told = {"batch": batch, "user_id": user_id, "surface": surface[:32], "ranking": f"{ranking[:56]}+{POSITION_MODEL}"}
+    return _record("impressions", items=rows, **told) if rows else None
 
 
 def view(*, user_id: int | None, item_type: str, item_id: int, batch: str = "") -> None:
@@ -69,4 +92,8 @@ def request(*, route: str, method: str, failed: bool, milliseconds: float, minut
 
 
 def _push(kind: str, **values: Any) -> None:
-    buffer().push({"kind": kind, "at": clock.now().isoformat(), **values})
+    buffer().push(_record(kind, **values))
+
+
+def _record(kind: str, **values: Any) -> dict[str, Any]:
+    return {"kind": kind, "at": clock.now().isoformat(), **values}

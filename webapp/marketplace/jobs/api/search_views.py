@@ -209,16 +209,16 @@ def _answer(
 ) -> Response:
     """The page, captured as shown. Its values are plain JSON already: the shapes describe them, and cost nothing here."""
     surface = f"{noun}_search"
-    batch = capture.impressions(
-        user_id=request.user.pk,
-        surface=surface,
-        ranking=f"{ranking}:{asked['sort']}",
-        items=[(noun, pk, hit.position, hit.score) for pk, hit in zip(ids, found.hits, strict=True)],
-    )
-    if not asked["cursor"]:
-        capture.search(
-            user_id=request.user.pk, surface=surface, query=asked["query"], filters={**told, "sort": asked["sort"]}, hits=found.total
-        )
+    shown = {
+        "user_id": request.user.pk,
+        "surface": surface,
+        "ranking": f"{ranking}:{asked['sort']}",
+        "items": [(noun, pk, hit.position, hit.score) for pk, hit in zip(ids, found.hits, strict=True)],
+    }
+    if asked["cursor"]:
+        batch = capture.impressions(**shown)
+    else:
+        batch = capture.search(**shown, query=asked["query"], filters={**told, "sort": asked["sort"]}, hits=found.total)
     following = None
     if (p := found.after) is not None:
         cursor = encode_cursor([p.as_of, p.shown, p.value, p.tie, *p.pks, *([0] * (REMEMBERED - len(p.pks)))])
