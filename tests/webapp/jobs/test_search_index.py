@@ -102,6 +102,7 @@ def test_a_build_that_dies_leaves_the_old_index_and_no_obstacle(post: Any) -> No
 def test_a_burst_of_events_is_one_commit_and_a_repetition_none(post: Any, settings: Any) -> None:
     post(title="Python one")
     search.rebuild()
+    drain()
     ids = [post(title=f"Python number {i}").pk for i in range(5)]
     mine = [d for d in due_delivery_ids() if Delivery.objects.get(pk=d).handler == "jobs.search"]
 

@@ -156,6 +156,7 @@ class Shelf:
             self._put(self._open(folder), ids)
 
     def _put(self, index: tantivy.Index, ids: Sequence[int]) -> None:
+        index.reload()  # a build has written since it opened the index
         stale, facts = self._differing(index.searcher(), ids)
         if not stale:
             return
