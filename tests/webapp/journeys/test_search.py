@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from marketplace.accounts.models import ClientProfile
-from marketplace.core import clock
+from marketplace.core import clock, ports
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
 from marketplace.jobs import search
@@ -216,7 +216,8 @@ def test_what_a_client_did_before_can_be_asked_for(alice: Any, bob: Any, charlie
     drain()
     hit = Person(alice).get("freelancers", query="python").json()["results"][0]
     assert hit["display_name"] == "Bob"
-    low = hit["rating"]["low"]
+    low = ports.rating_of.first(user_id=bob.pk)["low"]
+    assert hit["rating"] == Person(alice).get(f"freelancers/{bob.pk}").json()["rating"], "what the profile says"
     assert {
         "kind": "rating",
         "text": f"Rated {hit['rating']['mean']:.1f}, between {low:.1f} and {hit['rating']['high']:.1f}, by 1 review",

@@ -21,7 +21,8 @@ ENDS = ("close", "fill", "expire", "remove")
 FOLLOWED = (
     *(f"job.{a}" for a in ("publish", "clear", "renew", "restore", "update", "merge_skills", "hold", *ENDS)),
     *(f"proposal.{a}" for a in ("submit", "accept", "withdraw")),
-    *(f"user.{a}" for a in ("update", "suspend", "restore", "close", "reopen")),
+    "user.update",
+    *(f"account.{a}" for a in ("suspend", "restore", "close")),
     *(f"{kind}.{a}" for kind in ("client_profile", "freelancer_profile") for a in ("create", "update", "verify")),
     *(f"review.{a}" for a in ("open", "hide", "restore")),
 )
