@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -157,10 +158,9 @@ def job_filters(viewer: Any, asked: dict[str, Any]) -> posts.Filters:
     """The filters of a checked JobSearch, as this viewer means them. Raises ValidationError for a category or skill that does not exist."""
     plain = ("skills_mode", "pricing", "level", "currency", "country", "location", "payment_verified", "worked_before")
     numbers = ("budget_min", "budget_max", "posted_within_days", "overlap_hours", "proposals_max", "hire_rate_min", "rating_min")
+    given: dict[str, Any] = {**_common(viewer, asked), **{n: asked[n] for n in plain}, **{n: asked.get(n) for n in numbers}}
     return posts.Filters(
-        **_common(viewer, asked),
-        **{name: asked[name] for name in plain},
-        **{name: asked.get(name) for name in numbers},
+        **given,
         clients=tuple(facts.clients_of(viewer.pk)) if asked["worked_before"] and viewer.is_authenticated else (),
     )
 
@@ -169,10 +169,9 @@ def freelancer_filters(viewer: Any, asked: dict[str, Any]) -> people.Filters:
     """The filters of a checked FreelancerSearch, as this viewer means them. Raises ValidationError like job_filters."""
     plain = ("skills_mode", "level", "currency", "country", "language", "availability", "worked_before")
     numbers = ("rate_min", "rate_max", "overlap_hours", "rating_min", "years_min", "hires_min", "hours_min")
+    given: dict[str, Any] = {**_common(viewer, asked), **{n: asked[n] for n in plain}, **{n: asked.get(n) for n in numbers}}
     return people.Filters(
-        **_common(viewer, asked),
-        **{name: asked[name] for name in plain},
-        **{name: asked.get(name) for name in numbers},
+        **given,
         users=tuple(facts.hired_by(viewer.pk)) if asked["worked_before"] and viewer.is_authenticated else (),
     )
 
@@ -209,11 +208,12 @@ def _answer(
 ) -> Response:
     """The page, captured as shown. Its values are plain JSON already: the shapes describe them, and cost nothing here."""
     surface = f"{noun}_search"
-    shown = {
+    hits: Sequence[posts.Hit | people.Hit] = found.hits
+    shown: dict[str, Any] = {
         "user_id": request.user.pk,
         "surface": surface,
         "ranking": f"{ranking}:{asked['sort']}",
-        "items": [(noun, pk, hit.position, hit.score) for pk, hit in zip(ids, found.hits, strict=True)],
+        "items": [(noun, pk, hit.position, hit.score) for pk, hit in zip(ids, hits, strict=True)],
     }
     if asked["cursor"]:
         batch = capture.impressions(**shown)
@@ -223,7 +223,7 @@ def _answer(
     if (p := found.after) is not None:
         cursor = encode_cursor([p.as_of, p.shown, p.value, p.tie, *p.pks, *([0] * (REMEMBERED - len(p.pks)))])
         following = replace_query_param(request.get_full_path(), "cursor", cursor)
-    more = [{"position": h.position, "score": h.score, "reasons": h.reasons, "estimate": h.estimate} for h in found.hits]
+    more = [{"position": h.position, "score": h.score, "reasons": h.reasons, "estimate": h.estimate} for h in hits]
     body = {
         "results": [{**_plain(card), **extra} for card, extra in zip(cards, more, strict=True)],
         "next": following,

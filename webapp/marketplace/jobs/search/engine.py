@@ -157,7 +157,7 @@ def _rows(searcher: tantivy.Searcher, profile: Profile, result: tantivy.SearchRe
         shown = values
     else:
         values, shown = [-v for v in scores] if order.ascending else scores, scores
-    rows = [Row(*found) for found in zip(values, ties, ids, shown, where, strict=True)]
+    rows = [Row(v, int(t or 0), int(pk or 0), s, a) for v, t, pk, s, a in zip(values, ties, ids, shown, where, strict=True)]
     rows.sort(key=itemgetter(0, 1, 2), reverse=True)
     return rows
 

@@ -99,7 +99,7 @@ class _Remembered(Generic[T]):
     SECONDS = 60.0
 
     def __init__(self, model: type[T]) -> None:
-        self._model = model
+        self._model: type[T] = model
         self._by_id: dict[int, T] = {}
         self._by_slug: dict[str, T] = {}
         self._until = 0.0

@@ -62,7 +62,7 @@ def _facts(rows: Sequence[dict[str, Any]]) -> list[Facts]:
     ids = [r["user_id"] for r in rows]
     claimed, hires, ratings = claimed_skills(ids), facts.hires_of(ids), facts.ratings_of(ids)
     skills, categories = facts.skills_by_id(), facts.categories_by_id()
-    found = []
+    found: list[Facts] = []
     for r in rows:
         pk, rate = r["user_id"], r["hourly_rate_minor"]
         compared = worth(Money(rate, r["currency"]), COMPARED_IN) if rate is not None else None
