@@ -9,7 +9,8 @@ from .base import INSTALLED_APPS, mysql_database, sqlite_database
 
 SECRET_KEY = "only-for-tests"  # noqa: S105
 DEBUG = False
-INSTALLED_APPS = [*INSTALLED_APPS, "marketplace.simulation"]
+# the provider that signs in whom the request names: it stands for Google and the like, and is in no other settings
+INSTALLED_APPS = [*INSTALLED_APPS, "marketplace.simulation", "allauth.socialaccount.providers.dummy"]
 DATABASES = {"default": sqlite_database() if os.environ.get("OPENLANCE_TEST_DB") == "sqlite" else mysql_database()}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 BUSINESS_CLOCK_MOVABLE = True

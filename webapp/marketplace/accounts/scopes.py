@@ -26,6 +26,7 @@ WRITE = frozenset(
         "contracts-decline",
         "contracts-hours",
         "contracts-pause",
+        "contracts-pause-request",
         "contracts-resume",
         "counter-offers-accept",
         "counter-offers-decline",
@@ -71,9 +72,13 @@ WRITE = frozenset(
         "me-shortlist-item",
         "me-shortlists",
         "milestone-dispute",
+        "milestones-extension",
+        "milestones-progress",
+        "milestones-progress-request",
         "milestones-request-changes",
         "milestones-start",
         "milestones-submit",
+        "milestones-tasks",
         "proposal",
         "proposal-decline",
         "proposal-shortlist",
@@ -82,30 +87,40 @@ WRITE = frozenset(
         "reports",
         "review",
         "review-reply",
+        "tasks",
         "text-check",
         "time-entries",
         "weeks-entries",
+        "work-requests-accept",
+        "work-requests-decline",
+        "work-requests-withdraw",
     }
 )
 #: requests after which money may have moved
 MONEY = frozenset(
     {
+        "contracts-bonus",
         "contracts-cancel",
         "contracts-hours-stop",
         "dispute-accept",
         "dispute-offer",
         "dispute-respond",
         "milestones-approve",
+        "milestones-approve-part",
         "milestones-fund",
         "milestones-refund",
+        "milestones-refund-request",
         "payouts",
+        "refund-requests-accept",
+        "refund-requests-refuse",
+        "refund-requests-withdraw",
         "weeks-answer",
         "weeks-question",
         "weeks-submit",
     }
 )
 #: where even reading is closed: security settings, staff's desks, whole copies of an account
-CLOSED = ("me/tokens", "me/sessions", "me/exports", "me/close", "staff/", "audit")
+CLOSED = ("me/tokens", "me/sessions", "me/exports", "me/close", "me/calendar-feed", "staff/", "audit")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
