@@ -34,6 +34,17 @@ def test_every_field_has_a_decision(table: str) -> None:
     assert {readers <= {"public", "owner", "staff"} for readers in policies.FIELDS[table].values()} == {True}
 
 
+def test_what_strangers_must_never_read_is_said_here_too() -> None:
+    """The policy's own words are not proof of themselves: whoever opens one of these fields to everybody has to say so twice."""
+    never = {
+        "user": {"email", "password", "language", "display_currency", "last_login", "is_staff", "is_superuser", "is_active", "date_joined"},
+        "profile_entry": {"checked_at", "check_reason", "checked_by"},
+        "company_details": {"checked_at", "check_reason", "checked_by"},
+        "client_profile": {"import_source"},
+    }
+    assert {table: names & set(policies.seen_by("public", table)) for table, names in never.items()} == {table: set() for table in never}
+
+
 def marked(prefix: str, longest: int) -> str:
     return f"mark-{prefix}"[:longest]
 

@@ -35,7 +35,7 @@ def exported(*, user_id: int) -> dict[str, Part]:
             *("id", "public_id", "email", "display_name", "country", "time_zone", "language", "display_currency"),
             *("is_active", "is_staff", "date_joined", "last_login"),
         ),
-        "groups": rows_of(User.groups.through.objects.filter(user=user_id), group="group__name"),  # type: ignore[attr-defined]
+        "groups": rows_of(User.groups.through.objects.filter(user=user_id), group="group__name"),
         "email_addresses": rows_of(EmailAddress.objects.filter(user=user_id), "email", "verified", "primary"),
         "second_factors": rows_of(Authenticator.objects.filter(user=user_id), "type", "created_at", "last_used_at"),
         "sessions": rows_of(UserSession.objects.filter(user=user_id), "created_at", "last_seen_at", "ip", "user_agent"),

@@ -72,7 +72,7 @@ def client_profile_put(*, actor: User, company_name: str = "", about: str = "", 
         if there
         else {}
     )
-    if told == {**values, "website": website}:
+    if there is not None and told == {**values, "website": website}:
         return there
     profile, new = ClientProfile.objects.update_or_create(user=actor, defaults=values)
     company, _ = CompanyDetails.objects.get_or_create(profile=profile)
