@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -48,8 +49,12 @@ def poll_unsettled() -> int:
         (lambda i: services.payout_send(payout_id=i), _turn("payouts_due", due)),
     ]
     for ask, ids in work:
-        each_due(ids, lambda i, ask=ask: bool(ask(i)), "poll")
+        each_due(ids, partial(_asked, ask), "poll")
     return sum(len(ids) for _, ids in work)
+
+
+def _asked(ask: Callable[[int], object], i: int) -> bool:
+    return bool(ask(i))
 
 
 def _turn(name: str, open_work: QuerySet[Any]) -> list[int]:

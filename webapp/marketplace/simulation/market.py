@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.core.management.color import no_style
 from django.db import connection, transaction
@@ -129,7 +130,7 @@ class _Run:
             last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
             tables.append(desk.journal.table(last + 1))
         with self.stage("writing"):
-            _bids_were_free(self.result.until)
+            _bids_were_free(datetime.fromtimestamp(self.until, UTC))
             self._write(tables)
         with self.stage("truth"):
             write_truth(desk, bids, market, planted)
@@ -167,7 +168,7 @@ def _bids_were_free(until: datetime) -> None:
     if rule is None or rule.version.startswith("sample-free"):
         return
     terms = {"monthly": rule.monthly, "bands": rule.bands, "hourly": rule.hourly, "unknown": rule.unknown}
-    free = {"monthly": 0, "bands": [], "hourly": 0, "unknown": 0}
+    free: dict[str, Any] = {"monthly": 0, "bands": [], "hourly": 0, "unknown": 0}
     credit_rule_publish(version=f"sample-free-{until:%Y%m%d}", active_from=rule.active_from, **free)
     credit_rule_publish(version=f"sample-end-{until:%Y%m%d}", active_from=until, **terms)
 

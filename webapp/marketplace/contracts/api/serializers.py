@@ -338,7 +338,7 @@ class ChangesSerializer(Serializer):
 
     text = serializers.CharField(max_length=10_000)
     unmet = serializers.ListField(child=WholeNumber(min_value=0, max_value=1000), max_length=50, required=False, default=list)
-    items = ItemNoteInSerializer(many=True, required=False, max_length=50)
+    items = ItemNoteInSerializer(many=True, required=False, max_length=50)  # type: ignore[call-arg]
 
 
 @extend_schema_serializer(component_name="ContractCancel")

@@ -292,7 +292,9 @@ class MyCalendarFeedView(IdempotentMixin, APIView):
     @extend_schema(operation_id="me_calendar_feed", tags=TAG, responses=shapes.CalendarFeedSerializer)
     def get(self, request: Request) -> Response:
         feed = CalendarFeed.objects.filter(user=actor_of(request)).first()
-        found = {"url": None, "created_at": None} if feed is None else {"url": calendar.url_of(feed), "created_at": feed.created_at}
+        found: dict[str, Any] = (
+            {"url": None, "created_at": None} if feed is None else {"url": calendar.url_of(feed), "created_at": feed.created_at}
+        )
         return Response(shapes.CalendarFeedSerializer(found).data)
 
     # the answer to a POST is stored for its repetition, so it does not hold the secret

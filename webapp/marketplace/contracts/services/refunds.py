@@ -7,6 +7,7 @@ back to the wallet or on to the next milestone was asked for by the client and a
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -288,7 +289,7 @@ def _carry_out(
     amount, held = Money(request.amount_minor, request.currency), money.held_locked(milestone.pk, milestone.currency)
     target = _next_for(milestone) if request.to == RefundRequest.To.NEXT else None
     request_ends(contract, milestone, action, role=role, actor_id=actor_id)
-    common = {"contract_id": contract.pk, "milestone_id": milestone.pk, "payer_id": contract.client_id, "amount": amount,
+    common: dict[str, Any] = {"contract_id": contract.pk, "milestone_id": milestone.pk, "payer_id": contract.client_id, "amount": amount,
               "actor_id": actor_id, "rule": rule, "reason": request.reason[:500]}  # fmt: skip
     if target is not None:
         payments.roll(to_milestone_id=target.pk, **common)

@@ -218,9 +218,10 @@ class MyBidCreditsView(APIView):
 
     @extend_schema(operation_id="me_bid_credits", tags=["proposals"], parameters=PAGE, responses=shapes.BidCredits)
     def get(self, request: Request) -> Response:
-        require(freelancer_profile_of(request.user.pk) is not None, "freelancer_profile_missing", "Only freelancers have bid credits.")
+        actor = actor_of(request)
+        require(freelancer_profile_of(actor.pk) is not None, "freelancer_profile_missing", "Only freelancers have bid credits.")
         page = keyset_page(request, proposal_selectors.credit_movements(request.user), ("-number", "id"))
-        standing = credits.standing_of(request.user.pk)
+        standing = credits.standing_of(actor.pk)
         left = {"balance": standing.balance, "monthly": standing.monthly, "next_grant_at": standing.next_grant_at}
         return Response(shapes.BidCredits({**left, "rule": _rule(), "results": page.rows, "next": page.next}).data)
 
