@@ -56,10 +56,13 @@ def case_for(actor: Actor, case_id: int) -> Case:
 
 def decisions_on(actor: Actor) -> QuerySet[Case]:
     """What was decided on the actor's own content: everything that they were told of."""
-    if actor.pk is None:
-        return Case.objects.none()
+    return Case.objects.none() if actor.pk is None else told_to(actor.pk)
+
+
+def told_to(user_id: int) -> QuerySet[Case]:
+    """The cases about a person that they know of. What is only proposed, and waits for a second approval, is not among them."""
     told = Q(state__in=("actioned", "appealed", "upheld", "overturned")) | Q(state="held", content_held=True)
-    return Case.objects.filter(told, about_id=actor.pk)
+    return Case.objects.filter(told, about_id=user_id)
 
 
 def decision_for(actor: Actor, case_id: int) -> Case:

@@ -10,7 +10,8 @@ from marketplace.core.models import Event
 from marketplace.core.personal import Part, Row, computed, rows_of
 
 from . import reputation as formula
-from .models import Case, CheckedText, Report, Review, ReviewVersion
+from .case_reading import told_to
+from .models import CheckedText, Report, Review, ReviewVersion
 from .reputation import Reputation, Weighed
 from .selectors import conduct_of, outcomes_of
 
@@ -73,7 +74,7 @@ def exported(*, user_id: int) -> dict[str, Part]:
         "review_replies": rows_of(Review.objects.filter(subject=user_id, reply__isnull=False), "id", "contract_id", "reply", "replied_at"),
         **_reputation(user_id),
         "cases": rows_of(
-            Case.objects.filter(about=user_id),
+            told_to(user_id),
             *("id", "subject_type", "subject_id", "state", "opened_at", "act", "reason_code", "reason", "evidence", "decided_at"),
             *("content_held", "appeal_until", "appeal_reason", "appealed_at", "appeal_decided_at", "appeal_answer"),
         ),

@@ -1,4 +1,4 @@
-"""The life of a moderation case: docs/adr/0010-moderation.md says why it runs so."""
+"""The life of a moderation case: docs/adr/0011-moderation.md says why it runs so."""
 
 from __future__ import annotations
 

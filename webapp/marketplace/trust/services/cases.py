@@ -1,6 +1,6 @@
 """Moderators at work: claim, decide, approve, send back, and what the clock does when nobody acts.
 
-Every verb locks the case first, then what the act touches. Rules: docs/adr/0010-moderation.md.
+Every verb locks the case first, then what the act touches. Rules: docs/adr/0011-moderation.md.
 """
 
 from __future__ import annotations
