@@ -39,6 +39,8 @@ class Outer(Serializer):
     words = serializers.ListField(child=serializers.CharField())
     anything = serializers.JSONField()
     perhaps = serializers.CharField(required=False)
+    nothing = serializers.CharField(allow_null=True, required=False)
+    usual = serializers.IntegerField(default=7)
     loud = serializers.SerializerMethodField()
 
     def get_loud(self, row: Any) -> str:
@@ -65,7 +67,7 @@ rows = st.fixed_dictionaries(
         "words": st.lists(st.text() | st.integers(), max_size=3),
         "anything": st.none() | st.dictionaries(st.text(), st.integers()),
     },
-    optional={"perhaps": st.text(), "unnamed": st.text()},
+    optional={"perhaps": st.text(), "nothing": st.none() | st.text(), "usual": st.integers(), "unnamed": st.text()},
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -30,10 +30,12 @@ def is_suspended(user_id: int) -> bool:
     return Suspension.objects.filter(user=user_id, live=True).exists()
 
 
-def skill_ids_of(user_ids: Iterable[int]) -> dict[int, set[int]]:
-    """For each of these users, the ids of the skills they claim; one query."""
+def skill_ids_of(user_ids: Iterable[int], *, among: Collection[int] | None = None) -> dict[int, set[int]]:
+    """For each of these users, the ids of the skills they claim, only those `among` where given; one query."""
     found: dict[int, set[int]] = defaultdict(set)
     rows = FreelancerSkill.objects.filter(freelancer__user__in=set(user_ids))
+    if among is not None:
+        rows = rows.filter(skill_id__in=among)
     for user_id, skill_id in rows.values_list("freelancer__user", "skill_id"):
         found[user_id].add(skill_id)
     return found

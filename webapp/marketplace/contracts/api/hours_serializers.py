@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from marketplace.core.api.fields import MAX_ID, WholeNumber
 from marketplace.core.api.schema import Amount
+from marketplace.core.api.serializers import ModelSerializer, Serializer
 from marketplace.core.money import Money
 
 from ..hours_policies import week_actions
@@ -21,7 +22,7 @@ from ..states import MILESTONE
 MAX_TEXT = 2_000
 
 
-class CapChangeSerializer(serializers.ModelSerializer):
+class CapChangeSerializer(ModelSerializer):
     """A wish for another weekly cap; `mine` says whether the viewer proposed it."""
 
     contract_id = serializers.IntegerField(read_only=True)
@@ -36,7 +37,7 @@ class CapChangeSerializer(serializers.ModelSerializer):
         return bool(change.proposer_id == self.context["viewer"].pk)
 
 
-class HourlyTermsSerializer(serializers.ModelSerializer):
+class HourlyTermsSerializer(ModelSerializer):
     """What a weekly contract agreed on. A change of the cap holds for weeks that are not funded yet."""
 
     currency = serializers.CharField(source="contract.currency", read_only=True)
@@ -52,7 +53,7 @@ class HourlyTermsSerializer(serializers.ModelSerializer):
         return CapChangeSerializer(self.context["cap_changes"], many=True, context=self.context).data
 
 
-class TimeEntrySerializer(serializers.ModelSerializer):
+class TimeEntrySerializer(ModelSerializer):
     """Minutes of one day (UTC). `amount_minor` is null until the week is closed; `minutes_questioned` is what the question was about."""
 
     week_id = serializers.IntegerField(source="timesheet_id", read_only=True)
@@ -76,7 +77,7 @@ class TimeEntrySerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class WeekSerializer(serializers.ModelSerializer):
+class WeekSerializer(ModelSerializer):
     """A week (Monday 00:00 to Sunday 24:00 UTC) or, with part 1, its questioned hours.
 
     Funding, approval and disputes are those of the milestone `milestone_id`. Hours of a week that is not `protected` cannot be logged.
@@ -146,19 +147,19 @@ class WeekDetailSerializer(WeekSerializer):
         return week_actions(sheet.contract, sheet, self.context["role"], self.context["now"])
 
 
-class HoursSettingsSerializer(serializers.Serializer):
+class HoursSettingsSerializer(Serializer):
     """What is left out stays as it is."""
 
     unspent = serializers.ChoiceField(choices=HourlyTerms.Unspent.choices, required=False)
     auto_fund = serializers.BooleanField(required=False)
 
 
-class CapChangeProposeSerializer(serializers.Serializer):
+class CapChangeProposeSerializer(Serializer):
     weekly_cap_minutes = WholeNumber(min_value=1, max_value=CAP_MOST)
     note = serializers.CharField(max_length=MAX_TEXT, required=False, allow_blank=True, default="")
 
 
-class EntryLogSerializer(serializers.Serializer):
+class EntryLogSerializer(Serializer):
     """`day` by UTC."""
 
     day = serializers.DateField()
@@ -166,7 +167,7 @@ class EntryLogSerializer(serializers.Serializer):
     what = serializers.CharField(max_length=MAX_WHAT)
 
 
-class EntryChangeSerializer(serializers.Serializer):
+class EntryChangeSerializer(Serializer):
     """What is left out stays as it is."""
 
     day = serializers.DateField(required=False)
@@ -174,20 +175,20 @@ class EntryChangeSerializer(serializers.Serializer):
     what = serializers.CharField(max_length=MAX_WHAT, required=False)
 
 
-class WeekSubmitSerializer(serializers.Serializer):
+class WeekSubmitSerializer(Serializer):
     note = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
 
 
-class QuestionSerializer(serializers.Serializer):
+class QuestionSerializer(Serializer):
     entry_id = WholeNumber(min_value=1, max_value=MAX_ID)
     reason = serializers.CharField(max_length=MAX_TEXT)
 
 
-class WeekQuestionSerializer(serializers.Serializer):
+class WeekQuestionSerializer(Serializer):
     questions = QuestionSerializer(many=True, allow_empty=False, max_length=MOST_ENTRIES)  # type: ignore[call-arg]
 
 
-class AnswerSerializer(serializers.Serializer):
+class AnswerSerializer(Serializer):
     """Fewer `minutes`, or a `text` that says why the entry stands."""
 
     entry_id = WholeNumber(min_value=1, max_value=MAX_ID)
@@ -195,5 +196,5 @@ class AnswerSerializer(serializers.Serializer):
     text = serializers.CharField(max_length=MAX_TEXT, required=False, allow_blank=True, default="")
 
 
-class WeekAnswerSerializer(serializers.Serializer):
+class WeekAnswerSerializer(Serializer):
     answers = AnswerSerializer(many=True, allow_empty=False, max_length=MOST_ENTRIES)  # type: ignore[call-arg]

@@ -216,7 +216,7 @@ class ContractSummarySerializer(ModelSerializer):
         return {contract.client_id: "client", contract.freelancer_id: "freelancer"}.get(viewer.pk, "staff")
 
 
-class ContractWeeksSerializer(serializers.Serializer):
+class ContractWeeksSerializer(Serializer):
     """What a weekly contract agreed on, in short; `contracts/{id}/hours` and `contracts/{id}/weeks` say more."""
 
     rate_minor = serializers.IntegerField()

@@ -25,6 +25,9 @@ _PLAIN: dict[type[serializers.Field], type] = {
 }
 
 
+_LEFT_OUT, _UNKNOWN = object(), object()
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     name: str
@@ -32,6 +35,7 @@ class _Step:
     plain: type | None
     convert: Callable[[Any], Any]
     method: str = ""  # of a SerializerMethodField: the serializer's own method, which may need its context
+    absent: Any = None  # what stands for a field that is not there: _LEFT_OUT, a default, or _UNKNOWN for REST framework's words
 
 
 # Comments instead of docstrings on the bases: the API document takes a shape's words from the nearest docstring.
@@ -54,8 +58,15 @@ class _Short:
                 found[step.name] = getattr(self, step.method)(instance)
                 continue
             value = instance
-            for part in step.path:
-                value = value[part] if isinstance(value, Mapping) else getattr(value, part)
+            try:
+                for part in step.path:
+                    value = value[part] if isinstance(value, Mapping) else getattr(value, part)
+            except (KeyError, AttributeError):
+                if step.absent is _UNKNOWN:
+                    raise
+                if step.absent is _LEFT_OUT:
+                    continue
+                value = step.absent
             if value is None or type(value) is step.plain:
                 found[step.name] = value
             else:
@@ -85,8 +96,15 @@ def _steps(shape: Any) -> tuple[_Step, ...] | None:
         if convert is None or field.source in (None, "*"):
             return None
         kind = next((base for base in _PLAIN if type(field).to_representation is base.to_representation), None)
-        steps.append(_Step(name, tuple(field.source.split(".")), _PLAIN[kind] if kind else None, convert))
+        steps.append(_Step(name, tuple(field.source.split(".")), _PLAIN[kind] if kind else None, convert, absent=_absent(field)))
     return tuple(steps)
+
+
+def _absent(field: serializers.Field) -> Any:
+    """As rest_framework.fields.Field.get_attribute decides: the default, else null where that is allowed, else nothing where that is."""
+    if field.default is not serializers.empty:
+        return _UNKNOWN if callable(field.default) else field.default
+    return None if field.allow_null else _UNKNOWN if field.required else _LEFT_OUT
 
 
 def _converter(field: serializers.Field) -> Callable[[Any], Any] | None:
