@@ -3660,17 +3660,8 @@ export interface components {
             claimed_by_id: number | null;
             /** Format: date-time */
             readonly claim_until: string | null;
-            /**
-             * @description Decided, or proposed while `needs_second`.
-             *
-             *     * `allow` - allow
-             *     * `warn` - warn
-             *     * `hold` - hold
-             *     * `remove` - remove
-             *     * `suspend` - suspend
-             */
-            readonly act: components["schemas"]["ModerationActEnum"];
-            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            act: components["schemas"]["ModerationActEnum"] | components["schemas"]["BlankEnum"];
+            reason_code: components["schemas"]["ModerationReasonEnum"] | components["schemas"]["BlankEnum"];
             /** @description What the person reads. */
             readonly reason: string;
             /** @description ["what shows it", …]; the person reads it */
@@ -3757,17 +3748,8 @@ export interface components {
             claimed_by_id: number | null;
             /** Format: date-time */
             readonly claim_until: string | null;
-            /**
-             * @description Decided, or proposed while `needs_second`.
-             *
-             *     * `allow` - allow
-             *     * `warn` - warn
-             *     * `hold` - hold
-             *     * `remove` - remove
-             *     * `suspend` - suspend
-             */
-            readonly act: components["schemas"]["ModerationActEnum"];
-            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            act: components["schemas"]["ModerationActEnum"] | components["schemas"]["BlankEnum"];
+            reason_code: components["schemas"]["ModerationReasonEnum"] | components["schemas"]["BlankEnum"];
             /** @description What the person reads. */
             readonly reason: string;
             /** @description ["what shows it", …]; the person reads it */
@@ -4314,17 +4296,8 @@ export interface components {
             readonly subject_type: components["schemas"]["ModerationSubjectEnum"];
             readonly subject_id: number;
             readonly state: components["schemas"]["ModerationStateEnum"];
-            /**
-             * @description Decided, or proposed while `needs_second`.
-             *
-             *     * `allow` - allow
-             *     * `warn` - warn
-             *     * `hold` - hold
-             *     * `remove` - remove
-             *     * `suspend` - suspend
-             */
-            readonly act: components["schemas"]["ModerationActEnum"];
-            readonly reason_code: components["schemas"]["ModerationReasonEnum"];
+            act: components["schemas"]["ModerationActEnum"] | components["schemas"]["BlankEnum"];
+            reason_code: components["schemas"]["ModerationReasonEnum"] | components["schemas"]["BlankEnum"];
             /** @description What the person reads. */
             readonly reason: string;
             /** @description ["what shows it", …]; the person reads it */
@@ -7258,6 +7231,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -7458,6 +7440,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7982,6 +7973,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10885,6 +10885,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -11533,6 +11542,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13113,6 +13131,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -13358,6 +13385,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -13426,6 +13462,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13699,6 +13744,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14080,6 +14134,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14471,6 +14534,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -14809,6 +14881,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -15140,6 +15221,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15760,6 +15850,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -16094,6 +16193,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16570,6 +16678,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -16967,6 +17084,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -17082,6 +17208,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17674,6 +17809,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19920,6 +20064,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -21531,6 +21684,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
@@ -22279,6 +22441,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -47,7 +47,7 @@ class AutoSchema(SpectacularAutoSchema):
         if AllowAny not in self.view.permission_classes:
             refusals["401"] = "Sign in first."
             refusals["403"] = "You may see it, but not do this."
-        if "{" in self.path:
+        if "{" in self.path or self.method == "POST":  # a body names objects, too
             refusals["404"] = "There is no such object, or you may not see it."
         if self.method != "GET":
             refusals["409"] = "Not possible in the present state, or the key belongs to another request."

@@ -64,6 +64,8 @@ class DecisionSerializer(ModelSerializer):
 
     if_nobody_acts = serializers.SerializerMethodField()
     can_appeal = serializers.SerializerMethodField()
+    act = serializers.ChoiceField(choices=ACT_CHOICES, allow_blank=True)
+    reason_code = serializers.ChoiceField(choices=ReasonCode.choices, allow_blank=True)
 
     class Meta:
         model = Case
@@ -140,6 +142,8 @@ class CaseSerializer(ModelSerializer):
     report_count = serializers.IntegerField()
     actions = serializers.SerializerMethodField()
     if_nobody_acts = serializers.SerializerMethodField()
+    act = serializers.ChoiceField(choices=ACT_CHOICES, allow_blank=True)
+    reason_code = serializers.ChoiceField(choices=ReasonCode.choices, allow_blank=True)
 
     class Meta:
         model = Case
