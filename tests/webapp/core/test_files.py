@@ -7,12 +7,14 @@ import uuid
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import override_settings
 
-from marketplace.core import files, ports
+from marketplace.core import clock, files, ports
 from marketplace.core.errors import InvalidInput, NotFound
 from marketplace.core.models import StoredFile
+from marketplace.core.tasks import forget_uploads
 from tests.webapp.people import Person
 
 pytestmark = pytest.mark.parity
@@ -91,3 +93,20 @@ def test_what_was_handed_over_cannot_be_taken_back(bob: Any) -> None:
     free = upload(bob).json()["id"]
     assert Person(bob).client.delete(f"/api/v1/files/{free}").status_code == 204
     assert Person(bob).get(f"files/{free}").status_code == 404
+
+
+@override_settings(FILE_MAX_WAITING=2)
+def test_uploads_that_nothing_was_sent_with_are_bounded_and_forgotten_at_their_hour(bob: Any, alice: Any) -> None:
+    """Attached files neither count nor go; at 48 hours and not a second before the others do, content and all."""
+    kept = upload(bob).json()["id"]
+    files.attach(actor=bob, file_ids=[kept], to=alice)
+    waiting = [upload(bob).json()["id"] for _ in range(2)]
+    refused = upload(bob)
+    assert (refused.status_code, refused.json()["code"]) == (409, "files_waiting") and upload(alice).status_code == 201
+    paths = [StoredFile.objects.get(pk=pk).stored_as for pk in waiting]
+    clock.advance(48 * 3600 - 60)
+    assert forget_uploads() == 0
+    clock.advance(60)
+    assert forget_uploads() == 3 and forget_uploads() == 0
+    assert list(StoredFile.objects.values_list("pk", flat=True)) == [kept]
+    assert not any(default_storage.exists(path) for path in paths) and upload(bob).status_code == 201

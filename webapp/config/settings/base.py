@@ -253,6 +253,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-events": {"task": "marketplace.core.tasks.deliver_events", "schedule": 5.0},
     "work-bulk-acts": {"task": "marketplace.core.tasks.work_bulk_acts", "schedule": 30.0},
+    "forget-uploads": {"task": "marketplace.core.tasks.forget_uploads", "schedule": crontab(minute="53")},
     "forget-answers": {"task": "marketplace.core.tasks.forget_answers", "schedule": crontab(minute="41")},
     "auto-approve": {"task": "marketplace.contracts.tasks.auto_approve_due", "schedule": 60.0},
     "open-weeks": {"task": "marketplace.contracts.tasks.open_weeks_due", "schedule": 60.0},
@@ -362,6 +363,10 @@ MAX_AMOUNT_MINOR = 10**12
 
 MEDIA_ROOT = Path(os.environ.get("OPENLANCE_UPLOADS", VAR / "uploads"))
 FILE_MAX_BYTES = 50 * 1024 * 1024
+# uploads that nothing was sent with yet: how many and how large a person may have, and how long they stay
+FILE_MAX_WAITING = 100
+FILE_MAX_WAITING_BYTES = 1024**3
+FILE_WAITING_HOURS = 48
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 SECURE_CONTENT_TYPE_NOSNIFF = True

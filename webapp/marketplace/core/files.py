@@ -13,6 +13,7 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -23,7 +24,7 @@ from django.db import models, transaction
 
 from . import clock, ports
 from .checks import UNPRINTABLE
-from .errors import InvalidInput, NotFound
+from .errors import Conflict, InvalidInput, NotFound
 from .events import aggregate_name
 from .models import StoredFile
 from .policies import Actor
@@ -47,11 +48,14 @@ def _too_large() -> InvalidInput:
 
 
 def file_upload(*, actor: Actor, name: str, content_type: str, content: BinaryIO) -> StoredFile:
-    """Store what `content` reads, up to FILE_MAX_BYTES. Raises InvalidInput for an empty, too large or nameless file."""
+    """Store what `content` reads, up to FILE_MAX_BYTES. Raises InvalidInput for an empty, too large or nameless file, Conflict("files_waiting")
+    while the actor's uploads that hang nowhere are FILE_MAX_WAITING or FILE_MAX_WAITING_BYTES.
+    """
     plain = PurePosixPath(name.replace("\\", "/")).name.strip()
     if not plain or plain in (".", "..") or len(plain) > 255 or UNPRINTABLE.search(plain):
         message = "Give the file a name of 1 to 255 characters without control characters."
         raise InvalidInput("file_invalid", message, {"file": [message]})
+    _check_waiting(actor)
     digest, size = hashlib.sha256(), 0
     while chunk := content.read(_CHUNK):
         size += len(chunk)
@@ -75,6 +79,28 @@ def file_upload(*, actor: Actor, name: str, content_type: str, content: BinaryIO
         stored_as=stored_as,
         uploaded_at=now,
     )
+
+
+def _waiting() -> models.QuerySet[StoredFile]:
+    return StoredFile.objects.filter(attached_type="", attached_id=None)
+
+
+def _check_waiting(actor: Actor) -> None:
+    mine = _waiting().filter(owner_id=actor.pk).aggregate(n=models.Count("pk"), size=models.Sum("size"))
+    if mine["n"] >= settings.FILE_MAX_WAITING or (mine["size"] or 0) >= settings.FILE_MAX_WAITING_BYTES:
+        message = f"Uploads of yours that nothing was sent with wait already ({mine['n']}): send or delete some first."
+        raise Conflict("files_waiting", message)
+
+
+def forget_waiting(limit: int = 500) -> int:
+    """Delete uploads that nothing was sent with for FILE_WAITING_HOURS, at most `limit`; returns how many. The content goes after the row."""
+    old = _waiting().filter(uploaded_at__lte=clock.now() - timedelta(hours=settings.FILE_WAITING_HOURS)).order_by("pk")
+    gone = 0
+    for pk, stored_as in old.values_list("pk", "stored_as")[:limit]:
+        if _waiting().filter(pk=pk).delete()[0]:
+            default_storage.delete(stored_as)
+            gone += 1
+    return gone
 
 
 def attach(*, actor: Actor, file_ids: Sequence[int], to: models.Model) -> list[StoredFile]:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import bulk, clock, events
+from . import bulk, clock, events, files
 from .models import Delivery, IdempotencyRecord
 from .transactions import run_in_transaction
 
@@ -114,6 +114,12 @@ def drain(max_rounds: int = 50) -> int:
         if not any(ran):
             break
     return done
+
+
+@shared_task(ignore_result=True, time_limit=300)
+def forget_uploads() -> int:
+    """Delete uploads that nothing was sent with for long; returns how many."""
+    return files.forget_waiting()
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)
