@@ -40,6 +40,13 @@ def proposals_visible_to(actor: Actor) -> QuerySet[Proposal]:
     return Proposal.objects.filter(Q(freelancer=actor.pk) | Q(job__client=actor.pk))
 
 
+def proposals_on_visible_to(actor: Actor, job: Job) -> QuerySet[Proposal]:
+    """Those of proposals_visible_to that are on this post, which they carry along: decided without a join."""
+    if job.client_id == actor.pk or staff_may(actor, "records_see"):
+        return job.proposals.all()
+    return job.proposals.filter(freelancer=actor.pk)
+
+
 def invitations_visible_to(actor: Actor) -> QuerySet[Invitation]:
     """The client sees the own invitations, a freelancer those that were sent; staff who may see other people's records all."""
     if not actor.is_authenticated:

@@ -36,7 +36,15 @@ from .models import (
     ShortlistItem,
     Skill,
 )
-from .policies import changes_visible_to, invitations_visible_to, jobs_visible_to, proposals_visible_to, role_in_job, role_in_proposal
+from .policies import (
+    changes_visible_to,
+    invitations_visible_to,
+    jobs_visible_to,
+    proposals_on_visible_to,
+    proposals_visible_to,
+    role_in_job,
+    role_in_proposal,
+)
 from .questions import read
 from .states import INVITATION, JOB, LIVE_PROPOSAL_STATES, PROPOSAL
 from .taxonomy import fold
@@ -97,27 +105,23 @@ def chunks_of_jobs_asking(skill_id: int, size: int) -> Iterator[list[int]]:
 
 
 def proposal_for(actor: Actor, proposal_id: int) -> Proposal:
-    """The proposal with its job and freelancer loaded. Raises NotFound."""
-    return one_of(proposals_visible_to(actor).select_related("job__category", "job__client", "freelancer"), proposal_id, "proposal")
-
-
-def _with_sides(proposals: QuerySet[Proposal]) -> QuerySet[Proposal]:
-    """With what lists show of post and people, read by key after the page: as joins, they led MariaDB to begin at the posts' categories."""
-    people = User.objects.only("id", "display_name", "country")
-    line = Job.objects.only("id", "title", "state", "pricing", "client_id")
-    sides = (Prefetch("job", queryset=line), Prefetch("job__client", queryset=people), Prefetch("freelancer", queryset=people))
-    return proposals.prefetch_related(*sides)
+    """The proposal with its job, freelancer and opening loaded. Raises NotFound."""
+    within = proposals_visible_to(actor).select_related("job__category", "job__client", "freelancer", "opening")
+    return one_of(within, proposal_id, "proposal")
 
 
 def proposals_on(actor: Actor, job_id: int) -> QuerySet[Proposal]:
     """Every proposal on a post, for its client and staff; a freelancer sees the own one. Raises NotFound for an invisible post."""
-    job = one_of(jobs_visible_to(actor), job_id, "job")
-    return _with_sides(proposals_visible_to(actor).filter(job=job))
+    job = one_of(jobs_visible_to(actor).select_related("client"), job_id, "job")
+    writers = Prefetch("freelancer", queryset=User.objects.only("id", "display_name", "country"))
+    return proposals_on_visible_to(actor, job).select_related("opening").prefetch_related(writers)
 
 
 def proposals_of(freelancer: Actor) -> QuerySet[Proposal]:
-    """A freelancer's own proposals."""
-    return _with_sides(Proposal.objects.filter(freelancer=freelancer.pk))
+    """A freelancer's own proposals, with what lists show of the post: read by key after the page, because as a join it led MariaDB to begin
+    at the posts."""
+    line = Job.objects.select_related("client").only("title", "state", "pricing", "client__display_name", "client__country")
+    return Proposal.objects.filter(freelancer=freelancer.pk).select_related("opening").prefetch_related(Prefetch("job", queryset=line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,26 +133,32 @@ class Place:
 
 
 def places(proposals: Sequence[Proposal]) -> dict[int, Place]:
-    """The place of each of these proposals; three queries however many they are."""
-    job_ids = {p.job_id for p in proposals}
-    asked: dict[int, set[int]] = defaultdict(set)
-    for job_id, skill_id in JobSkill.objects.filter(job__in=job_ids).values_list("job_id", "skill_id"):
-        asked[job_id].add(skill_id)
+    """The place of each of these proposals; three queries however many they are, one when all are decided."""
     rivals: dict[int, list[tuple[int, int, datetime]]] = defaultdict(list)
-    live = Proposal.objects.filter(job__in=job_ids, live_key__isnull=False)
+    live = Proposal.objects.filter(job__in={p.job_id for p in proposals}, live_key__isnull=False)
     for pk, job_id, freelancer_id, at in live.values_list("pk", "job_id", "freelancer_id", "submitted_at"):
         rivals[job_id].append((pk, freelancer_id, at))
-    wanted = {skill for skills in asked.values() for skill in skills}
-    claimed = skill_ids_of((f for rows in rivals.values() for _, f, _ in rows), among=wanted)
-    ranked = {
-        job_id: [pk for pk, f, at in sorted(rows, key=lambda r: (-len(asked[job_id] & claimed.get(r[1], set())), r[2], r[0]))]
-        for job_id, rows in rivals.items()
-    }
+    ranked = _ranked({p.job_id: rivals[p.job_id] for p in proposals if p.live_key is not None})
     found = {}
     for p in proposals:
         order = ranked.get(p.job_id, [])
-        found[p.pk] = Place(order.index(p.pk) + 1 if p.pk in order else None, len(order))
+        found[p.pk] = Place(order.index(p.pk) + 1 if p.pk in order else None, len(rivals[p.job_id]))
     return found
+
+
+def _ranked(rivals: dict[int, list[tuple[int, int, datetime]]]) -> dict[int, list[int]]:
+    """job → the ids of its proposals in the order of PROPOSAL_RANKING, from (id, freelancer, submitted at) of each; two queries or none."""
+    if not rivals:
+        return {}
+    asked: dict[int, set[int]] = defaultdict(set)
+    for job_id, skill_id in JobSkill.objects.filter(job__in=rivals).values_list("job_id", "skill_id"):
+        asked[job_id].add(skill_id)
+    wanted = {skill for skills in asked.values() for skill in skills}
+    claimed = skill_ids_of((f for rows in rivals.values() for _, f, _ in rows), among=wanted)
+    return {
+        job_id: [pk for pk, f, at in sorted(rows, key=lambda r: (-len(asked[job_id] & claimed.get(r[1], set())), r[2], r[0]))]
+        for job_id, rows in rivals.items()
+    }
 
 
 def job_counts(client: Actor) -> dict[str, int]:
@@ -254,12 +264,11 @@ def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
 
 
 def proposals_told(actor: Actor, proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
-    """Proposals as the actor sees them, each with its receipt; jobs and freelancers are loaded. A constant number of queries."""
-    place, returned, attached = places(proposals), returns_of([p.pk for p in proposals]), files.files_of_many(proposals)
-    openings = ProposalOpening.objects.in_bulk([p.pk for p in proposals])
+    """Proposals as the actor sees them, each with its receipt; jobs, openings and other people's names are loaded. A constant number of queries."""
+    place, attached = places(proposals), files.files_of_many(proposals)
+    returned = returns_of([p.pk for p in proposals if p.bid_credits])
     return [
-        {**_proposal_told(actor, p), "receipt": _receipt(p, place[p.pk], openings.get(p.pk), returned.get(p.pk)), "files": attached[p.pk]}
-        for p in proposals
+        {**_proposal_told(actor, p), "receipt": _receipt(p, place[p.pk], returned.get(p.pk)), "files": attached[p.pk]} for p in proposals
     ]
 
 
@@ -272,12 +281,13 @@ def _proposal_told(actor: Actor, p: Proposal) -> dict[str, Any]:
     return {
         **{name: getattr(p, name) for name in (*plain, *times)},
         "job": {"id": p.job_id, "title": p.job.title, "state": p.job.state, "pricing": p.job.pricing, "client": _person(p.job.client)},
-        "freelancer": _person(p.freelancer),
+        "freelancer": _person(actor if p.freelancer_id == actor.pk else p.freelancer),
         "actions": actions,
     }
 
 
-def _receipt(p: Proposal, place: Place, opening: ProposalOpening | None, returned: BidCreditMovement | None) -> dict[str, Any]:
+def _receipt(p: Proposal, place: Place, returned: BidCreditMovement | None) -> dict[str, Any]:
+    opening: ProposalOpening | None = getattr(p, "opening", None)
     return {
         "opened": p.first_seen_at is not None,
         "opened_at": p.first_seen_at,

@@ -23,17 +23,19 @@ from .fields import MAX_ID, WholeNumber
 from .idempotency import IdempotentMixin
 
 
+class _Address(serializers.CharField):
+    def to_representation(self, value: Any) -> str:
+        return f"/api/v1/files/{value}"
+
+
 class FileOut(ModelSerializer):
     """What a page needs to show a file; the content is behind `url`, for those who may read it."""
 
-    url = serializers.SerializerMethodField()
+    url = _Address(source="pk", read_only=True)
 
     class Meta:
         model = StoredFile
         fields = ("id", "name", "content_type", "size", "sha256", "uploaded_at", "url")
-
-    def get_url(self, stored: StoredFile) -> str:
-        return f"/api/v1/files/{stored.pk}"
 
 
 class FileIds(serializers.ListField):
