@@ -106,3 +106,40 @@ def test_settings_are_changed_within_their_bounds_with_a_reason(staff: Any) -> N
     assert client.post(at, {"value": "", "reason": "open again"}).status_code == 302
     switch.refresh_from_db()
     assert switch.value is None
+
+
+def test_an_address_asks_about_what_the_page_offers_as_a_filter_and_nothing_else(staff: Any, bob: Any) -> None:
+    client = signed_in(staff("analyst"))
+    at = reverse("admin:accounts_user_changelist")
+    for asked in ({"is_staff__exact": "0"}, {"is_active__exact": "1"}, {"q": str(bob.pk)}):
+        page = client.get(at, asked)
+        assert page.status_code == 200 and bob.email in page.content.decode(), asked
+    for secret in (
+        {"password__startswith": bob.password[:12]},
+        {"password": "x"},
+        {"is_superuser__exact": "0"},
+        {"emailaddress__email": "x"},
+    ):
+        assert client.get(at, secret).status_code == 400, secret
+
+
+@pytest.mark.parametrize("typed", ["x", "1.5", "9" * 40, "\x00", "\ud800", "'; --", "٣", "=" * 300])
+def test_whatever_is_typed_into_a_search_finds_nothing_and_breaks_nothing(typed: str, staff: Any) -> None:
+    client = signed_in(staff("admin"))
+    for model, site in admin.site._registry.items():
+        if site.search_fields:
+            at = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            assert client.get(at, {"q": typed.encode("utf-8", "surrogatepass")}).status_code == 200, model
+
+
+def test_a_reason_without_text_of_a_person_is_asked_for_again(staff: Any, payout: Payout) -> None:
+    client = signed_in(staff("admin"))
+    client.get(reverse("admin:core_featuresetting_changelist"))
+    row = FeatureSetting.objects.get(name="OFFER_EXPIRES_DAYS")
+    answer = client.post(reverse("admin:core_featuresetting_change", args=[row.pk]), {"value": "20", "reason": "a\x07b"})
+    assert answer.status_code == 200 and b"Remove the control characters." in answer.content
+    row.refresh_from_db()
+    assert row.value is None
+    chosen = {"action": "payout_refuse", "_selected_action": [str(payout.pk)], "reason": "a\x07b"}
+    answer = client.post(reverse("admin:payments_payout_changelist"), chosen)
+    assert answer.status_code == 200 and b"Remove the control characters." in answer.content and not BulkAct.objects.exists()
