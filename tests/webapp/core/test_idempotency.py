@@ -155,3 +155,14 @@ def test_the_same_request_at_once_from_many_threads_has_one_effect(committed_db:
     assert answers.count(200) >= 1
     assert offset() == 60
     assert IdempotencyRecord.objects.count() == 1
+
+
+def test_nobody_who_reads_the_table_can_try_passwords_against_it(sam: Any, settings: Any) -> None:
+    staff = Person(sam)
+    kept = set()
+    for secret in ("one", "another"):
+        settings.SECRET_KEY = secret
+        answer = staff.client.post("/api/v1/clock/advance", {"seconds": 1}, format="json", HTTP_IDEMPOTENCY_KEY=f"k-{secret}")
+        assert answer.status_code == 200
+        kept.add(IdempotencyRecord.objects.get(key=f"k-{secret}").request_hash)
+    assert len(kept) == 2

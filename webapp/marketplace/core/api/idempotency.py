@@ -11,7 +11,6 @@ Belongs here: the protocol around a view. Not here: what makes a service itself 
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import re
 from collections.abc import Callable, Collection
@@ -60,8 +59,11 @@ def actor_key(request: Request) -> str:
 
 
 def request_hash(request: Request) -> str:
-    """sha256 over method, full path and raw body; of a form with files over what it carries, since its boundary differs each time."""
-    digest = hashlib.sha256()
+    """A keyed hash over method, full path and raw body; of a form with files over what it carries, since its boundary differs each time.
+
+    Keyed, because bodies may hold a password: whoever reads the table must not be able to try guesses against it.
+    """
+    digest = salted_hmac("core.idempotency.request", b"", algorithm="sha256")
 
     def add(part: bytes) -> None:
         digest.update(len(part).to_bytes(8, "big") + part)
