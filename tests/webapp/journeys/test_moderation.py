@@ -10,7 +10,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from marketplace.accounts.models import FreelancerProfile, User
 from marketplace.core import clock
@@ -283,6 +285,19 @@ def test_nobody_decides_their_own_case(alice: Any, bob: Any, job: Job, mods: tup
         assert (refused.status_code, refused.json()["code"]) == (403, "moderation_own")
         assert person.get("staff/cases").json()["results"] == []
     assert Case.objects.get().claimed_by_id is None
+
+
+def test_moderators_do_not_read_who_reported_them(alice: Any, bob: Any, job: Job, mods: tuple[Any, Any, Any]) -> None:
+    alice.is_staff = True
+    alice.save()
+    alice.groups.set(mods[2].groups.all())
+    alice = User.objects.get(pk=alice.pk)
+    case = services.report_file(actor=bob, subject_type="job", subject_id=job.pk, reason_code="spam").case
+    assert Person(alice).get(f"staff/cases/{case.pk}").status_code == 404
+    site = Client()
+    for person, status in ((alice, 302), (mods[2], 200)):
+        site.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+        assert site.get(reverse("admin:trust_case_change", args=[case.pk])).status_code == status
 
 
 @pytest.mark.parametrize(

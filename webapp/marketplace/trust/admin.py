@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from marketplace.core.admin import ClosedInline, StaffAdmin
 
@@ -29,3 +31,7 @@ class CaseAdmin(StaffAdmin):
     list_select_related = ("about", "claimed_by")
     search_fields = ("=id", "=subject_id", "=about__id")
     inlines = (Reports,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Case]:
+        """Without those about oneself: they say who reported one."""
+        return super().get_queryset(request).exclude(about=request.user.pk)

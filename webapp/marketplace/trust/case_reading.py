@@ -50,8 +50,8 @@ def queue(actor: Actor, *, waits_for: str = "", now: datetime) -> QuerySet[Case]
 
 
 def case_for(actor: Actor, case_id: int) -> Case:
-    """One case for moderators. Raises NotAllowed("staff_only"), NotFound."""
-    return one_of(cases_for(actor), case_id, "case")
+    """One case for moderators. Raises NotAllowed("staff_only"), NotFound also for one about the actor: who reported them is not theirs to read."""
+    return one_of(cases_for(actor).exclude(about_id=actor.pk), case_id, "case")
 
 
 def decisions_on(actor: Actor) -> QuerySet[Case]:
