@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.conf import settings
 
+from marketplace.accounts.models import AccountClosing
 from marketplace.contracts import calendar, selectors, services, tasks
 from marketplace.contracts.models import Bonus, CalendarFeed, Contract, Milestone, RefundRequest, WorkRequest, WorkTask
 from marketplace.core import clock
@@ -53,6 +54,17 @@ def test_a_bonus_comes_from_the_wallet_and_nothing_else(committed_db: None, alic
         services.bonus_give(actor=alice, contract_id=contract.pk, amount_minor=1)
     assert not Bonus.objects.exists()
     assert not Event.objects.filter(kind="bonus.give").exists()
+
+
+def test_no_bonus_goes_to_an_account_that_was_closed(alice: Any, bob: Any, contract: Contract, rich: Milestone) -> None:
+    services.contract_cancel(actor=alice, contract_id=contract.pk)
+    now = clock.now()
+    leaving = AccountClosing.objects.create(user=bob, live_key=bob.pk, requested_at=now, closes_at=now, state="shut")
+    with pytest.raises(Conflict, match="bonus_impossible"):
+        services.bonus_give(actor=alice, contract_id=contract.pk, amount_minor=1_000)
+    assert (usd(alice), Bonus.objects.exists()) == ((40_000, 0, 0, 0), False)
+    AccountClosing.objects.filter(pk=leaving.pk).update(state="cancelled", live_key=None)
+    services.bonus_give(actor=alice, contract_id=contract.pk, amount_minor=1_000)
 
 
 def test_a_bonus_is_paid_until_sixty_days_after_the_end(alice: Any, bob: Any, contract: Contract, rich: Milestone) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from marketplace.accounts.models import User
+from marketplace.accounts.selectors import accounts_that_left
 from marketplace.core import clock, events
 from marketplace.core.checks import Checks
 from marketplace.core.errors import Conflict
@@ -36,6 +37,8 @@ def bonus_give(*, actor: User, contract_id: int, amount_minor: int, note: str = 
     now = clock.now()
     if not _open_for_bonus(contract):
         raise Conflict("bonus_impossible", f"A bonus is paid on an active contract, or within {settings.BONUS_DAYS} days of its end.")
+    if accounts_that_left([contract.freelancer_id]):
+        raise Conflict("bonus_impossible", "The freelancer has closed their account: nobody could take the money out again.")
     gross = Money(amount_minor, contract.currency)
     bonus = Bonus.objects.create(
         contract=contract,
