@@ -53,6 +53,9 @@ def test_what_the_table_does_not_name_is_closed_to_every_token(alice: Any) -> No
         (("HEAD", "jobs", "jobs"), "read"),
         (("POST", "jobs", "jobs"), "write"),
         (("POST", "me/payouts", "payouts"), "money"),
+        (("PATCH", "contracts/<int:pk>/hours", "contracts-hours"), "money"),
+        (("POST", "contracts/<int:pk>/cap-changes", "contracts-cap-changes"), "money"),
+        (("POST", "cap-changes/<int:pk>/accept", "cap-changes-accept"), "money"),
         (("POST", "something/new", "something-new"), None),
         (("POST", "nameless", None), None),
         (("GET", "me/tokens", "me-tokens"), None),
@@ -60,7 +63,7 @@ def test_what_the_table_does_not_name_is_closed_to_every_token(alice: Any) -> No
         (("GET", "me/tokens-of-others", "x"), "read"),
         (("GET", "staff/groups", "staff-groups"), None),
     ],
-    ids=["read", "head", "write", "money", "new", "nameless", "tokens", "token", "alike", "staff"],
+    ids=["read", "head", "write", "money", "auto-funding", "cap", "cap-accepted", "new", "nameless", "tokens", "token", "alike", "staff"],
 )
 def test_the_scope_of_a_request(asked: tuple[str, str, str | None], scope: str | None) -> None:
     assert scopes.scope_of(*asked) == scope

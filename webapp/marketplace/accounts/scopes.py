@@ -16,15 +16,12 @@ SCOPES: dict[str, str] = {
 WRITE = frozenset(
     {
         "activity-views",
-        "cap-changes-accept",
         "cap-changes-decline",
         "cap-changes-withdraw",
         "contract-review",
         "contracts-accept",
-        "contracts-cap-changes",
         "contracts-counter-offers",
         "contracts-decline",
-        "contracts-hours",
         "contracts-pause",
         "contracts-pause-request",
         "contracts-resume",
@@ -96,11 +93,14 @@ WRITE = frozenset(
         "work-requests-withdraw",
     }
 )
-#: requests after which money may have moved
+#: requests after which money may have moved, or moves by itself: hours fund their weeks from the wallet, as much as their cap says
 MONEY = frozenset(
     {
+        "cap-changes-accept",
         "contracts-bonus",
         "contracts-cancel",
+        "contracts-cap-changes",
+        "contracts-hours",
         "contracts-hours-stop",
         "dispute-accept",
         "dispute-offer",
