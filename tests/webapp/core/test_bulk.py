@@ -77,3 +77,16 @@ def test_bad_lists_are_refused_whole(staff: Any, payouts: list[int]) -> None:
     assert start(finance, payouts, reason=" ").status_code == 400
     assert start(finance, payouts, name="everything").status_code == 404
     assert not BulkAct.objects.exists()
+
+
+def test_a_fault_in_one_act_stops_no_other(staff: Any, payouts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(**_: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setitem(bulk.ACTS, "breaks", bulk.Act("Break", "payout_decide", "payments.payout", breaks))
+    finance = staff("finance")
+    broken = bulk.start(actor=finance, name="breaks", object_ids=payouts, reason="r")
+    bulk.start(actor=finance, name="payout_refuse", object_ids=payouts, reason="r")
+    assert work_bulk_acts() == 4 and states(payouts) == ["failed"] * 4
+    broken.refresh_from_db()
+    assert (broken.place, broken.finished_at) == (0, None)

@@ -132,4 +132,10 @@ def forget_answers(batch: int = 5000) -> int:
 @shared_task(acks_late=True, ignore_result=True, time_limit=3600)
 def work_bulk_acts() -> int:
     """Go on with every open act of staff on many objects; called when one is put and by beat. Returns how many objects were tried."""
-    return sum(bulk.work_off(act_id) for act_id in bulk.open_ids())
+    done = 0
+    for act_id in bulk.open_ids():
+        try:
+            done += bulk.work_off(act_id)
+        except Exception:  # one act's fault must not stop the others; it goes on from its place when its claim has run out
+            log.exception("bulk_act_failed", act=act_id)
+    return done
