@@ -118,6 +118,20 @@ def test_the_admin_has_no_door_of_its_own(db: None) -> None:
     assert (answer.status_code, answer["Location"]) == (302, "/sign-in?next=%2Fadmin%2F")
 
 
+def test_the_admin_takes_no_password_not_even_from_staff(staff: Any) -> None:
+    one, boss = staff("support"), staff("admin")
+    boss.set_password(PASSWORD)
+    boss.save()
+    Authenticator.objects.create(user=boss, type=Authenticator.Type.TOTP, data={"secret": "x"})
+    browser = Client()
+    browser.force_login(one, backend="django.contrib.auth.backends.ModelBackend")
+    assert browser.post("/admin/login/", {"username": boss.email, "password": PASSWORD}).status_code == 405
+    assert browser.session["_auth_user_id"] == str(one.pk)
+    for method in (browser.get, browser.post):
+        answer = method("/admin/password_change/")
+        assert (answer.status_code, answer["Location"]) == (302, "/settings")
+
+
 def authorise(browser: Client, scope: str = "openid profile email roles") -> Any:
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
