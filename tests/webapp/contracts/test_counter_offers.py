@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from marketplace.contracts import services, tasks
-from marketplace.contracts.models import Contract, CounterOffer, Offer
+from marketplace.contracts.models import Contract, CounterOffer, Offer, WorkTask
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from marketplace.core.models import DeletedRow, Event
@@ -61,6 +61,14 @@ def test_taken_terms_replace_the_milestones_and_leave_a_tombstone(alice: Any, bo
     contract = services.offer_accept(actor=bob, contract_id=offer.pk, revision=2)
     assert contract.started_at is not None
     assert contract.milestones.get().due_at - contract.started_at == timedelta(days=20)
+
+
+def test_a_milestone_that_the_new_terms_drop_takes_its_board_along(alice: Any, bob: Any, offer: Contract) -> None:
+    first, second = offer.milestones.order_by("position")
+    kept = services.work_task_add(actor=alice, milestone_id=first.pk, title="Colours", column="todo", assignee="")
+    services.work_task_add(actor=bob, milestone_id=second.pk, title="Server", column="todo", assignee="")
+    services.counter_offer_accept(actor=alice, counter_offer_id=counter(bob, offer).pk)
+    assert list(WorkTask.objects.values_list("pk", "milestone_id")) == [(kept.pk, first.pk)]
 
 
 def test_more_milestones_than_before_are_added_in_order(alice: Any, bob: Any, offer: Contract) -> None:

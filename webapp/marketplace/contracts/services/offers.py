@@ -98,6 +98,7 @@ def lay_terms(contract: Contract, agreed: list[terms.Term], now: datetime) -> No
     for milestone in there[len(agreed) :]:
         reason = "the offer's terms changed"
         DeletedRow.objects.create(table_name=Milestone._meta.db_table, row_id=milestone.pk, reason=reason)
+        milestone.tasks.all().delete()  # its board was open to both sides already, and goes with it
         milestone.delete()
 
 
