@@ -444,6 +444,21 @@ def test_stopping_ends_the_weeks_and_the_contract_with_the_last_money(
     assert Contract.objects.get(pk=hourly.pk).state == "completed" and len(weeks(hourly)) == 2
 
 
+def test_stopping_gives_a_later_week_back_also_when_it_was_started(
+    alice: Any, bob: Any, hourly: Contract, week: Timesheet, pay_week: Any
+) -> None:
+    second = pay_week(weeks(hourly)[1])
+    services.milestone_start(actor=bob, milestone_id=second.milestone_id)
+    services.hours_stop(actor=alice, contract_id=hourly.pk)
+    assert fresh(second).milestone.state == "refunded" and usd(alice)[:2] == (FULL, FULL)
+
+
+def test_a_week_has_no_due_date_to_move(alice: Any, bob: Any, week: Timesheet) -> None:
+    later = clock.now() + 60 * DAY
+    ask = lambda: services.extension_ask(actor=bob, milestone_id=week.milestone_id, due_at=later, reason="The flu.")  # noqa: E731
+    assert refused(ask) == "milestone_is_a_week"
+
+
 def test_a_contract_of_weeks_without_money_is_cancelled(alice: Any, hourly: Contract) -> None:
     services.contract_cancel(actor=alice, contract_id=hourly.pk, reason="No budget.")
     ended = Contract.objects.get(pk=hourly.pk)

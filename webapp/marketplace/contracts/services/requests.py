@@ -16,6 +16,7 @@ from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
 
 from .. import policies
+from ..hours_selectors import is_week
 from ..models import Contract, Milestone, ProgressReport, WorkRequest
 from ..selectors import contract_for, contract_locked, milestone_for, milestone_locked, work_request_for
 from ..states import MILESTONE_ENDED, WORK_REQUEST
@@ -48,6 +49,8 @@ def extension_ask(*, actor: User, milestone_id: int, due_at: datetime, reason: s
 
 
 def _extendable(contract: Contract, milestone: Milestone) -> None:
+    if is_week(milestone.pk):
+        raise Conflict("milestone_is_a_week", "This milestone holds a week of hours: its dates are those of the week.")
     if contract.state != "active" or milestone.state not in policies.EXTENDABLE:
         state = milestone.state if contract.state == "active" else contract.state
         raise Conflict("extension_impossible", f"This is {state.replace('_', ' ')}: its due date does not move any more.")
@@ -166,6 +169,10 @@ def _move_due_date(contract: Contract, request: WorkRequest, actor: User) -> Non
     _extendable(contract, milestone)
     if due_at <= clock.now():
         raise Conflict("extension_too_late", "The date that was asked for has passed: ask for a later one.")
+    try:
+        _later(milestone, due_at)  # since it was asked for, a pause may have moved the date, or money of some age come in
+    except InvalidInput as e:
+        raise Conflict("extension_impossible", e.message) from e
     before = milestone.due_at
     milestone.due_at = due_at
     milestone.save(update_fields=["due_at"])

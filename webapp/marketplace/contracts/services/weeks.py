@@ -320,7 +320,7 @@ def hours_stop(*, actor: User, contract_id: int, reason: str = "") -> Contract:
         milestone.contract = contract
         if milestone.state == "planned":
             move(milestone, MILESTONE, "cancel", role=role, actor_id=actor.pk, reason=reason)
-        elif milestone.state == "funded" and sheet.week_start > today:
+        elif milestone.state in ("funded", "in_progress") and sheet.week_start > today:  # started or not, it holds no hours
             close_hold(contract, milestone, rule="hours_stopped", role="system", actor_id=actor.pk, reason=reason)
     end_if_done(contract, actor_id=actor.pk, reason=reason)
     return contract
