@@ -82,6 +82,23 @@ def test_only_the_client_gives_a_bonus_of_a_contract_that_began(alice: Any, bob:
             services.bonus_give(actor=actor, contract_id=offer.pk, amount_minor=1)
 
 
+def test_what_is_worth_less_than_a_cent_clears_once_and_stops_no_sweep(
+    alice: Any, bob: Any, sam: Any, contract: Contract, submitted: Milestone, days: Any
+) -> None:
+    Contract.objects.filter(pk=contract.pk).update(payee_currency="EUR")
+    services.milestone_approve_part(actor=alice, milestone_id=submitted.pk, amount_minor=1, rest="wallet", reason="A cent.")
+    services.refund_request_refuse(actor=bob, request_id=RefundRequest.objects.get().pk, answer="No.")
+    services.refund_request_open(actor=alice, milestone_id=submitted.pk, reason="Nearly all.", amount_minor=39_998)
+    services.refund_request_accept(actor=bob, request_id=RefundRequest.objects.latest("id").pk)
+    bonus = services.bonus_give(actor=alice, contract_id=contract.pk, amount_minor=1)
+    services.milestone_approve(actor=alice, milestone_id=submitted.pk)
+    days(5.01)
+    assert [tasks.clear_due() for _ in range(2)] == [0, 0]
+    now = clock.now()
+    assert not selectors.part_clearing_due_ids(now) and not selectors.clearing_due_ids(now) and not selectors.bonus_clearing_due_ids(now)
+    assert Bonus.objects.get(pk=bonus.pk).cleared_at is not None and not Entry.objects.filter(kind__startswith="clear").exists()
+
+
 # --- extension and progress ------------------------------------------------------------------------------------------
 def test_a_later_date_is_asked_for_and_agreed(alice: Any, bob: Any, funded: Milestone) -> None:
     later = funded.due_at + 5 * DAY
@@ -118,6 +135,25 @@ def test_a_new_date_is_later_ahead_and_within_what_can_be_held(alice: Any, bob: 
     services.milestone_submit(actor=bob, milestone_id=funded.pk, note="Done already.")
     with pytest.raises(Conflict, match="extension_impossible"):
         services.work_request_accept(actor=alice, request_id=asked.pk)
+
+
+def test_a_date_that_a_pause_overtook_does_not_come_sooner(alice: Any, bob: Any, sam: Any, funded: Milestone, days: Any) -> None:
+    asked = services.extension_ask(actor=bob, milestone_id=funded.pk, due_at=funded.due_at + DAY, reason="The flu.")
+    services.contract_pause(actor=sam, contract_id=funded.contract_id, reason="Looking into it.")
+    days(3)
+    services.contract_resume(actor=sam, contract_id=funded.contract_id)
+    with pytest.raises(Conflict, match="extension_impossible"):
+        services.work_request_accept(actor=alice, request_id=asked.pk)
+
+
+def test_a_date_asked_for_before_the_money_came_stays_within_its_limit(
+    alice: Any, bob: Any, planned: Milestone, fund: Callable[..., Milestone]
+) -> None:
+    asked = services.extension_ask(actor=bob, milestone_id=planned.pk, due_at=clock.now() + 100 * DAY, reason="A long trip.")
+    funded = fund(planned)
+    with pytest.raises(Conflict, match="extension_impossible"):
+        services.work_request_accept(actor=alice, request_id=asked.pk)
+    assert at(funded).state == "funded"
 
 
 def test_progress_is_asked_for_and_reported(alice: Any, bob: Any, funded: Milestone) -> None:

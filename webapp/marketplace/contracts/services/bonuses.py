@@ -18,6 +18,7 @@ from marketplace.payments import services as payments
 from .. import policies
 from ..models import Bonus, Contract
 from ..selectors import contract_for, contract_locked
+from .ending import moves_anything
 
 
 @unit_of_work
@@ -78,8 +79,10 @@ def bonus_clear(*, bonus_id: int) -> bool:
     bonus, now = Bonus.objects.get(pk=bonus_id), clock.now()
     if bonus.cleared_at is not None or bonus.clears_at > now:
         return False
-    payments.clear_bonus(contract_id=contract.pk, bonus_id=bonus.pk, payee_id=contract.freelancer_id)
+    moved = moves_anything(lambda: payments.clear_bonus(contract_id=contract.pk, bonus_id=bonus.pk, payee_id=contract.freelancer_id))
     bonus.cleared_at = now
     bonus.save(update_fields=["cleared_at"])
+    if not moved:
+        return False
     events.record(aggregate=bonus, kind="bonus.clear", actor_id=None, after={"cleared_at": now.isoformat()})
     return True

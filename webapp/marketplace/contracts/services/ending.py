@@ -1,8 +1,11 @@
-"""When a contract is over."""
+"""When a contract, or the waiting of released money, is over."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from marketplace.core import clock
+from marketplace.core.errors import Conflict
 from marketplace.core.states import move
 
 from ..hours_selectors import weeks_go_on
@@ -24,4 +27,18 @@ def end_if_done(contract: Contract, *, actor_id: int | None, reason: str = "") -
     for request in WorkRequest.objects.filter(contract=contract, state="open"):
         request.live_key, request.closed_at = None, contract.ended_at
         move(request, WORK_REQUEST, "supersede", role="system", actor_id=actor_id, also=["live_key", "closed_at"])
+    return True
+
+
+def moves_anything(clear: Callable[[], object]) -> bool:
+    """Run one of payments' clearings; False when there was nothing to clear.
+
+    A cent can be worth less than one minor unit of the payee's currency: it waits for nothing, and must not fail in every sweep for ever.
+    """
+    try:
+        clear()
+    except Conflict as e:
+        if e.code != "nothing_to_clear":
+            raise
+        return False
     return True

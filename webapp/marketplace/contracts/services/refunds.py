@@ -26,7 +26,7 @@ from ..hours_selectors import is_week
 from ..models import Contract, Milestone, PartRelease, RefundRequest
 from ..selectors import milestone_for, milestone_locked, refund_request_for
 from ..states import FUNDED_STATES, MILESTONE, MILESTONE_ENDED, REFUND_REQUEST
-from .ending import end_if_done
+from .ending import end_if_done, moves_anything
 from .holds import empty_to_wallet, request_ends
 
 MAX_TEXT = 10_000
@@ -107,9 +107,13 @@ def part_clear(*, part_id: int) -> bool:
     paid, now = PartRelease.objects.get(pk=part_id), clock.now()
     if paid.cleared_at is not None or paid.clears_at > now:
         return False
-    payments.clear_part(contract_id=contract.pk, milestone_id=milestone.pk, part=paid.part, payee_id=contract.freelancer_id)
+    moved = moves_anything(
+        lambda: payments.clear_part(contract_id=contract.pk, milestone_id=milestone.pk, part=paid.part, payee_id=contract.freelancer_id)
+    )
     paid.cleared_at = now
     paid.save(update_fields=["cleared_at"])
+    if not moved:
+        return False
     told = {"cleared_at": now.isoformat(), "amount_minor": paid.gross_minor, "currency": paid.currency}
     events.record(aggregate=milestone, kind="milestone.clear_part", actor_id=None, after=told)
     return True

@@ -23,7 +23,7 @@ from ..hours_selectors import is_week
 from ..models import Contract, Milestone, Submission
 from ..selectors import milestone_for, milestone_locked
 from ..states import FUNDED_STATES, MILESTONE
-from .ending import end_if_done
+from .ending import end_if_done, moves_anything
 from .holds import empty_to_wallet, request_ends
 
 MAX_TEXT = 10_000
@@ -233,7 +233,10 @@ def milestone_clear(*, milestone_id: int) -> bool:
     now = clock.now()
     if milestone.cleared_at is not None or milestone.clears_at is None or milestone.clears_at > now:
         return False
-    payments.clear(contract_id=contract.pk, milestone_id=milestone.pk, payee_id=contract.freelancer_id)
+    if not moves_anything(lambda: payments.clear(contract_id=contract.pk, milestone_id=milestone.pk, payee_id=contract.freelancer_id)):
+        milestone.clears_at = None
+        milestone.save(update_fields=["clears_at"])
+        return False
     milestone.part_releases.filter(cleared_at=None).update(cleared_at=now)  # parts are older: their money went with it
     milestone.cleared_at = now
     milestone.save(update_fields=["cleared_at"])
