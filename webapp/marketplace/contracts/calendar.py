@@ -64,7 +64,7 @@ def render(user_id: int, now: datetime) -> bytes:
     mine = Contract.objects.filter(Q(client_id=user_id) | Q(freelancer_id=user_id)).exclude(state="offered").exclude(ended_at__lt=lately)
     contracts = list(mine.select_related("hours", "offer").order_by("-id")[:MOST_CONTRACTS])
     milestones = milestones_of_many([c.pk for c in contracts])
-    beside = running([c.pk for c in contracts], [m.pk for every in milestones.values() for m in every])
+    beside = running([c.pk for c in contracts], [m for every in milestones.values() for m in every])
     calendar = Calendar()
     calendar.add("prodid", "-//Openlance//Deadlines//EN")
     calendar.add("version", "2.0")

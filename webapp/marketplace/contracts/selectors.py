@@ -6,7 +6,7 @@ changes only under its contract's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,8 +56,8 @@ def of_user(actor: Actor, *, proposal_id: int | None = None) -> QuerySet[Contrac
 
 
 def contract_for(actor: Actor, contract_id: int) -> Contract:
-    """The contract with its sides. Raises NotFound when it is absent or not the actor's."""
-    return one_of(visible_to(actor), contract_id, "contract")
+    """The contract with its sides and its offer. Raises NotFound when it is absent or not the actor's."""
+    return one_of(visible_to(actor).select_related("offer"), contract_id, "contract")
 
 
 def milestone_for(actor: Actor, milestone_id: int) -> Milestone:
@@ -152,7 +152,7 @@ def counter_offers_of(contract: Contract) -> QuerySet[CounterOffer]:
 
 def offer_of(contract: Contract) -> dict[str, Any] | None:
     """What was offered, until when, and the counter-offer that waits for an answer; None for contracts from before offers had a clock."""
-    offer = Offer.objects.filter(contract=contract).first()
+    offer: Offer | None = getattr(contract, "offer", None)
     if offer is None:
         return None
     waiting = counter_offers_of(contract).filter(live_key=contract.pk).first()
@@ -285,14 +285,16 @@ class Running:
     held: dict[int, Money] = field(default_factory=dict)
 
 
-def running(contract_ids: Iterable[int], milestone_ids: Iterable[int]) -> Running:
-    """What is held now, open refund requests, and parts and bonuses that have not cleared; four queries for any number of contracts."""
-    ids = list(contract_ids)
-    found = Running(clock.now(), held=held_by_milestone(milestone_ids))
-    for request in RefundRequest.objects.filter(state="open", milestone__contract__in=ids):
+def running(contract_ids: Iterable[int], milestones: Collection[Milestone]) -> Running:
+    """What is held now, open refund requests, and parts and bonuses that have not cleared, for these contracts with all their milestones;
+    at most four queries for any number of them: none about what no milestone has."""
+    funded = [m.pk for m in milestones if m.hold_began_at is not None]
+    asked = [m.pk for m in milestones if m.refund_asked_at is not None]
+    found = Running(clock.now(), held=held_by_milestone(funded))
+    for request in RefundRequest.objects.filter(state="open", milestone__in=asked):
         found.refund_requests[request.milestone_id] = request
-    for part in PartRelease.objects.filter(cleared_at=None, milestone__contract__in=ids).order_by("id"):
+    for part in PartRelease.objects.filter(cleared_at=None, milestone__in=funded).order_by("id"):
         found.parts.setdefault(part.milestone_id, []).append(part)
-    for bonus in Bonus.objects.filter(cleared_at=None, contract__in=ids).order_by("id"):
+    for bonus in Bonus.objects.filter(cleared_at=None, contract__in=list(contract_ids)).order_by("id"):
         found.bonuses.setdefault(bonus.contract_id, []).append(bonus)
     return found

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import BigIntegerField, F, Q, Value
 
 from marketplace.core.models import Event
 from marketplace.core.money import Money
@@ -157,8 +157,8 @@ def clocks(contract: Contract, milestones: list[Milestone], beside: Running) -> 
     """Every clock that runs on the contract, soonest first. In a pause no silence runs; `beside` is what selectors.running gives."""
     found = [c for m in milestones for c in _milestone_clocks(contract, m, beside)]
     found += [_bonus_clock(b) for b in beside.bonuses.get(contract.pk, [])]
-    offer = getattr(contract, "offer", None)
-    if contract.state == "offered" and offer is not None:
+    offer = getattr(contract, "offer", None) if contract.state == "offered" else None
+    if offer is not None:
         found.append(Clock("offer_expiry", offer.expires_at, "The offer ends without a contract; the proposal expires."))
     if contract.state in CONTRACT_ENDED and contract.started_at and contract.ended_at:
         shuts = contract.ended_at + timedelta(days=settings.REVIEW_WINDOW_DAYS)
@@ -257,7 +257,8 @@ def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], w
         if ids:
             wanted |= Q(aggregate_type=label, aggregate_id__in=list(ids))
     found = []
-    for event in sorted(Event.objects.filter(wanted), key=lambda e: e.pk):
+    told = ("aggregate_type", "aggregate_id", "kind", "after", "reason", "occurred_at", "actor_id")
+    for event in sorted(Event.objects.filter(wanted).only(*told), key=lambda e: e.pk):
         milestone_id = of[event.aggregate_type][event.aggregate_id]
         withdrawn = event.kind.startswith("milestone.return_to_")
         title = "Dispute withdrawn" if withdrawn else EVENT_TITLES.get(event.kind)
@@ -274,15 +275,22 @@ def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], w
 def _aggregates(contract: Contract, titles: dict[int, str], weeks: dict[int, int]) -> dict[str, dict[int, int | None]]:
     """Whose events make the contract's story: label → id → the milestone it is about."""
     of_milestones = {"milestone__in": list(titles)}
-    return {
+    beside = (
+        ("contracts.refundrequest", RefundRequest.objects.filter(**of_milestones), F("milestone_id")),
+        ("contracts.workrequest", WorkRequest.objects.filter(contract=contract), F("milestone_id")),
+        ("contracts.progressreport", ProgressReport.objects.filter(**of_milestones), F("milestone_id")),
+        ("contracts.bonus", Bonus.objects.filter(contract=contract), Value(None, BigIntegerField())),
+    )
+    found: dict[str, dict[int, int | None]] = {
         "contracts.contract": {contract.pk: None},
         "contracts.milestone": {pk: pk for pk in titles},
         "contracts.timesheet": dict(weeks),
-        "contracts.refundrequest": dict(RefundRequest.objects.filter(**of_milestones).values_list("pk", "milestone_id")),
-        "contracts.workrequest": dict(WorkRequest.objects.filter(contract=contract).values_list("pk", "milestone_id")),
-        "contracts.progressreport": dict(ProgressReport.objects.filter(**of_milestones).values_list("pk", "milestone_id")),
-        "contracts.bonus": dict.fromkeys(Bonus.objects.filter(contract=contract).values_list("pk", flat=True)),
+        **{label: {} for label, _, _ in beside},
     }
+    first, *others = (rows.order_by().values_list(Value(label), "pk", about) for label, rows, about in beside)
+    for label, pk, milestone_id in first.union(*others, all=True):
+        found[label][pk] = milestone_id
+    return found
 
 
 def _postings(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:

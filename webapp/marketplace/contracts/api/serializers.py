@@ -155,7 +155,7 @@ class MilestoneSerializer(ModelSerializer):
 
     @extend_schema_field(ClockSerializer(many=True))
     def get_clocks(self, milestone: Milestone) -> list[dict[str, Any]]:
-        return [ClockSerializer(c).data for c in self.context["clocks"] if c.milestone_id == milestone.pk]
+        return [c for c in self.context["clocks"] if c["milestone_id"] == milestone.pk]
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_dispute_id(self, milestone: Milestone) -> int | None:
@@ -255,7 +255,7 @@ class ContractSerializer(ContractSummarySerializer):
 
     @extend_schema_field(ClockSerializer(many=True))
     def get_clocks(self, contract: Contract) -> Any:
-        return ClockSerializer(self.context["clocks"], many=True).data
+        return self.context["clocks"]
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_actions(self, contract: Contract) -> list[str]:

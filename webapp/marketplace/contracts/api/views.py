@@ -41,12 +41,12 @@ def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
     milestones = selectors.milestones_of(contract)
     role = policies.role_in(contract, viewer)
     disputed = [m.pk for m in milestones if m.state in ("disputed", "resolved")]
-    beside = selectors.running([contract.pk], [m.pk for m in milestones])
+    beside = selectors.running([contract.pk], milestones)
     return {
         "viewer": viewer,
         "milestones": milestones,
         "beside": beside,
-        "clocks": clocks(contract, milestones, beside),
+        "clocks": shapes.ClockSerializer(clocks(contract, milestones, beside), many=True).data,
         "held": beside.held,
         "files": files_of_many([s for m in milestones for s in m.submissions.all()]),
         "disputes": ports.disputes_of.first(milestone_ids=disputed) if disputed else {},
@@ -146,8 +146,8 @@ class TimelineView(APIView):
     def get(self, request: Request, pk: int) -> Response:
         contract = selectors.contract_for(request.user, pk)
         now = clock.now()
-        milestones = selectors.milestones_of(contract)
-        items = timeline(contract, milestones, selectors.running([contract.pk], [m.pk for m in milestones]), now)
+        milestones = selectors.milestones_of_many([contract.pk]).get(contract.pk, [])
+        items = timeline(contract, milestones, selectors.running([contract.pk], milestones), now)
         return Response(shapes.TimelineSerializer({"now": now, "items": items}).data)
 
 

@@ -35,6 +35,8 @@ class _Step:
     plain: type | None
     convert: Callable[[Any], Any]
     method: str = ""  # of a SerializerMethodField: the serializer's own method, which may need its context
+    shape: Any = None  # of a nested serializer with methods, which may need our context
+    many: bool = False
     absent: Any = None  # what stands for a field that is not there: _LEFT_OUT, a default, or _UNKNOWN for REST framework's words
 
 
@@ -60,7 +62,7 @@ class _Short:
             value = instance
             try:
                 for part in step.path:
-                    value = value[part] if isinstance(value, Mapping) else getattr(value, part)
+                    value = value[part] if type(value) is dict or isinstance(value, Mapping) else getattr(value, part)
             except (KeyError, AttributeError):
                 if step.absent is _UNKNOWN:
                     raise
@@ -69,6 +71,8 @@ class _Short:
                 value = step.absent
             if value is None or type(value) is step.plain:
                 found[step.name] = value
+            elif step.shape is not None:
+                found[step.name] = step.shape(value, many=step.many, context=self.context).data  # type: ignore[attr-defined]
             else:
                 found[step.name] = step.convert(value() if inspect.ismethod(value) else value)
         return found
@@ -92,12 +96,21 @@ def _steps(shape: Any) -> tuple[_Step, ...] | None:
         if isinstance(field, serializers.SerializerMethodField):
             steps.append(_Step(name, (), None, field.to_representation, method=str(field.method_name)))
             continue
-        convert = _converter(field)
+        many = isinstance(field, serializers.ListSerializer)
+        inner = field.child if many else field
+        shape = type(inner) if _has_methods(inner) else None
+        convert = inner.to_representation if shape else _converter(field)
         if convert is None or field.source in (None, "*"):
             return None
         kind = next((base for base in _PLAIN if type(field).to_representation is base.to_representation), None)
-        steps.append(_Step(name, tuple(field.source.split(".")), _PLAIN[kind] if kind else None, convert, absent=_absent(field)))
+        path = tuple(field.source.split("."))
+        steps.append(_Step(name, path, _PLAIN[kind] if kind else None, convert, shape=shape, many=many, absent=_absent(field)))
     return tuple(steps)
+
+
+def _has_methods(field: serializers.Field) -> bool:
+    steps = _steps(type(field)) if isinstance(field, _Short) else None  # type: ignore[arg-type]
+    return steps is not None and any(step.method or step.shape for step in steps)
 
 
 def _absent(field: serializers.Field) -> Any:
@@ -113,8 +126,8 @@ def _converter(field: serializers.Field) -> Callable[[Any], Any] | None:
         return each and (lambda rows: [each(row) for row in (rows.all() if hasattr(rows, "all") else rows)])
     if isinstance(field, serializers.BaseSerializer):
         # its methods would miss the context of the serializer that is being answered
-        steps = _steps(type(field)) if isinstance(field, _Short) else None  # type: ignore[arg-type]
-        return None if steps is None or any(step.method for step in steps) else field.to_representation
+        known = isinstance(field, _Short) and _steps(type(field)) is not None  # type: ignore[arg-type]
+        return field.to_representation if known and not _has_methods(field) else None
     if isinstance(field, serializers.RelatedField | serializers.ManyRelatedField):
         return None  # reads the key without the row
     if type(field) is serializers.DateTimeField:
