@@ -453,6 +453,19 @@ def test_stopping_gives_a_later_week_back_also_when_it_was_started(
     assert fresh(second).milestone.state == "refunded" and usd(alice)[:2] == (FULL, FULL)
 
 
+def test_the_client_who_ends_the_contract_has_later_weeks_back_at_once(
+    alice: Any, hourly: Contract, week: Timesheet, pay_week: Any
+) -> None:
+    second = pay_week(weeks(hourly)[1])
+    assert refused(lambda: services.contract_cancel(actor=alice, contract_id=hourly.pk)) == "funds_held"
+    services.contract_cancel(actor=alice, contract_id=hourly.pk, reason="No budget.", ask_refund=True)
+    assert (fresh(second).milestone.state, fresh(week).milestone.state) == ("refunded", "funded")
+    assert usd(alice)[:2] == (FULL, FULL) and Contract.objects.get(pk=hourly.pk).state == "active"
+    past(week.closes_at)
+    assert tasks.close_weeks_due() == 1 and usd(alice)[:2] == (2 * FULL, 0)
+    assert Contract.objects.get(pk=hourly.pk).state == "cancelled"
+
+
 def test_a_week_has_no_due_date_to_move(alice: Any, bob: Any, week: Timesheet) -> None:
     later = clock.now() + 60 * DAY
     ask = lambda: services.extension_ask(actor=bob, milestone_id=week.milestone_id, due_at=later, reason="The flu.")  # noqa: E731

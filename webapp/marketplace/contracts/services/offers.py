@@ -23,7 +23,7 @@ from ..selectors import contract_for, contract_locked
 from ..states import CONTRACT, COUNTER_OFFER, FUNDED_STATES, MILESTONE
 from .ending import end_if_done
 from .refunds import ask_back_everything
-from .weeks import hours_agree, stop_weeks, weekly_price, weeks_begin
+from .weeks import end_later_weeks, hours_agree, stop_weeks, weekly_price, weeks_begin
 
 
 @unit_of_work
@@ -190,6 +190,7 @@ def contract_cancel(*, actor: User, contract_id: int, reason: str = "", ask_refu
             raise InvalidInput("reason_required", "Say why you ask for the money.", {"reason": ["Say why you ask for the money."]})
         ask_back_everything(contract, actor, reason.strip())
     stop_weeks(contract)
+    end_later_weeks(contract, actor_id=actor.pk, role=role, reason=reason)
     _cancel_planned(contract, actor.pk, role, reason)
     end_if_done(contract, actor_id=actor.pk, reason=reason)
     return contract

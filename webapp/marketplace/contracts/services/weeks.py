@@ -314,14 +314,7 @@ def hours_stop(*, actor: User, contract_id: int, reason: str = "") -> Contract:
         raise Conflict("hours_stop_impossible", "The weeks of this contract do not run: there is nothing to stop.")
     stop_weeks(contract, terms)
     events.record(aggregate=contract, kind="contract.stop_hours", actor_id=actor.pk, after={"stopped": True}, reason=reason[:500])
-    today = clock.now().date()
-    for sheet in Timesheet.objects.filter(contract=contract, closed_at__isnull=True).select_related("milestone").order_by("week_start"):
-        milestone = sheet.milestone
-        milestone.contract = contract
-        if milestone.state == "planned":
-            move(milestone, MILESTONE, "cancel", role=role, actor_id=actor.pk, reason=reason)
-        elif milestone.state in ("funded", "in_progress") and sheet.week_start > today:  # started or not, it holds no hours
-            close_hold(contract, milestone, rule="hours_stopped", role="system", actor_id=actor.pk, reason=reason)
+    end_later_weeks(contract, actor_id=actor.pk, role=role, reason=reason)
     end_if_done(contract, actor_id=actor.pk, reason=reason)
     return contract
 
@@ -336,6 +329,18 @@ def stop_weeks(contract: Contract, terms: HourlyTerms | None = None) -> None:
     for change in CapChange.objects.filter(live_key=contract.pk):
         change.answered_at, change.live_key = terms.stopped_at, None
         move(change, CAP_CHANGE, "withdraw", role="system", actor_id=None, also=["answered_at", "live_key"], reason="The weeks have ended.")
+
+
+def end_later_weeks(contract: Contract, *, actor_id: int, role: str, reason: str) -> None:
+    """What weeks that were stopped leave behind on a locked contract: those without money are cancelled, later ones give theirs back."""
+    today = clock.now().date()
+    for sheet in Timesheet.objects.filter(contract=contract, closed_at__isnull=True).select_related("milestone").order_by("week_start"):
+        milestone = sheet.milestone
+        milestone.contract = contract
+        if milestone.state == "planned":
+            move(milestone, MILESTONE, "cancel", role=role, actor_id=actor_id, reason=reason)
+        elif milestone.state in ("funded", "in_progress") and sheet.week_start > today:  # started or not, it holds no hours
+            close_hold(contract, milestone, rule="hours_stopped", role="system", actor_id=actor_id, reason=reason)
 
 
 def put_off_clocks(contract: Contract, since: datetime, until: datetime, milestone: Milestone | None = None) -> None:
