@@ -143,3 +143,10 @@ def test_a_reason_without_text_of_a_person_is_asked_for_again(staff: Any, payout
     chosen = {"action": "payout_refuse", "_selected_action": [str(payout.pk)], "reason": "a\x07b"}
     answer = client.post(reverse("admin:payments_payout_changelist"), chosen)
     assert answer.status_code == 200 and b"Remove the control characters." in answer.content and not BulkAct.objects.exists()
+
+
+def test_what_is_left_of_a_setting_that_is_no_more_is_not_shown(staff: Any) -> None:
+    left = FeatureSetting.objects.create(name="SOMETHING_OLD")
+    client = signed_in(staff("admin"))
+    assert b"SOMETHING_OLD" not in client.get(reverse("admin:core_featuresetting_changelist")).content
+    assert client.get(reverse("admin:core_featuresetting_change", args=[left.pk])).status_code == 302

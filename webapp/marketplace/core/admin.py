@@ -176,18 +176,18 @@ class FeatureSettingAdmin(StaffAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FeatureSetting]:
         features.lay()
-        return super().get_queryset(request).order_by("name")
+        return super().get_queryset(request).filter(name__in=features.FEATURES).order_by("name")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return staff_may(request.user, self.see)
 
     @admin.display(description="what it does")
     def words(self, row: FeatureSetting) -> str:
-        return features.FEATURES[row.name].words if row.name in features.FEATURES else "no longer used"
+        return features.FEATURES[row.name].words
 
     @admin.display(description="counts now")
     def counts(self, row: FeatureSetting) -> str:
-        return str(features.value(row.name)) if row.name in features.FEATURES else "–"
+        return str(features.value(row.name))
 
     def save_model(self, request: HttpRequest, obj: FeatureSetting, form: FeatureForm, change: bool) -> None:
         features.put(actor=request.user, name=obj.name, value=form.cleaned_data["value"], reason=form.cleaned_data["reason"])
