@@ -494,6 +494,14 @@ def test_staff_act_as_somebody_with_a_reason_a_trace_and_no_money(
     assert any(a["action"] == "account_impersonate" and a["object_id"] == alice.pk for a in other.get("audit").json()["results"])
 
 
+def test_the_trace_holds_methods_that_nobody_knows(alice: Any, staff: Callable[[str], Any]) -> None:
+    desk = staff_session(staff("support"))
+    started = desk.post("staff/impersonations", {"user_id": alice.pk, "reason": "Ticket 481."}).json()
+    acting = desk.acting(started["id"])
+    assert acting.client.generic("UNHEARDOF", "/api/v1/me", **acting.headers).status_code == 405
+    assert desk.get(f"staff/impersonations/{started['id']}/requests").json()["results"][0]["method"] == "UNHEARDO"
+
+
 def test_an_impersonation_ends_by_itself_once(alice: Any, staff: Callable[[str], Any], days: Callable[[float], Any]) -> None:
     desk = staff_session(staff("support"))
     started = desk.post("staff/impersonations", {"user_id": alice.pk, "reason": "Ticket 481."}).json()

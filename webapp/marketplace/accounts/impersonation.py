@@ -115,7 +115,7 @@ def running(staff: User, wanted: str, session_key: str | None) -> Impersonation 
 def trace(request: HttpRequest, found: Impersonation) -> None:
     """Keep the request, before anything is decided about it; TraceMiddleware adds how it was answered."""
     path = request.get_full_path()[:500]
-    kept = ImpersonatedRequest.objects.create(impersonation=found, method=request.method or "", path=path, at=clock.now())
+    kept = ImpersonatedRequest.objects.create(impersonation=found, method=(request.method or "")[:8], path=path, at=clock.now())
     request.impersonated = kept  # type: ignore[attr-defined]
 
 
