@@ -33,7 +33,15 @@ from .models import (
     WorkRequest,
     WorkTask,
 )
-from .states import FUNDED_STATES
+from .states import FUNDED_STATES, MILESTONE_ENDED
+
+#: what nobody reads of the sides of one contract
+_UNSEEN = tuple(
+    f"{side}__{name}"
+    for side in ("client", "freelancer")
+    for name in ("password", "last_login", "is_superuser", "updated_at", "public_id", "email", "country", "time_zone", "language",
+                 "display_currency", "is_active", "is_staff", "date_joined")
+)  # fmt: skip
 
 
 def visible_to(actor: Actor) -> QuerySet[Contract]:
@@ -57,7 +65,7 @@ def of_user(actor: Actor, *, proposal_id: int | None = None) -> QuerySet[Contrac
 
 def contract_for(actor: Actor, contract_id: int) -> Contract:
     """The contract with its sides and its offer. Raises NotFound when it is absent or not the actor's."""
-    return one_of(visible_to(actor).select_related("offer"), contract_id, "contract")
+    return one_of(visible_to(actor).select_related("offer").defer(*_UNSEEN), contract_id, "contract")
 
 
 def milestone_for(actor: Actor, milestone_id: int) -> Milestone:
@@ -288,9 +296,9 @@ class Running:
 def running(contract_ids: Iterable[int], milestones: Collection[Milestone]) -> Running:
     """What is held now, open refund requests, and parts and bonuses that have not cleared, for these contracts with all their milestones;
     at most four queries for any number of them: none about what no milestone has."""
-    funded = [m.pk for m in milestones if m.hold_began_at is not None]
+    funded = [m for m in milestones if m.hold_began_at is not None]
     asked = [m.pk for m in milestones if m.refund_asked_at is not None]
-    found = Running(clock.now(), held=held_by_milestone(funded))
+    found = Running(clock.now(), held=held_by_milestone(m.pk for m in funded if m.state not in MILESTONE_ENDED))
     for request in RefundRequest.objects.filter(state="open", milestone__in=asked):
         found.refund_requests[request.milestone_id] = request
     for part in PartRelease.objects.filter(cleared_at=None, milestone__in=funded).order_by("id"):

@@ -294,7 +294,9 @@ def _aggregates(contract: Contract, titles: dict[int, str], weeks: dict[int, int
 
 
 def _postings(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
-    entries = list(money.entries_of(contract.pk))
+    entries = money.entries_of(contract.pk).only(
+        "subject_type", "subject_id", "gross_minor", "quote", "rule", "kind", "occurred_at", "actor_id"
+    )
     effects = money.entry_effects([e.pk for e in entries])
     return [_posting(e, effects.get(e.pk, []), titles, names) for e in entries]
 
