@@ -89,9 +89,10 @@ def newest_open_jobs(actor: Actor, limit: int) -> list[Job]:
 
 
 def skills_of_jobs(job_ids: Iterable[int]) -> dict[int, list[Skill]]:
-    """The skills each post asks for, by name; one query."""
+    """The skills each post asks for, by name, with slug and name loaded; one query."""
     found: dict[int, list[Skill]] = defaultdict(list)
-    for row in JobSkill.objects.filter(job__in=set(job_ids)).select_related("skill").order_by("skill__name"):
+    rows = JobSkill.objects.filter(job__in=set(job_ids)).select_related("skill").only("job_id", "skill__slug", "skill__name")
+    for row in rows.order_by("skill__name"):
         found[row.job_id].append(row.skill)
     return found
 
@@ -196,10 +197,11 @@ def terms(*, kind: str, slugs: Sequence[str] | None = None, ids: Sequence[int] |
     if kind == "category":
         return tuple(Term(*row) for row in Category.objects.filter(wanted).values_list("pk", "slug", "name"))
     found = []
-    for skill in Skill.objects.filter(wanted).select_related("merged_into"):
-        meant = skill.merged_into or skill
+    names = ("pk", "slug", "name")
+    for *own, into, slug, name in Skill.objects.filter(wanted).values_list(*names, *(f"merged_into__{n}" for n in names)):
+        meant = own if into is None else [into, slug, name]
         # who asks by slug finds the answer under that slug, who asks by id under that id
-        found.append(Term(meant.pk, skill.slug, meant.name) if slugs is not None else Term(skill.pk, meant.slug, meant.name))
+        found.append(Term(meant[0], own[1], meant[2]) if slugs is not None else Term(own[0], meant[1], meant[2]))
     return tuple(found)
 
 
