@@ -3,9 +3,9 @@
 from allauth.account.decorators import secure_admin_login
 from allauth.urls import build_provider_urlpatterns
 from django.contrib import admin
-from django.http import HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from . import pages
@@ -14,7 +14,7 @@ from .pages import web_app
 # The admin has no sign-in of its own: rate limits, codes and second factors of the one sign-in hold there too. Nothing is posted to it, since
 # Django's form takes another's password from whoever is signed in, without the second factor. Nor does it change passwords: ours ends sessions.
 admin.site.login = secure_admin_login(require_safe(admin.site.login))  # type: ignore[method-assign]
-admin.site.password_change = lambda request, extra_context=None: HttpResponseRedirect("/settings")  # type: ignore[method-assign]
+admin.site.password_change = RedirectView.as_view(url="/settings")  # type: ignore[method-assign, assignment]
 
 api_v1: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
