@@ -104,6 +104,7 @@ def test_the_page_runs_nothing_that_the_server_did_not_send(visitor: Any, site: 
 def test_the_docs_of_the_api_need_nothing_from_elsewhere(visitor: Any, site: str) -> None:
     guest = visitor()
     guest.page.goto("/api/docs")
+    guest.page.locator("#operations-tag-matching").click()
     guest.page.get_by_text("/api/v1/me/recommended-jobs").first.wait_for()
     guest.page.wait_for_load_state("networkidle")
 
