@@ -3801,7 +3801,7 @@ export interface components {
         /** @description A certificate and staff's word on it. The credential's file and the reason are for its owner and staff who check. */
         CertificationOut: {
             readonly id: number;
-            readonly files: components["schemas"]["FileOut"][];
+            files?: components["schemas"]["FileOut"][];
             name: string;
             issuer: string;
             /** Format: date */
@@ -3813,15 +3813,15 @@ export interface components {
              * @default
              */
             credential_url?: string;
-            readonly check_state: components["schemas"]["CheckStateEnum"];
+            check_state: components["schemas"]["CheckStateEnum"];
             /** Format: date-time */
-            readonly checked_at: string | null;
-            readonly check_reason: string;
+            checked_at?: string | null;
+            check_reason?: string;
         };
         /** @description A certificate as staff who check it see it. */
         CertificationQueueItem: {
             readonly id: number;
-            readonly files: components["schemas"]["FileOut"][];
+            files?: components["schemas"]["FileOut"][];
             name: string;
             issuer: string;
             /** Format: date */
@@ -3833,10 +3833,10 @@ export interface components {
              * @default
              */
             credential_url?: string;
-            readonly check_state: components["schemas"]["CheckStateEnum"];
+            check_state: components["schemas"]["CheckStateEnum"];
             /** Format: date-time */
-            readonly checked_at: string | null;
-            readonly check_reason: string;
+            checked_at?: string | null;
+            check_reason?: string;
             readonly user_id: number;
             readonly display_name: string;
         };
@@ -22491,12 +22491,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No response body */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["WeekDetail"];
+                };
             };
             /** @description The input is wrong: `fields` says where. */
             400: {

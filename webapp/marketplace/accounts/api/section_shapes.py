@@ -41,9 +41,10 @@ class CertificationIn(_WithFiles):
 class CertificationOut(CertificationIn):
     """A certificate and staff's word on it. The credential's file and the reason are for its owner and staff who check."""
 
-    check_state = serializers.ChoiceField(choices=CERTIFICATION.choices, read_only=True)
-    checked_at = serializers.DateTimeField(read_only=True, allow_null=True, required=False)
-    check_reason = serializers.CharField(read_only=True, required=False)
+    files = FileOut(many=True, required=False)
+    check_state = serializers.ChoiceField(choices=CERTIFICATION.choices)
+    checked_at = serializers.DateTimeField(allow_null=True, required=False)
+    check_reason = serializers.CharField(required=False)
 
 
 class PortfolioIn(_WithFiles):

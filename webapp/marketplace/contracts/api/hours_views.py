@@ -181,7 +181,7 @@ class EntryView(IdempotentMixin, APIView):
         entry = services.entry_change(actor=actor_of(request), entry_id=pk, **checked(shapes.EntryChangeSerializer(data=request.data)))
         return Response(week_data(request.user, entry.timesheet_id))
 
-    @extend_schema(operation_id="time_entry_remove", tags=TAG, responses=shapes.WeekDetailSerializer)
+    @extend_schema(operation_id="time_entry_remove", tags=TAG, responses={200: shapes.WeekDetailSerializer})
     def delete(self, request: Request, pk: int) -> Response:
         sheet = services.entry_remove(actor=actor_of(request), entry_id=pk)
         return Response(week_data(request.user, sheet.pk))
