@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from marketplace.core import clock
 from marketplace.core.errors import Conflict
@@ -208,9 +208,8 @@ def test_only_freelancers_have_credits_and_everybody_reads_the_rule(alice: Any, 
     assert Person(bob).get("me/bid-credits").json()["balance"] == 60
 
 
+@pytest.mark.mariadb  # SQLite has one writer at a time: no such race
 def test_bids_sent_at_once_never_spend_more_than_there_is(committed_db: None, post: Any, bid: Any, bob: Any) -> None:
-    if connection.vendor != "mysql":
-        pytest.skip("SQLite has one writer at a time: no such race")
     rule(14)
     bid(post())  # opens the account, so that the rivals meet at its row
     jobs = [post(title=f"Post number {n} of its own kind", description=f"{n} " * 30 + "different words each time.") for n in range(5)]
@@ -222,9 +221,8 @@ def test_bids_sent_at_once_never_spend_more_than_there_is(committed_db: None, po
     assert (account.balance, [m[1] for m in movements(bob)], account.movements) == (2, [14, -4, -4, -4], 4)
 
 
+@pytest.mark.mariadb  # SQLite has one writer at a time: no such race
 def test_a_month_filled_by_two_clocks_at_once_is_filled_once(committed_db: None, post: Any, bid: Any, bob: Any) -> None:
-    if connection.vendor != "mysql":
-        pytest.skip("SQLite has one writer at a time: no such race")
     bid(post())
     to(credits.month_after(clock.now()))
     assert sorted(at_once(tasks.grant_due, tasks.grant_due)) == [0, 1]

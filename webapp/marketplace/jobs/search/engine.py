@@ -224,6 +224,15 @@ def _facets(
     return _counts.get((shelf.source.name, view.state, key, tuple(names)), count)
 
 
+def filters_told(filters: Mapping[str, Any], *, derived: str, price: tuple[str, str]) -> dict[str, Any]:
+    """Only the filters that are set, as plain JSON: without the field that was derived, and without what only qualifies one that is not set."""
+    given = {k: list(v) if isinstance(v, tuple) else v for k, v in filters.items() if v not in (None, "", (), False) and k != derived}
+    for qualifier, of in (("currency", price), ("skills_mode", ("skills",)), ("time_zone", ("overlap_hours",))):
+        if not any(name in given for name in of):
+            given.pop(qualifier, None)
+    return given
+
+
 def facets_key(text: str, filters: Mapping[str, Any]) -> str:
     """One name for one question, however it is sorted and paged."""
     return json.dumps([text, filters], sort_keys=True, default=str)

@@ -126,15 +126,7 @@ class Filters:
 
     def told(self) -> dict[str, Any]:
         """Only those that are set, as plain JSON."""
-        given = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v not in (None, "", (), False)}
-        given.pop("users", None)
-        if self.rate_min is None and self.rate_max is None:
-            given.pop("currency", None)
-        if not self.skills:
-            given.pop("skills_mode", None)
-        if self.overlap_hours is None:
-            given.pop("time_zone", None)
-        return given
+        return engine.filters_told(asdict(self), derived="users", price=("rate_min", "rate_max"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,15 +136,7 @@ class Filters:
 
     def told(self) -> dict[str, Any]:
         """Only those that are set, as plain JSON."""
-        given = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v not in (None, "", (), False)}
-        given.pop("clients", None)
-        if self.budget_min is None and self.budget_max is None:
-            given.pop("currency", None)
-        if not self.skills:
-            given.pop("skills_mode", None)
-        if self.overlap_hours is None:
-            given.pop("time_zone", None)
-        return given
+        return engine.filters_told(asdict(self), derived="clients", price=("budget_min", "budget_max"))
 
 
 @dataclass(frozen=True, slots=True)
