@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -86,6 +87,10 @@ def people_and_paths() -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     writer = Proposal.objects.values("freelancer").annotate(n=Count("id")).order_by("-n", "freelancer")[0]["freelancer"]
     inbox_job = Job.objects.order_by("-proposal_count", "id")[0]
     job = Job.objects.filter(state="open", visibility="public").order_by("-proposal_count", "id")[0]
+    titles = Job.objects.filter(state="open", visibility="public").values_list("title", flat=True)
+    words = Counter(w for title in titles for w in {*title.lower().split()})
+    # the word that most open posts have in their titles: as many hits as can be
+    spoken = min((w for w in words if len(w) > 3 and w.isalpha()), key=lambda w: (-words[w], w))
     InboxItem.objects.bulk_create(
         InboxItem(user_id=writer, event_id=10**9 + i, kind="bench", text="A notice.", created_at=timezone.now()) for i in range(60)
     )
@@ -98,7 +103,7 @@ def people_and_paths() -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     return {
         "job_list": (freelancer, "/api/v1/jobs"),
         "job": (freelancer, f"/api/v1/jobs/{job.pk}"),
-        "search": (freelancer, "/api/v1/jobs?query=python+developer"),
+        "search": (freelancer, f"/api/v1/jobs?query={spoken}"),
         "my_proposals": (freelancer, "/api/v1/me/proposals"),
         "proposal_inbox": (str(inbox_job.client_id), f"/api/v1/jobs/{inbox_job.pk}/proposals"),
         "contract": (str(contract.client_id), f"/api/v1/contracts/{contract.pk}"),

@@ -69,7 +69,7 @@ def test_lists_use_their_index(post: Any, bid: Any, alice: Any, bob: Any) -> Non
     bid(post())
     for rows, order, index in (
         (selectors.jobs_of(alice), ("-created_at", "-id"), "job_by_client"),
-        (selectors.proposals_of(bob), ("-submitted_at", "-id"), "proposal_by_freelancer"),
+        (selectors.proposals_of(freelancer_id=bob.pk), ("-submitted_at", "-id"), "proposal_by_freelancer"),
     ):
         with connection.cursor() as cursor:
             sql, params = rows.select_related(None).order_by(*order)[:26].query.sql_with_params()

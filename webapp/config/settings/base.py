@@ -413,3 +413,7 @@ def sqlite_database() -> dict:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
         },
     }
+
+
+# Each prepared statement is compared with the queryset it was made of; only tests pay for that.
+PREPARED_CHECKED = False

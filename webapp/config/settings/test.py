@@ -30,3 +30,4 @@ MEDIA_ROOT = Path(_uploads.name)
 # Wake-ups run nothing by themselves in tests: tests call core.tasks.drain, which is what the worker does.
 CELERY_BROKER_URL = os.environ.get("OPENLANCE_REDIS_URL", "memory://")
 FEATURES_STALE_SECONDS = 0.0
+PREPARED_CHECKED = True

@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from marketplace.core.policies import Actor, one_of, require_staff
+from marketplace.core.errors import NotFound
+from marketplace.core.policies import Actor, Seer, one_of, require_staff
+from marketplace.core.prepared import Statement, fill
 
 from .completeness import Hint, hints
 from .models import AccountClosing, ClientProfile, FreelancerProfile, FreelancerSkill, ProfileEntry, Suspension, User
@@ -33,12 +35,19 @@ def is_suspended(user_id: int) -> bool:
 def skill_ids_of(user_ids: Iterable[int], *, among: Collection[int] | None = None) -> dict[int, set[int]]:
     """For each of these users, the ids of the skills they claim, only those `among` where given; one query."""
     found: dict[int, set[int]] = defaultdict(set)
-    rows = FreelancerSkill.objects.filter(freelancer__user__in=set(user_ids))
-    if among is not None:
-        rows = rows.filter(skill_id__in=among)
-    for user_id, skill_id in rows.values_list("freelancer__user", "skill_id"):
+    for user_id, skill_id in _SKILL_IDS(user_ids=set(user_ids), among=None if among is None else list(among)):
         found[user_id].add(skill_id)
     return found
+
+
+def _skill_ids(*, user_ids: list[int], among: list[int] | None) -> QuerySet[Any, tuple[int, int]]:
+    rows = FreelancerSkill.objects.filter(freelancer__user__in=user_ids)
+    if among is not None:
+        rows = rows.filter(skill_id__in=among)
+    return rows.values_list("freelancer__user", "skill_id")
+
+
+_SKILL_IDS: Statement[tuple[int, int]] = Statement(_skill_ids)
 
 
 def users_by_id(user_ids: Iterable[int]) -> dict[int, User]:
@@ -55,8 +64,28 @@ def accounts_that_left(user_ids: Iterable[int]) -> set[int]:
 
 def user_with_profiles(user_id: int) -> User:
     """The user with both profiles, the company and the claimed skills loaded."""
-    people = User.objects.select_related("client_profile__company", "freelancer_profile")
-    return people.prefetch_related("freelancer_profile__skills").get(pk=user_id)
+    found = _OWN_ACCOUNT.first(user_id=user_id)
+    if found is None:
+        raise User.DoesNotExist
+    return _with_sections(found, "skills")
+
+
+def _with_sections(user: User, *sections: str) -> User:
+    """The user whose freelancer profile, if there is one, has its skills and entries at hand; a query for each."""
+    profile: FreelancerProfile | None = getattr(user, "freelancer_profile", None)
+    if profile is not None:
+        for section in sections:
+            fill(profile, section, _SECTIONS[section](profile_id=profile.pk))
+    return user
+
+
+_OWN_ACCOUNT: Statement[User] = Statement(
+    lambda user_id: User.objects.filter(pk=user_id).select_related("client_profile__company", "freelancer_profile")[:1]
+)
+_SECTIONS: dict[str, Statement[Any]] = {
+    "skills": Statement(lambda profile_id: FreelancerSkill.objects.filter(freelancer=profile_id)),
+    "entries": Statement(lambda profile_id: ProfileEntry.objects.filter(freelancer=profile_id)),
+}
 
 
 def freelancers_visible_to(actor: Actor) -> QuerySet[User]:
@@ -67,8 +96,13 @@ def freelancers_visible_to(actor: Actor) -> QuerySet[User]:
 
 def freelancer_for(actor: Actor, user_id: int) -> User:
     """An active freelancer with profile, skills and entries, for anybody signed in. Raises NotFound."""
-    loaded = freelancers_visible_to(actor).prefetch_related("freelancer_profile__skills", "freelancer_profile__entries")
-    return one_of(loaded, user_id, "freelancer")
+    found = _FREELANCER.first(pk=actor.pk, user_id=user_id)
+    if found is None:
+        raise NotFound("freelancer")
+    return _with_sections(found, "skills", "entries")
+
+
+_FREELANCER: Statement[User] = Statement(lambda pk, user_id: freelancers_visible_to(Seer(pk, False)).filter(pk=user_id)[:1])
 
 
 def client_for(actor: Actor, user_id: int) -> User:

@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from marketplace.core import clock
+from marketplace.core.errors import NotFound
 from marketplace.core.money import Money
-from marketplace.core.policies import Actor, one_of, staff_may
+from marketplace.core.policies import Actor, Seer, one_of, seen_by, staff_may
+from marketplace.core.prepared import Statement, fill
 from marketplace.payments.selectors import held_by_milestone, worth
 
 from .models import (
@@ -65,7 +67,15 @@ def of_user(actor: Actor, *, proposal_id: int | None = None) -> QuerySet[Contrac
 
 def contract_for(actor: Actor, contract_id: int) -> Contract:
     """The contract with its sides and its offer. Raises NotFound when it is absent or not the actor's."""
-    return one_of(visible_to(actor).select_related("offer").defer(*_UNSEEN), contract_id, "contract")
+    found = _CONTRACT.first(**seen_by(actor), contract_id=contract_id)
+    if found is None:
+        raise NotFound("contract")
+    return found
+
+
+_CONTRACT: Statement[Contract] = Statement(
+    lambda pk, sees_all, contract_id: visible_to(Seer(pk, sees_all)).select_related("offer").defer(*_UNSEEN).filter(pk=contract_id)[:1]
+)
 
 
 def milestone_for(actor: Actor, milestone_id: int) -> Milestone:
@@ -76,16 +86,28 @@ def milestone_for(actor: Actor, milestone_id: int) -> Milestone:
 
 def milestones_of(contract: Contract) -> list[Milestone]:
     """In order, with their submissions, newest first, and their week if they hold one."""
-    newest_first = Prefetch("submissions", queryset=Submission.objects.order_by("-version"))
-    return list(contract.milestones.select_related("timesheet").order_by("position").prefetch_related(newest_first))
+    milestones = _MILESTONES(contract_ids=[contract.pk])
+    by_milestone: dict[int, list[Submission]] = {}
+    for submission in _SUBMISSIONS(milestone_ids=[m.pk for m in milestones]):
+        by_milestone.setdefault(submission.milestone_id, []).append(submission)
+    for milestone in milestones:
+        milestone.contract = contract
+        fill(milestone, "submissions", by_milestone.get(milestone.pk, []))
+    return milestones
+
+
+_MILESTONES: Statement[Milestone] = Statement(
+    lambda contract_ids: Milestone.objects.select_related("timesheet").filter(contract__in=contract_ids).order_by("contract_id", "position")
+)
+_SUBMISSIONS: Statement[Submission] = Statement(
+    lambda milestone_ids: Submission.objects.filter(milestone__in=milestone_ids).order_by("-version")
+)
 
 
 def milestones_of_many(contract_ids: Iterable[int]) -> dict[int, list[Milestone]]:
     """contract id → its milestones in order; one query."""
     found: dict[int, list[Milestone]] = {}
-    for milestone in (
-        Milestone.objects.select_related("timesheet").filter(contract__in=list(contract_ids)).order_by("contract_id", "position")
-    ):
+    for milestone in _MILESTONES(contract_ids=list(contract_ids)):
         found.setdefault(milestone.contract_id, []).append(milestone)
     return found
 
@@ -163,9 +185,14 @@ def offer_of(contract: Contract) -> dict[str, Any] | None:
     offer: Offer | None = getattr(contract, "offer", None)
     if offer is None:
         return None
-    waiting = counter_offers_of(contract).filter(live_key=contract.pk).first()
+    waiting = _COUNTER_OFFER.first(contract_id=contract.pk)
     shown = {"revision": offer.revision, "made_at": offer.made_at, "expires_at": offer.expires_at, "quote": offer.quote}
     return {**shown, "counter_offer": waiting}
+
+
+_COUNTER_OFFER: Statement[CounterOffer] = Statement(
+    lambda contract_id: CounterOffer.objects.filter(contract=contract_id, live_key=contract_id).select_related("contract")[:1]
+)
 
 
 def offers_due_ids(now: datetime, limit: int = 500) -> list[int]:
@@ -299,10 +326,21 @@ def running(contract_ids: Iterable[int], milestones: Collection[Milestone]) -> R
     funded = [m for m in milestones if m.hold_began_at is not None]
     asked = [m.pk for m in milestones if m.refund_asked_at is not None]
     found = Running(clock.now(), held=held_by_milestone(m.pk for m in funded if m.state not in MILESTONE_ENDED))
-    for request in RefundRequest.objects.filter(state="open", milestone__in=asked):
+    for request in _OPEN_REQUESTS(milestone_ids=asked):
         found.refund_requests[request.milestone_id] = request
-    for part in PartRelease.objects.filter(cleared_at=None, milestone__in=funded).order_by("id"):
+    for part in _PARTS_ON_THE_WAY(milestone_ids=[m.pk for m in funded]):
         found.parts.setdefault(part.milestone_id, []).append(part)
-    for bonus in Bonus.objects.filter(cleared_at=None, contract__in=list(contract_ids)).order_by("id"):
+    for bonus in _BONUSES_ON_THE_WAY(contract_ids=list(contract_ids)):
         found.bonuses.setdefault(bonus.contract_id, []).append(bonus)
     return found
+
+
+_OPEN_REQUESTS: Statement[RefundRequest] = Statement(
+    lambda milestone_ids: RefundRequest.objects.filter(state="open", milestone__in=milestone_ids)
+)
+_PARTS_ON_THE_WAY: Statement[PartRelease] = Statement(
+    lambda milestone_ids: PartRelease.objects.filter(cleared_at=None, milestone__in=milestone_ids).order_by("id")
+)
+_BONUSES_ON_THE_WAY: Statement[Bonus] = Statement(
+    lambda contract_ids: Bonus.objects.filter(cleared_at=None, contract__in=contract_ids).order_by("id")
+)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, F, Q, Value
+from django.db.models import BigIntegerField, F, Q, QuerySet, Value
 
 from marketplace.core.models import Event
 from marketplace.core.money import Money
+from marketplace.core.prepared import Statement
 from marketplace.payments import selectors as money
 
 from .hours_timeline import TITLES as WEEK_TITLES
@@ -252,13 +253,8 @@ def _who(actor_id: int | None, names: dict[int, str]) -> str:
 def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], weeks: dict[int, int]) -> list[Item]:
     """`weeks` leads from a week's id to its milestone's."""
     of = _aggregates(contract, titles, weeks)
-    wanted = Q(pk__in=())
-    for label, ids in of.items():
-        if ids:
-            wanted |= Q(aggregate_type=label, aggregate_id__in=list(ids))
     found = []
-    told = ("aggregate_type", "aggregate_id", "kind", "after", "reason", "occurred_at", "actor_id")
-    for event in sorted(Event.objects.filter(wanted).only(*told), key=lambda e: e.pk):
+    for event in sorted(_EVENTS(**{label.partition(".")[2]: list(ids) for label, ids in of.items()}), key=lambda e: e.pk):
         milestone_id = of[event.aggregate_type][event.aggregate_id]
         withdrawn = event.kind.startswith("milestone.return_to_")
         title = "Dispute withdrawn" if withdrawn else EVENT_TITLES.get(event.kind)
@@ -272,33 +268,61 @@ def _events(contract: Contract, titles: dict[int, str], names: dict[int, str], w
     return found
 
 
+def _events_of(**ids: Any) -> QuerySet[Event]:
+    """Events of objects of this app, by the last word of their label."""
+    wanted = Q(pk__in=())
+    for name, some in ids.items():
+        if some:
+            wanted |= Q(aggregate_type=f"contracts.{name}", aggregate_id__in=some)
+    return Event.objects.filter(wanted).only("aggregate_type", "aggregate_id", "kind", "after", "reason", "occurred_at", "actor_id")
+
+
+_EVENTS: Statement[Event] = Statement(_events_of)
+
+
 def _aggregates(contract: Contract, titles: dict[int, str], weeks: dict[int, int]) -> dict[str, dict[int, int | None]]:
     """Whose events make the contract's story: label → id → the milestone it is about."""
-    of_milestones = {"milestone__in": list(titles)}
-    beside = (
-        ("contracts.refundrequest", RefundRequest.objects.filter(**of_milestones), F("milestone_id")),
-        ("contracts.workrequest", WorkRequest.objects.filter(contract=contract), F("milestone_id")),
-        ("contracts.progressreport", ProgressReport.objects.filter(**of_milestones), F("milestone_id")),
-        ("contracts.bonus", Bonus.objects.filter(contract=contract), Value(None, BigIntegerField())),
-    )
     found: dict[str, dict[int, int | None]] = {
         "contracts.contract": {contract.pk: None},
         "contracts.milestone": {pk: pk for pk in titles},
         "contracts.timesheet": dict(weeks),
-        **{label: {} for label, _, _ in beside},
+        **{label: {} for label in _BESIDE_LABELS},
     }
-    first, *others = (rows.order_by().values_list(Value(label), "pk", about) for label, rows, about in beside)
-    for label, pk, milestone_id in first.union(*others, all=True):
-        found[label][pk] = milestone_id
+    for label, pk, milestone_id in _BESIDE(contract_id=contract.pk, milestone_ids=list(titles)):
+        found[_BESIDE_LABELS[label]][pk] = milestone_id
     return found
 
 
-def _postings(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
-    entries = money.entries_of(contract.pk).only(
-        "subject_type", "subject_id", "gross_minor", "quote", "rule", "kind", "occurred_at", "actor_id"
+_BESIDE_LABELS = ("contracts.refundrequest", "contracts.workrequest", "contracts.progressreport", "contracts.bonus")
+
+
+def _beside(*, contract_id: Any, milestone_ids: Any) -> QuerySet[Any, tuple[int, int, int | None]]:
+    """(place in _BESIDE_LABELS, id, milestone id)"""
+    of_milestones, of_contract = {"milestone__in": milestone_ids}, {"contract": contract_id}
+    beside: tuple[tuple[QuerySet[Any], Any], ...] = (
+        (RefundRequest.objects.filter(**of_milestones), F("milestone_id")),
+        (WorkRequest.objects.filter(**of_contract), F("milestone_id")),
+        (ProgressReport.objects.filter(**of_milestones), F("milestone_id")),
+        (Bonus.objects.filter(**of_contract), Value(None, BigIntegerField())),
     )
+    first, *others = (rows.order_by().values_list(Value(place), "pk", about) for place, (rows, about) in enumerate(beside))
+    return first.union(*others, all=True)
+
+
+_BESIDE: Statement[tuple[int, int, int | None]] = Statement(_beside)
+
+
+def _postings(contract: Contract, titles: dict[int, str], names: dict[int, str]) -> list[Item]:
+    entries = _ENTRIES(contract_id=contract.pk)
     effects = money.entry_effects([e.pk for e in entries])
     return [_posting(e, effects.get(e.pk, []), titles, names) for e in entries]
+
+
+_ENTRIES: Statement[Entry] = Statement(
+    lambda contract_id: money.entries_of(contract_id).only(
+        "subject_type", "subject_id", "gross_minor", "quote", "rule", "kind", "occurred_at", "actor_id"
+    )
+)
 
 
 def _posting(entry: Entry, effects: list[money.Effect], titles: dict[int, str], names: dict[int, str]) -> Item:

@@ -28,6 +28,7 @@ from .errors import Conflict, InvalidInput, NotFound
 from .events import aggregate_name
 from .models import StoredFile
 from .policies import Actor
+from .prepared import Statement
 
 MAX_FILES = 20
 _CHUNK = 1024 * 1024
@@ -135,10 +136,14 @@ def files_of_many(objects: Iterable[models.Model]) -> dict[int, list[StoredFile]
     rows = list(objects)
     found: dict[int, list[StoredFile]] = defaultdict(list)
     if rows:
-        there = StoredFile.objects.filter(attached_type=aggregate_name(rows[0]), attached_id__in=[o.pk for o in rows])
-        for stored in there.order_by("pk"):
+        for stored in _ATTACHED(kind=aggregate_name(rows[0]), ids=[o.pk for o in rows]):
             found[stored.attached_id or 0].append(stored)
     return found
+
+
+_ATTACHED: Statement[StoredFile] = Statement(
+    lambda kind, ids: StoredFile.objects.filter(attached_type=kind, attached_id__in=ids).order_by("pk")
+)
 
 
 def file_for(actor: Actor, file_id: int) -> StoredFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from django.db import models
@@ -45,6 +46,30 @@ STAFF_ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "settings_change": ("change feature settings", ("admin",)),
     "taxonomy_change": ("merge and rename skills", ("moderator", "admin")),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Seer:
+    """An actor by what prepared statements ask of one: who, and whether staff who see everybody's records."""
+
+    pk: Any
+    sees_all: bool
+
+    @property
+    def is_authenticated(self) -> bool:
+        return self.pk is not None
+
+    @property
+    def is_staff(self) -> bool:
+        return self.sees_all
+
+    def has_perm(self, perm: str) -> bool:
+        return self.sees_all and perm == "core.records_see"
+
+
+def seen_by(actor: Actor) -> dict[str, Any]:
+    """The values from which a prepared statement makes a Seer: `Statement(lambda pk, sees_all, …: visible_to(Seer(pk, sees_all))…)`."""
+    return {"pk": actor.pk, "sees_all": staff_may(actor, "records_see")}
 
 
 def one_of(visible: models.QuerySet[M], pk: int, what: str) -> M:

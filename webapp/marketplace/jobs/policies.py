@@ -40,11 +40,10 @@ def proposals_visible_to(actor: Actor) -> QuerySet[Proposal]:
     return Proposal.objects.filter(Q(freelancer=actor.pk) | Q(job__client=actor.pk))
 
 
-def proposals_on_visible_to(actor: Actor, job: Job) -> QuerySet[Proposal]:
-    """Those of proposals_visible_to that are on this post, which they carry along: decided without a join."""
-    if job.client_id == actor.pk or staff_may(actor, "records_see"):
-        return job.proposals.all()
-    return job.proposals.filter(freelancer=actor.pk)
+def proposals_on_visible_to(actor: Actor, job_id: int, *, client: bool) -> QuerySet[Proposal]:
+    """Those of proposals_visible_to that are on this post, decided without a join; `client`: whether the post is the actor's."""
+    there = Proposal.objects.filter(job=job_id)
+    return there if client or staff_may(actor, "records_see") else there.filter(freelancer=actor.pk)
 
 
 def invitations_visible_to(actor: Actor) -> QuerySet[Invitation]:

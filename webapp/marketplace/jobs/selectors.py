@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from marketplace.accounts.models import User
 from marketplace.accounts.selectors import skill_ids_of, users_by_id
 from marketplace.core import files
-from marketplace.core.errors import NotAllowed
-from marketplace.core.policies import Actor, one_of, require, staff_may
+from marketplace.core.errors import NotAllowed, NotFound
+from marketplace.core.policies import Actor, Seer, one_of, require, seen_by, staff_may
 from marketplace.core.ports import Term
+from marketplace.core.prepared import Statement
 
 from .credits import RETURNS, returns_of
 from .fingerprint import fingerprint
@@ -55,7 +56,15 @@ PROPOSAL_RANKING = "proposals-1: share of the job's skills claimed, then earlier
 
 def job_for(actor: Actor, job_id: int) -> Job:
     """The post with category and client loaded. Raises NotFound."""
-    return one_of(jobs_visible_to(actor).select_related("category", "client"), job_id, "job")
+    found = _JOB.first(**seen_by(actor), job_id=job_id)
+    if found is None:
+        raise NotFound("job")
+    return found
+
+
+_JOB: Statement[Job] = Statement(
+    lambda pk, sees_all, job_id: jobs_visible_to(Seer(pk, sees_all)).select_related("category", "client").filter(pk=job_id)[:1]
+)
 
 
 def jobs_of(client: Actor) -> QuerySet[Job]:
@@ -91,10 +100,19 @@ def newest_open_jobs(actor: Actor, limit: int) -> list[Job]:
 def skills_of_jobs(job_ids: Iterable[int]) -> dict[int, list[Skill]]:
     """The skills each post asks for, by name, with slug and name loaded; one query."""
     found: dict[int, list[Skill]] = defaultdict(list)
-    rows = JobSkill.objects.filter(job__in=set(job_ids)).select_related("skill").only("job_id", "skill__slug", "skill__name")
-    for row in rows.order_by("skill__name"):
+    for row in _SKILLS_ASKED(job_ids=set(job_ids)):
         found[row.job_id].append(row.skill)
     return found
+
+
+_SKILLS_ASKED: Statement[JobSkill] = Statement(
+    lambda job_ids: (
+        JobSkill.objects.filter(job__in=job_ids)
+        .select_related("skill")
+        .only("job_id", "skill__slug", "skill__name")
+        .order_by("skill__name")
+    )
+)
 
 
 def chunks_of_jobs_asking(skill_id: int, size: int) -> Iterator[list[int]]:
@@ -111,18 +129,40 @@ def proposal_for(actor: Actor, proposal_id: int) -> Proposal:
     return one_of(within, proposal_id, "proposal")
 
 
-def proposals_on(actor: Actor, job_id: int) -> QuerySet[Proposal]:
-    """Every proposal on a post, for its client and staff; a freelancer sees the own one. Raises NotFound for an invisible post."""
-    job = one_of(jobs_visible_to(actor).select_related("client"), job_id, "job")
-    writers = Prefetch("freelancer", queryset=User.objects.only("id", "display_name", "country"))
-    return proposals_on_visible_to(actor, job).select_related("opening").prefetch_related(writers)
+def proposals_on(*, pk: int, sees_all: bool, job_id: int, client: bool) -> QuerySet[Proposal]:
+    """Every proposal on a post, for its client and staff; a freelancer sees the own one."""
+    return proposals_on_visible_to(Seer(pk, sees_all), job_id, client=client).select_related("opening")
 
 
-def proposals_of(freelancer: Actor) -> QuerySet[Proposal]:
-    """A freelancer's own proposals, with what lists show of the post: read by key after the page, because as a join it led MariaDB to begin
-    at the posts."""
-    line = Job.objects.select_related("client").only("title", "state", "pricing", "client__display_name", "client__country")
-    return Proposal.objects.filter(freelancer=freelancer.pk).select_related("opening").prefetch_related(Prefetch("job", queryset=line))
+def proposals_of(*, freelancer_id: int) -> QuerySet[Proposal]:
+    """A freelancer's own proposals."""
+    return Proposal.objects.filter(freelancer=freelancer_id).select_related("opening")
+
+
+def with_posts(proposals: Sequence[Proposal]) -> Sequence[Proposal]:
+    """The same with what lists show of the post: read by key after the page, because as a join it led MariaDB to begin at the posts."""
+    posts = {job.pk: job for job in _LINES_OF_POSTS(job_ids={p.job_id for p in proposals})}
+    for p in proposals:
+        p.job = posts[p.job_id]
+    return proposals
+
+
+def with_writers(job: Job, proposals: Sequence[Proposal]) -> Sequence[Proposal]:
+    """The same with their one post and what lists show of who wrote them."""
+    writers = {user.pk: user for user in _WRITERS(user_ids={p.freelancer_id for p in proposals})}
+    for p in proposals:
+        p.job, p.freelancer = job, writers[p.freelancer_id]
+    return proposals
+
+
+_LINES_OF_POSTS: Statement[Job] = Statement(
+    lambda job_ids: (
+        Job.objects.filter(pk__in=job_ids)
+        .select_related("client")
+        .only("title", "state", "pricing", "client__display_name", "client__country")
+    )
+)
+_WRITERS: Statement[User] = Statement(lambda user_ids: User.objects.filter(pk__in=user_ids).only("id", "display_name", "country"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +176,7 @@ class Place:
 def places(proposals: Sequence[Proposal]) -> dict[int, Place]:
     """The place of each of these proposals; three queries however many they are, one when all are decided."""
     rivals: dict[int, list[tuple[int, int, datetime]]] = defaultdict(list)
-    live = Proposal.objects.filter(job__in={p.job_id for p in proposals}, live_key__isnull=False)
-    for pk, job_id, freelancer_id, at in live.values_list("pk", "job_id", "freelancer_id", "submitted_at"):
+    for pk, job_id, freelancer_id, at in _RIVALS(job_ids={p.job_id for p in proposals}):
         rivals[job_id].append((pk, freelancer_id, at))
     ranked = _ranked({p.job_id: rivals[p.job_id] for p in proposals if p.live_key is not None})
     found = {}
@@ -147,12 +186,19 @@ def places(proposals: Sequence[Proposal]) -> dict[int, Place]:
     return found
 
 
+_RIVALS: Statement[tuple[int, int, int, datetime]] = Statement(
+    lambda job_ids: Proposal.objects.filter(job__in=job_ids, live_key__isnull=False).values_list(
+        "pk", "job_id", "freelancer_id", "submitted_at"
+    )
+)
+
+
 def _ranked(rivals: dict[int, list[tuple[int, int, datetime]]]) -> dict[int, list[int]]:
     """job → the ids of its proposals in the order of PROPOSAL_RANKING, from (id, freelancer, submitted at) of each; two queries or none."""
     if not rivals:
         return {}
     asked: dict[int, set[int]] = defaultdict(set)
-    for job_id, skill_id in JobSkill.objects.filter(job__in=rivals).values_list("job_id", "skill_id"):
+    for job_id, skill_id in _SKILL_IDS_ASKED(job_ids=list(rivals)):
         asked[job_id].add(skill_id)
     wanted = {skill for skills in asked.values() for skill in skills}
     claimed = skill_ids_of((f for rows in rivals.values() for _, f, _ in rows), among=wanted)
@@ -160,6 +206,11 @@ def _ranked(rivals: dict[int, list[tuple[int, int, datetime]]]) -> dict[int, lis
         job_id: [pk for pk, f, at in sorted(rows, key=lambda r: (-len(asked[job_id] & claimed.get(r[1], set())), r[2], r[0]))]
         for job_id, rows in rivals.items()
     }
+
+
+_SKILL_IDS_ASKED: Statement[tuple[int, int]] = Statement(
+    lambda job_ids: JobSkill.objects.filter(job__in=job_ids).values_list("job_id", "skill_id")
+)
 
 
 def job_counts(client: Actor) -> dict[str, int]:
@@ -193,18 +244,26 @@ def skills_by_slug(slugs: Iterable[str]) -> dict[str, Skill]:
 
 def terms(*, kind: str, slugs: Sequence[str] | None = None, ids: Sequence[int] | None = None) -> tuple[Term, ...]:
     """Those of the categories or skills that exist: the answer to ports.taxonomy."""
-    wanted = Q(slug__in=[s for s in slugs if "\x00" not in s]) if slugs is not None else Q(pk__in=ids or [])
+    wanted = {"slugs": None if slugs is None else [s for s in slugs if "\x00" not in s], "ids": list(ids or [])}
     if kind == "category":
-        return tuple(Term(*row) for row in Category.objects.filter(wanted).values_list("pk", "slug", "name"))
+        return tuple(Term(*row) for row in _CATEGORY_NAMES(**wanted))
     found = []
-    names = ("pk", "slug", "name")
-    for *own, into, slug, name in Skill.objects.filter(wanted).values_list(*names, *(f"merged_into__{n}" for n in names)):
+    for *own, into, slug, name in _SKILL_NAMES(**wanted):
         meant = own if into is None else [into, slug, name]
         # who asks by slug finds the answer under that slug, who asks by id under that id
         found.append(Term(meant[0], own[1], meant[2]) if slugs is not None else Term(own[0], meant[1], meant[2]))
     return tuple(found)
 
 
+def _those(rows: QuerySet[Any], slugs: list[str] | None, ids: list[int]) -> QuerySet[Any]:
+    return rows.filter(pk__in=ids) if slugs is None else rows.filter(slug__in=slugs)
+
+
+_NAMES = ("pk", "slug", "name")
+_CATEGORY_NAMES: Statement[tuple[Any, ...]] = Statement(lambda slugs, ids: _those(Category.objects.all(), slugs, ids).values_list(*_NAMES))
+_SKILL_NAMES: Statement[tuple[Any, ...]] = Statement(
+    lambda slugs, ids: _those(Skill.objects.all(), slugs, ids).values_list(*_NAMES, *(f"merged_into__{n}" for n in _NAMES))
+)
 SUMMARY_LENGTH = 300
 #: moves that the web app offers; the others happen by themselves or on the contract
 _JOB_ACTIONS = {"client": {"publish", "close", "renew"}, "staff": {"hold", "clear", "remove", "restore"}, "freelancer": set[str]()}
@@ -242,15 +301,14 @@ def job_cards(jobs: Sequence[Job]) -> list[dict[str, Any]]:
 def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
     """The whole post as the actor sees it, with what they may do."""
     plain = ("description", "visibility", "preferred_start", "attributes", "source", "created_at", "ended_at")
-    mine = Proposal.objects.filter(job=job, freelancer=actor.pk).order_by("-pk") if actor.is_authenticated else Proposal.objects.none()
-    latest = mine.values_list("pk", "live_key").first()
+    latest = _MY_BID.first(job_id=job.pk, user_id=actor.pk) if actor.is_authenticated else None
     role = role_in_job(actor, job)
     actions = [a for a in JOB.actions_from(job.state, role) if a in _JOB_ACTIONS[role]]
     if role == "staff" and (job.state == "draft" or not staff_may(actor, "job_moderate")):
         actions = []
     if role == "freelancer" and job.state == "open" and actor.is_authenticated and not (latest and latest[1]):
         actions.append("propose")
-    marks = JobMark.objects.filter(job=job, user=actor.pk).values_list("kind", flat=True) if actor.is_authenticated else ()
+    marks = _MARKS(job_id=job.pk, user_id=actor.pk) if actor.is_authenticated else ()
     asked = read(job.screening_questions)
     own = {
         "my_proposal": latest[0] if latest else None,
@@ -263,6 +321,12 @@ def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
         "actions": actions,
     }
     return {**job_cards([job])[0], **{name: getattr(job, name) for name in plain}, **own}
+
+
+_MY_BID: Statement[tuple[int, int | None]] = Statement(
+    lambda job_id, user_id: Proposal.objects.filter(job=job_id, freelancer=user_id).order_by("-pk").values_list("pk", "live_key")[:1]
+)
+_MARKS: Statement[str] = Statement(lambda job_id, user_id: JobMark.objects.filter(job=job_id, user=user_id).values_list("kind", flat=True))
 
 
 def proposals_told(actor: Actor, proposals: Sequence[Proposal]) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def recommended_jobs(*, actor: User, limit: int) -> Recommendations:
     profile = accounts.freelancer_profile_of(actor.pk)
     if profile is None:
         raise NotAllowed("freelancer_profile_missing", "Recommendations need a freelancer profile. Fill yours in first.")
-    exclude = set(jobs.proposals_of(actor).values_list("job_id", flat=True))
+    exclude = set(jobs.proposals_of(freelancer_id=actor.pk).values_list("job_id", flat=True))
     loaded = bundles.current()
     note, found = loaded.reason, None
     if loaded.recommender is not None:

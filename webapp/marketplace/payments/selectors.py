@@ -17,6 +17,7 @@ from marketplace.core import clock
 from marketplace.core.errors import InvalidInput
 from marketplace.core.money import Money, exponent
 from marketplace.core.policies import Actor, one_of
+from marketplace.core.prepared import Statement
 
 from . import fx, policies
 from .ledger.accounts import USER_KINDS, Kind
@@ -65,9 +66,14 @@ def held(milestone_id: int) -> Money | None:
 
 def held_by_milestone(milestone_ids: Iterable[int]) -> dict[int, Money]:
     """Funds held now for each of these milestones that was ever funded; one query."""
-    rows = AccountBalance.objects.filter(account__kind=Kind.HOLD, account__milestone_id__in=list(milestone_ids))
-    found = rows.values_list("account__milestone_id", "available", "account__currency")
-    return {m: Money(minor, c) for m, minor, c in found if m is not None}
+    return {m: Money(minor, c) for m, minor, c in _HELD(milestone_ids=list(milestone_ids)) if m is not None}
+
+
+_HELD: Statement[tuple[int | None, int, str]] = Statement(
+    lambda milestone_ids: AccountBalance.objects.filter(account__kind=Kind.HOLD, account__milestone_id__in=milestone_ids).values_list(
+        "account__milestone_id", "available", "account__currency"
+    )
+)
 
 
 def held_locked(milestone_id: int, currency: str) -> Money:
@@ -107,10 +113,8 @@ def entries_of(contract_id: int) -> QuerySet[Entry]:
 
 def entry_effects(entry_ids: Iterable[int]) -> dict[int, list[Effect]]:
     """entry id → what it did to users' accounts (platform accounts are left out), in the order of its lines."""
-    sides = [f"{side}_account{field}" for side in ("debit", "credit") for field in ("_id", "__kind", "__user_id", "__milestone_id")]
-    postings = Posting.objects.filter(entry_id__in=list(entry_ids)).order_by("entry_id", "line_no")
     changes: dict[int, dict[tuple[Any, ...], int]] = defaultdict(lambda: defaultdict(int))
-    for entry_id, amount, currency, *accounts in postings.values_list("entry_id", "amount", "currency", *sides):
+    for entry_id, amount, currency, *accounts in _SIDES_OF_POSTINGS(entry_ids=list(entry_ids)):
         for account, signed in ((accounts[:4], -amount), (accounts[4:], amount)):
             if account[1] in USER_KINDS:
                 changes[entry_id][(*account, currency)] += signed
@@ -118,6 +122,16 @@ def entry_effects(entry_ids: Iterable[int]) -> dict[int, list[Effect]]:
         entry: [Effect(kind, user, milestone, Money(change, c)) for (_, kind, user, milestone, c), change in by_account.items()]
         for entry, by_account in changes.items()
     }
+
+
+_ACCOUNT = ("_id", "__kind", "__user_id", "__milestone_id")
+_SIDES_OF_POSTINGS: Statement[tuple[Any, ...]] = Statement(
+    lambda entry_ids: (
+        Posting.objects.filter(entry_id__in=entry_ids)
+        .order_by("entry_id", "line_no")
+        .values_list("entry_id", "amount", "currency", *(f"{side}_account{name}" for side in ("debit", "credit") for name in _ACCOUNT))
+    )
+)
 
 
 def entries_touching(user_id: int) -> QuerySet[Entry]:

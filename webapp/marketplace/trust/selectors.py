@@ -17,6 +17,7 @@ from marketplace.core import clock
 from marketplace.core.errors import NotFound
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, one_of
+from marketplace.core.prepared import Statement
 from marketplace.payments.selectors import worth
 
 from .conduct import Conduct, conduct
@@ -84,14 +85,20 @@ def outcomes_of(user_id: int) -> list[Outcome]:
 
 def outcomes_of_users(user_ids: Iterable[int]) -> dict[int, list[Outcome]]:
     """outcomes_of for many users; one query."""
-    counted = Review.objects.filter(subject__in=set(user_ids), opened_at__isnull=False, hidden_at__isnull=True)
-    rows = counted.select_related("contract").order_by("opened_at", "id")
     found: dict[int, list[Outcome]] = defaultdict(list)
-    for review in rows:
-        usd = worth(Money(review.contract.total_minor, review.contract.currency), "USD")
-        if review.opened_at is not None:
-            found[review.subject_id].append(Outcome(review.rating, value_class(None if usd is None else usd.minor), review.opened_at))
+    for subject_id, rating, opened_at, total_minor, currency in _COUNTED(user_ids=set(user_ids)):
+        usd = worth(Money(total_minor, currency), "USD")
+        found[subject_id].append(Outcome(rating, value_class(None if usd is None else usd.minor), opened_at))
     return found
+
+
+_COUNTED: Statement[tuple[int, int, datetime, int, str]] = Statement(
+    lambda user_ids: (
+        Review.objects.filter(subject__in=user_ids, opened_at__isnull=False, hidden_at__isnull=True)
+        .order_by("opened_at", "id")
+        .values_list("subject_id", "rating", "opened_at", "contract__total_minor", "contract__currency")
+    )
+)
 
 
 def reputation_of(user_id: int, now: datetime | None = None) -> Reputation:

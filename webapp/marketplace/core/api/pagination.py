@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
@@ -22,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from marketplace.core.errors import InvalidInput
+from marketplace.core.prepared import Statement
 
 M = TypeVar("M", bound=models.Model)
 DEFAULT_LIMIT = 25
@@ -79,8 +80,35 @@ def keyset_page(request: Request, queryset: QuerySet[M], keyset: Sequence[str], 
     limit = limit or limit_of(request)
     cursor = request.query_params.get("cursor")
     if cursor:
-        queryset = queryset.filter(_after(queryset.model, keyset, decode_cursor(cursor, len(keyset))))
-    rows = list(queryset.order_by(*keyset)[: limit + 1])
+        queryset = queryset.filter(_after(keyset, _typed(queryset.model, keyset, decode_cursor(cursor, len(keyset)))))
+    return _page(request, list(queryset.order_by(*keyset)[: limit + 1]), keyset, limit)
+
+
+class PreparedPages(Generic[M]):
+    """keyset_page for lists that are asked for often: `build` makes the queryset out of values, as for a Statement; see there."""
+
+    def __init__(self, model: type[M], build: Callable[..., QuerySet[M]], keyset: Sequence[str]) -> None:
+        self._model, self._build, self._keyset = model, build, tuple(keyset)
+        self._rows: Statement[M] = Statement(self._after)
+
+    def __call__(self, request: Request, **values: Any) -> Page[M]:
+        """The page that the request's `cursor` and `limit` ask for; one query."""
+        limit = limit_of(request)
+        cursor = request.query_params.get("cursor")
+        after = _typed(self._model, self._keyset, decode_cursor(cursor, len(self._keyset))) if cursor else []
+        # in a tuple: the limit stands in the statement's text
+        rows = self._rows(page=(limit + 1,), **values, **{f"after_{i}": value for i, value in enumerate(after)})
+        return _page(request, rows, self._keyset, limit)
+
+    def _after(self, *, page: tuple[int], **values: Any) -> QuerySet[M]:
+        after = [values.pop(name) for name in sorted(values) if name.startswith("after_")]
+        rows = self._build(**values)
+        if after:
+            rows = rows.filter(_after(self._keyset, after))
+        return rows.order_by(*self._keyset)[: page[0]]
+
+
+def _page(request: Request, rows: list[M], keyset: Sequence[str], limit: int) -> Page[M]:
     if len(rows) <= limit:
         return Page(rows, None)
     rows = rows[:limit]
@@ -88,11 +116,7 @@ def keyset_page(request: Request, queryset: QuerySet[M], keyset: Sequence[str], 
     return Page(rows, replace_query_param(request.get_full_path(), "cursor", last))
 
 
-def _after(model: type[models.Model], keyset: Sequence[str], values: Sequence[Any]) -> Q:
-    def beyond(name: str, value: Any, *, strictly: bool) -> Q:
-        lookup = ("lt" if name.startswith("-") else "gt") + ("" if strictly else "e")
-        return Q(**{f"{name.lstrip('-')}__{lookup}": value})
-
+def _typed(model: type[models.Model], keyset: Sequence[str], values: Sequence[Any]) -> list[Any]:
     typed = []
     for name, value in zip(keyset, values, strict=True):
         try:
@@ -101,6 +125,14 @@ def _after(model: type[models.Model], keyset: Sequence[str], values: Sequence[An
             raise _bad_cursor() from e
     if any(isinstance(v, int) and abs(v) >= 2**63 for v in typed) or any(isinstance(v, datetime) and v.tzinfo is None for v in typed):
         raise _bad_cursor()
+    return typed
+
+
+def _after(keyset: Sequence[str], typed: Sequence[Any]) -> Q:
+    def beyond(name: str, value: Any, *, strictly: bool) -> Q:
+        lookup = ("lt" if name.startswith("-") else "gt") + ("" if strictly else "e")
+        return Q(**{f"{name.lstrip('-')}__{lookup}": value})
+
     if len(keyset) == 1:
         return beyond(keyset[0], typed[0], strictly=True)
     first, second = keyset

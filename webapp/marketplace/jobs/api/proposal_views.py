@@ -15,9 +15,9 @@ from marketplace.accounts.authentication import actor_of
 from marketplace.accounts.selectors import freelancer_profile_of
 from marketplace.activity import capture
 from marketplace.core.api.idempotency import IdempotentMixin
-from marketplace.core.api.pagination import keyset_page
+from marketplace.core.api.pagination import PreparedPages, keyset_page
 from marketplace.core.errors import NotFound
-from marketplace.core.policies import require
+from marketplace.core.policies import require, seen_by
 from marketplace.jobs import credits, proposal_selectors, selectors, services
 from marketplace.jobs.models import Proposal
 
@@ -25,6 +25,8 @@ from . import serializers as shapes
 from .views import PAGE, checked, page_of
 
 ProposalPage = page_of(shapes.ProposalSerializer)
+_ON_A_POST = PreparedPages(Proposal, selectors.proposals_on, ("submitted_at", "id"))
+_OWN = PreparedPages(Proposal, selectors.proposals_of, ("-submitted_at", "-id"))
 QUOTE_EXAMPLE = {
     "gross": {"minor": 200000, "currency": "USD"},
     "fee": {"minor": 20000, "currency": "USD"},
@@ -102,9 +104,11 @@ class JobProposalsView(IdempotentMixin, APIView):
 
     @extend_schema(operation_id="job_proposals", tags=["proposals"], parameters=PAGE, responses=ProposalPage)
     def get(self, request: Request, job_id: int) -> Response:
-        page = keyset_page(request, selectors.proposals_on(request.user, job_id), ("submitted_at", "id"))
-        told = selectors.proposals_told(request.user, page.rows)
-        if page.rows and page.rows[0].job.client_id == request.user.pk:
+        job = selectors.job_for(request.user, job_id)
+        client = job.client_id == request.user.pk
+        page = _ON_A_POST(request, **seen_by(request.user), job_id=job_id, client=client)
+        told = selectors.proposals_told(request.user, selectors.with_writers(job, page.rows))
+        if told and client:
             shown = [("proposal", p["id"], i, None) for i, p in enumerate(told, start=1)]
             capture.impressions(user_id=request.user.pk, surface="job_proposals", ranking="submitted_at", items=shown)
         return Response({"results": shapes.ProposalSerializer(told, many=True).data, "next": page.next})
@@ -144,8 +148,8 @@ class MyProposalsView(APIView):
 
     @extend_schema(operation_id="me_proposals", tags=["proposals"], parameters=PAGE, responses=ProposalPage)
     def get(self, request: Request) -> Response:
-        page = keyset_page(request, selectors.proposals_of(request.user), ("-submitted_at", "-id"))
-        told = selectors.proposals_told(request.user, page.rows)
+        page = _OWN(request, freelancer_id=request.user.pk)
+        told = selectors.proposals_told(request.user, selectors.with_posts(page.rows))
         return Response({"results": shapes.ProposalSerializer(told, many=True).data, "next": page.next})
 
 

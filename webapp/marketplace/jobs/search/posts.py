@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from marketplace.core import clock
 from marketplace.core.money import Money
-from marketplace.core.policies import Actor
+from marketplace.core.policies import Actor, Seer
+from marketplace.core.prepared import Statement
 from marketplace.payments.selectors import worth
 
 from ..models import Job, JobSkill, Skill
@@ -205,17 +206,21 @@ def find(
 
 def _open(actor: Actor, ids: Sequence[int]) -> dict[int, Job]:
     """Those of the posts that the actor may find now, with what cards show; one query."""
-    rows = jobs_searched_by(actor).filter(pk__in=ids).select_related("client").only(*_SHOWN)
-    found = {job.pk: job for job in rows}
+    found = {job.pk: job for job in _STILL_OPEN(pk=actor.pk, ids=list(ids))}
     categories = facts.categories_with({job.category_id for job in found.values()})
     for job in found.values():
         job.category = categories[job.category_id]
     return found
 
 
+_STILL_OPEN: Statement[Job] = Statement(
+    lambda pk, ids: jobs_searched_by(Seer(pk, False)).filter(pk__in=ids).select_related("client").only(*_SHOWN)
+)
+
+
 def _skills(ids: Iterable[int]) -> dict[int, list[Skill]]:
     """What each post asks for, by name; one query."""
-    asked = list(JobSkill.objects.filter(job__in=set(ids)).values_list("job_id", "skill_id"))
+    asked = _ASKED(job_ids=set(ids))
     known = facts.skills_with({skill for _, skill in asked})
     found: dict[int, list[Skill]] = defaultdict(list)
     for job, skill in asked:
@@ -224,6 +229,9 @@ def _skills(ids: Iterable[int]) -> dict[int, list[Skill]]:
     for rows in found.values():
         rows.sort(key=lambda s: s.name)
     return found
+
+
+_ASKED: Statement[tuple[int, int]] = Statement(lambda job_ids: JobSkill.objects.filter(job__in=job_ids).values_list("job_id", "skill_id"))
 
 
 def _queries(filters: Filters, as_of: int) -> list[Filtered]:
