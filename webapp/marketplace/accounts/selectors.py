@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from marketplace.core.errors import NotFound
 from marketplace.core.policies import Actor, Seer, one_of, require_staff
@@ -30,6 +31,18 @@ def freelancer_profile_of(user_id: int) -> FreelancerProfile | None:
 def is_suspended(user_id: int) -> bool:
     """Whether staff keep this person out now."""
     return Suspension.objects.filter(user=user_id, live=True).exists()
+
+
+def suspended_since(user_id: int) -> datetime | None:
+    """Since when staff keep this person out; None when they do not."""
+    return Suspension.objects.filter(user=user_id, live=True).values_list("at", flat=True).first()
+
+
+def suspended(person: str, *, before: str = "") -> Exists:
+    """For filters: whether staff keep the person out whom this field of the filtered rows names; since before the instant in the field
+    `before`, when given. `~suspended("client")` leaves them out."""
+    found = Suspension.objects.filter(user=OuterRef(person), live=True)
+    return Exists(found.filter(at__lt=OuterRef(before)) if before else found)
 
 
 def skill_ids_of(user_ids: Iterable[int], *, among: Collection[int] | None = None) -> dict[int, set[int]]:

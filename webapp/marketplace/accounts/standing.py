@@ -1,14 +1,15 @@
 """Keeping somebody out, and letting them in again. Re-exported by `services`; moderation calls it there.
 
-A suspension moves no money and stops no clock. What is held stays held; the other side may approve, refund or dispute, and silence has the
+A suspension moves no money and stops none of the clocks that a contract's sides were shown. What is held stays held; the other side may approve, refund or dispute, and silence has the
 effect that both sides were shown. Payouts of the suspended person wait until the suspension is lifted or finance staff refuse them.
+Nobody else sees the person's profiles and posts meanwhile; the days of the posts stand still.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from marketplace.core import audit, clock, events
+from marketplace.core import audit, clock, events, ports
 from marketplace.core.checks import Checks
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.policies import require, require_staff
@@ -50,7 +51,8 @@ def user_suspend(*, actor: User, user_id: int, reason: str, action: str = "accou
 
 @unit_of_work
 def user_restore(*, actor: User, user_id: int, reason: str, action: str = "account_manage") -> Suspension:
-    """Lift the live suspension: the person signs in again; sessions and tokens do not come back.
+    """Lift the live suspension: the person signs in again; sessions and tokens do not come back. What stood still goes on (see the port
+    suspension_lifted).
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict("not_suspended"), also for accounts that their owners closed.
     """
@@ -66,9 +68,9 @@ def user_restore(*, actor: User, user_id: int, reason: str, action: str = "accou
     user.is_active = True
     user.save(update_fields=["is_active"])
     audit.record(actor=actor, action=action, obj=user, reason=reason, before={"is_active": False}, after={"is_active": True})
-    events.record(
-        aggregate=user, kind="account.restore", actor_id=actor.pk, before={"active": False}, after={"active": True}, reason=reason
-    )
+    resumed = ports.suspension_lifted.all(user_id=user.pk, since=suspension.at, until=suspension.lifted_at)
+    after = {"active": True, "resumed": resumed}
+    events.record(aggregate=user, kind="account.restore", actor_id=actor.pk, before={"active": False}, after=after, reason=reason)
     return suspension
 
 

@@ -77,5 +77,7 @@ disputes_of: Port[dict[int, int]] = Port("disputes_of", {})
 #: whether somebody sees the object that a file is attached to, answered by the app that owns the object:
 #: (actor=, attached_type=, attached_id=) → True or False; None when the type is not its own
 file_readers: Port[bool] = Port("file_readers", False)
+#: told in the transaction that lifts a suspension, so that what stood still goes on: (user_id=, since=, until=) → how many things go on
+suspension_lifted: Port[int] = Port("suspension_lifted", 0)
 #: what a client's page shows of their past, each app its own facts: (user_id=) → fact to value
 client_history: Port[dict[str, Any]] = Port("client_history", {})

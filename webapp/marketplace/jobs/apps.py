@@ -10,10 +10,11 @@ class JobsConfig(AppConfig):
         from marketplace.core import bulk, ports, triggers
 
         from . import credits, events, personal, proposal_selectors, selectors
-        from .services import moderation
+        from .services import moderation, standstill
 
         events.connect()
         ports.client_history.register("jobs", selectors.client_history)
+        ports.suspension_lifted.register("jobs", standstill.go_on)
         ports.taxonomy.register("jobs", selectors.terms)
         ports.file_readers.register("jobs.job", selectors.reads_file)
         ports.file_readers.register("jobs.proposal", proposal_selectors.reads_file)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from marketplace.accounts.selectors import suspended
 from marketplace.core.policies import Actor, staff_may
 
 from .models import Invitation, Job, JobChange, JobMark, Proposal
 
-_PUBLIC = Q(state="open", visibility=Job.Visibility.PUBLIC)
+#: of posts: while a client is suspended, nobody finds the client's posts
+_SHOWN = Q(~suspended("client"), state="open")
+_PUBLIC = _SHOWN & Q(visibility=Job.Visibility.PUBLIC)
+
+
+def jobs_taking_bids() -> QuerySet[Job]:
+    """Open posts whose clients are not suspended."""
+    return Job.objects.filter(_SHOWN)
 
 
 def jobs_searched_by(actor: Actor) -> QuerySet[Job]:
@@ -20,15 +28,15 @@ def jobs_searched_by(actor: Actor) -> QuerySet[Job]:
 
 
 def jobs_visible_to(actor: Actor) -> QuerySet[Job]:
-    """Everybody sees open public posts; a client also the own ones; a freelancer also those invited to or bid on; staff who may see
-    other people's records all."""
+    """Everybody sees open public posts of clients who are not suspended; a client also the own ones; a freelancer also those invited to, and
+    in any state those bid on; staff who may see other people's records all."""
     if not actor.is_authenticated:
         return Job.objects.filter(_PUBLIC)
     if staff_may(actor, "records_see"):
         return Job.objects.all()
     invited = Exists(Invitation.objects.filter(job=OuterRef("pk"), freelancer=actor.pk, sent_at__isnull=False))
     bid = Exists(Proposal.objects.filter(job=OuterRef("pk"), freelancer=actor.pk))
-    return Job.objects.filter(_PUBLIC | Q(client=actor.pk) | Q(invited, state="open") | bid)
+    return Job.objects.filter(_PUBLIC | Q(client=actor.pk) | (_SHOWN & Q(invited)) | bid)
 
 
 def proposals_visible_to(actor: Actor) -> QuerySet[Proposal]:
@@ -47,12 +55,13 @@ def proposals_on_visible_to(actor: Actor, job_id: int, *, client: bool) -> Query
 
 
 def invitations_visible_to(actor: Actor) -> QuerySet[Invitation]:
-    """The client sees the own invitations, a freelancer those that were sent; staff who may see other people's records all."""
+    """The client sees the own invitations, a freelancer those that were sent; staff who may see other people's records all. An invitation by
+    a client who is suspended is not seen meanwhile."""
     if not actor.is_authenticated:
         return Invitation.objects.none()
     if staff_may(actor, "records_see"):
         return Invitation.objects.all()
-    return Invitation.objects.filter(Q(job__client=actor.pk) | Q(freelancer=actor.pk, sent_at__isnull=False))
+    return Invitation.objects.filter(Q(job__client=actor.pk) | Q(~suspended("job__client"), freelancer=actor.pk, sent_at__isnull=False))
 
 
 def changes_visible_to(actor: Actor, job: Job) -> QuerySet[JobChange] | None:

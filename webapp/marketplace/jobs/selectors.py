@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from marketplace.accounts.models import User
-from marketplace.accounts.selectors import skill_ids_of, users_by_id
+from marketplace.accounts.selectors import is_suspended, skill_ids_of, suspended, users_by_id
 from marketplace.core import files
 from marketplace.core.errors import NotAllowed, NotFound
 from marketplace.core.policies import Actor, Seer, one_of, require, seen_by, staff_may
@@ -74,13 +74,13 @@ def jobs_of(client: Actor) -> QuerySet[Job]:
 
 def open_jobs(job_ids: Sequence[int], actor: Actor) -> dict[int, Job]:
     """Those of the posts that are open, that the actor may see and has not hidden, by id, with category and client; one query."""
-    rows = _wanted(actor).filter(pk__in=job_ids, state="open").select_related("category", "client")
+    rows = _wanted(actor).filter(pk__in=job_ids).select_related("category", "client")
     return {job.pk: job for job in rows}
 
 
 def _wanted(actor: Actor) -> QuerySet[Job]:
-    """What the actor may see without what they have hidden."""
-    visible = jobs_visible_to(actor)
+    """What takes bids and the actor may see, without what they have hidden."""
+    visible = jobs_visible_to(actor).filter(~suspended("client"), state="open")
     if not actor.is_authenticated:
         return visible
     return visible.filter(~Exists(JobMark.objects.filter(job=OuterRef("pk"), user=actor.pk, kind=JobMark.Kind.HIDDEN)))
@@ -93,7 +93,7 @@ def hidden_job_ids(actor: Actor) -> set[int]:
 
 def newest_open_jobs(actor: Actor, limit: int) -> list[Job]:
     """The newest open posts that the actor may see and has not hidden, with category and client; one query."""
-    rows = _wanted(actor).filter(state="open").select_related("category", "client")
+    rows = _wanted(actor).select_related("category", "client")
     return list(rows.order_by("-opened_at", "-id")[:limit])
 
 
@@ -307,7 +307,8 @@ def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
     if role == "staff" and (job.state == "draft" or not staff_may(actor, "job_moderate")):
         actions = []
     if role == "freelancer" and job.state == "open" and actor.is_authenticated and not (latest and latest[1]):
-        actions.append("propose")
+        # whoever has bid before sees the post also while its client is suspended
+        actions += [] if latest and is_suspended(job.client_id) else ["propose"]
     marks = _MARKS(job_id=job.pk, user_id=actor.pk) if actor.is_authenticated else ()
     asked = read(job.screening_questions)
     own = {
@@ -394,8 +395,8 @@ def invitation_for(actor: Actor, invitation_id: int) -> Invitation:
 
 
 def invitations_of(freelancer: Actor) -> QuerySet[Invitation]:
-    """The invitations that a freelancer has received."""
-    return _invitations(Invitation.objects.filter(freelancer=freelancer.pk, sent_at__isnull=False))
+    """The invitations that a freelancer has received, without those of clients who are suspended."""
+    return _invitations(Invitation.objects.filter(~suspended("job__client"), freelancer=freelancer.pk, sent_at__isnull=False))
 
 
 def invitations_on(actor: Actor, job_id: int) -> QuerySet[Invitation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db.models import Exists, OuterRef
 
+from marketplace.accounts.selectors import suspended
 from marketplace.core import clock
 from marketplace.core.tasks import each_due
 
@@ -19,10 +20,12 @@ BATCH = 500
 def expire_due() -> int:
     """Expire open posts past their time, at most BATCH at once; returns how many. Delivered twice it expires nothing twice.
 
-    Posts with an offer out wait for its answer and take no place in the batch.
+    Posts with an offer out wait for its answer, those of suspended clients for the end of the suspension; they take no place in the batch.
     """
     offered = Proposal.objects.filter(job=OuterRef("pk"), state="offered")
-    due = Job.objects.filter(~Exists(offered), state="open", expires_at__lte=clock.now()).order_by("expires_at", "pk")
+    due = Job.objects.filter(
+        ~Exists(offered), ~suspended("client", before="expires_at"), state="open", expires_at__lte=clock.now()
+    ).order_by("expires_at", "pk")
     ids = list(due.values_list("pk", flat=True)[:BATCH])
     return each_due(ids, lambda pk: job_expire(job_id=pk), "job_expire")
 

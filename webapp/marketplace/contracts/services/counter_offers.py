@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from marketplace.accounts.models import User
+from marketplace.accounts.selectors import is_suspended
 from marketplace.core import clock, events, features
 from marketplace.core.checks import Checks
 from marketplace.core.errors import Conflict
@@ -71,6 +72,8 @@ def counter_offer_accept(*, actor: User, counter_offer_id: int) -> CounterOffer:
     policies.require_role(contract, actor, "client", "counter_offer_accept")
     now = clock.now()
     offer = _open_offer(contract)
+    if is_suspended(contract.freelancer_id):
+        raise Conflict("freelancer_away", "This freelancer takes no new work at the moment. The offer stands as it was until its day.")
     counter.live_key, counter.decided_at = None, now
     _move(counter, "accept", contract, actor)
     agreed = terms.read(counter.milestones, currency=contract.currency, total_minor=counter.total_minor)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from marketplace.accounts.models import User
+from marketplace.accounts.selectors import is_suspended
 from marketplace.core import clock, events, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.models import DeletedRow
@@ -117,7 +118,7 @@ def offer_accept(*, actor: User, contract_id: int, revision: int | None = None) 
     fee schedule that the offer was quoted, whatever holds today.
 
     Raises Conflict("offer_expired") from the offer's last instant on, Conflict("offer_changed") when `revision` is given and is not the
-    offer's.
+    offer's, Conflict("client_away") while the client is suspended: the offer waits until its day.
     """
     policies.role_in(contract_for(actor, contract_id), actor)
     contract = contract_locked(contract_id)
@@ -128,6 +129,8 @@ def offer_accept(*, actor: User, contract_id: int, revision: int | None = None) 
             raise Conflict("offer_expired", "This offer has run out. Ask the client for a new one.")
         if revision is not None and revision != offer.revision:
             raise Conflict("offer_changed", "The terms of this offer have changed since you read them. Reload and read them again.")
+        if is_suspended(contract.client_id):
+            raise Conflict("client_away", "This client cannot begin a contract at the moment. You may wait, or decline the offer.")
         due_from = offer.made_at
     else:
         due_from = contract.offered_at

@@ -15,7 +15,7 @@ from marketplace.core.prepared import Statement
 from marketplace.payments.selectors import worth
 
 from ..models import Job, JobSkill, Skill
-from ..policies import jobs_searched_by
+from ..policies import jobs_searched_by, jobs_taking_bids
 from . import engine, facts
 from .engine import COMPARED_IN, Filtered, Order, Place, Profile
 from .reasons import Reasons, told_age
@@ -51,7 +51,7 @@ def _source() -> Source:
 
 
 def _searchable() -> Any:
-    return Job.objects.filter(state="open", visibility=Job.Visibility.PUBLIC, opened_at__isnull=False)
+    return jobs_taking_bids().filter(visibility=Job.Visibility.PUBLIC, opened_at__isnull=False)
 
 
 def _after(pk: int, limit: int) -> tuple[list[Facts], int | None]:

@@ -1,6 +1,7 @@
 """What staff, and the clockwork in their name, do with posts: hold, clear, remove and restore. Each has a reason, an audit and a notice.
 
-While a post is held or removed its time stands still: cleared or restored it has as many days left as it had.
+While a post is held or removed its time stands still, as it does while its client is suspended: cleared or restored it has as many days left
+as it had.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .invitations import send_waiting
 from .locks import job_locked, job_locked_for
 from .posts import end_job, open_job
 from .proposals import end_live_proposals
+from .standstill import post_time, settle
 
 #: either permission lets staff judge a post: on its page, or by a case of the moderation queue
 _JUDGES = ("job_moderate", "moderation_decide")
@@ -36,7 +38,8 @@ def job_hold(*, actor: User | None, job_id: int, reason: str) -> Job:
     if job.state == "draft":
         raise Conflict("job_hold_impossible", "This post is a draft: nobody but its client sees it.")
     job.moderation_reason, job.held_at = _reason(reason), clock.now()
-    _move(job, "hold", role, actor, also=["moderation_reason", "held_at"])
+    settle(job)
+    _move(job, "hold", role, actor, also=["moderation_reason", "held_at", "expires_at"])
     return job
 
 
@@ -56,7 +59,8 @@ def job_remove(*, actor: User, job_id: int, reason: str) -> Job:
     job, role = _judged(actor, job_id)
     job.moderation_reason = _reason(reason)
     before = job.state
-    also = ["moderation_reason"]
+    settle(job)
+    also = ["moderation_reason", "expires_at"]
     end_job(job, "remove", role=role, actor_id=actor.pk, reason=job.moderation_reason, also=also)
     _audit(job, actor, before, job.moderation_reason)
     end_live_proposals(job, "expire", "The post was removed.", actor_id=actor.pk)
@@ -91,7 +95,7 @@ def _open_again(job: Job, action: str, role: str, actor: User | None, *, stopped
         open_job(job, action, role, None if actor is None else actor.pk, also=also, reason=said)
         _audit(job, actor, before, said)
         return
-    job.expires_at = clock.now() + max(job.expires_at - stopped_at, timedelta(0))
+    job.expires_at = post_time(job) + max(job.expires_at - stopped_at, timedelta(0))
     _move(job, action, role, actor, also=["expires_at", *also], said=said)
     send_waiting(job)
 

@@ -23,6 +23,7 @@ from .duplicates import fingerprint_store, refuse_twin
 from .invitations import send_waiting
 from .locks import client_locked, job_locked, own_job_locked
 from .proposals import end_live_proposals
+from .standstill import post_time
 from .terms import check_budget, checked_post
 
 #: what may still change once somebody may have bid on it: not the price's kind, currency or the questions
@@ -155,10 +156,11 @@ def job_close(*, actor: User, job_id: int, reason: str = "") -> Job:
 
 @unit_of_work
 def job_expire(*, job_id: int) -> bool:
-    """The clock's act: an open post past its expiry ends, unless an offer waits for its answer. Running it twice changes nothing more."""
+    """The clock's act: an open post past its expiry ends, unless an offer waits for its answer. Running it twice changes nothing more.
+
+    While its client is suspended a post ends only if its time was over before."""
     job = job_locked(job_id)
-    now = clock.now()
-    if job.state != "open" or job.expires_at is None or job.expires_at > now:
+    if job.state != "open" or job.expires_at is None or job.expires_at > post_time(job):
         return False
     if Proposal.objects.filter(job=job, state="offered").exists():
         return False

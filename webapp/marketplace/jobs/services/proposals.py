@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from marketplace.accounts.models import User
-from marketplace.accounts.selectors import freelancer_profile_of
+from marketplace.accounts.selectors import freelancer_profile_of, is_suspended
 from marketplace.core import clock, events, features, files, ports
 from marketplace.core.errors import Conflict, InvalidInput, NotAllowed
 from marketplace.core.money import Money
@@ -74,7 +74,7 @@ def proposal_submit(
     _payee_currency(actor)
     require(job.client_id != actor.pk, "job_own", "This is your own post: you cannot bid on it.")
     now = clock.now()
-    if job.state != "open" or (job.expires_at is not None and job.expires_at <= now):
+    if job.state != "open" or (job.expires_at is not None and job.expires_at <= now) or is_suspended(job.client_id):
         raise Conflict("job_not_open", "This post takes no proposals any more.")
     features.require_on("PROPOSALS_OPEN", "Proposals cannot be sent at the moment. Please keep your text and try again later.")
     live_key = f"{job.pk}:{actor.pk}"
@@ -188,13 +188,15 @@ def proposal_withdraw(*, actor: User, proposal_id: int, reason: str = "") -> Pro
 def proposal_offer(*, actor: User, proposal_id: int) -> Proposal:
     """For contracts, in their transaction: the client chose this bid. One offer at a time is out on a job.
 
-    Raises NotFound, NotAllowed, Conflict("job_not_open"), Conflict("offer_is_out"). Job and proposal stay locked.
+    Raises NotFound, NotAllowed, Conflict("job_not_open"), Conflict("freelancer_away") for one who is suspended, Conflict("offer_is_out"). Job and proposal stay locked.
     """
     proposal = proposal_locked_for(actor, proposal_id)
     role = role_in_proposal(actor, proposal)
     require(role == "client", "proposal_offer_not_yours", "Only the client who posted the job can make an offer.")
     if proposal.job.state != "open":
         raise Conflict("job_not_open", "This post is not open: no offer can be made on it.")
+    if is_suspended(proposal.freelancer_id):
+        raise Conflict("freelancer_away", "This freelancer takes no new work at the moment. Choose another proposal, or try again later.")
     if Proposal.objects.filter(job=proposal.job_id, state="offered").exclude(pk=proposal.pk).exists():
         raise Conflict("offer_is_out", "Another offer on this job waits for its answer. Withdraw it first.")
     proposal.offered_at = clock.now()
