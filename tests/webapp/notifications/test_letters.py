@@ -89,6 +89,13 @@ def at(text: str) -> datetime:
         # and back in this one
         ("Europe/Berlin", (1320, 420), "2026-10-24T21:30:00", "2026-10-25T06:00:00"),
         ("UTC", (1320, 420), "2028-02-28T23:00:00", "2028-02-29T07:00:00"),
+        # an hour that is repeated: quiet hours that ended, or began, in its first round are not opened, or closed, by the second
+        ("Europe/Berlin", (1320, 150), "2026-10-25T00:29:59", "2026-10-25T00:30:00"),
+        ("Europe/Berlin", (1320, 150), "2026-10-25T01:15:00", "2026-10-25T01:15:00"),
+        ("Europe/Berlin", (150, 420), "2026-10-25T01:15:00", "2026-10-25T06:00:00"),
+        # one that is skipped: who comes late waits for the same end as who came before it
+        ("Europe/Berlin", (1320, 150), "2026-03-29T00:50:00", "2026-03-29T01:30:00"),
+        ("Europe/Berlin", (1320, 150), "2026-03-29T01:10:00", "2026-03-29T01:30:00"),
     ],
 )
 def test_quiet_hours_end_at_the_persons_own_morning(zone: str, quiet: tuple[int, int], now: str, due: str) -> None:
@@ -106,6 +113,23 @@ def test_quiet_hours_end_at_the_persons_own_morning(zone: str, quiet: tuple[int,
 )
 def test_the_daily_letter_is_due_at_the_next_digest_hour(now: str, due: str) -> None:
     assert schedule.due_at(Preference(pace="daily"), "contracts", "UTC", at(now)) == at(due)
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        # 02:30 comes twice in this night of Berlin's: the first is the digest's
+        ("2026-10-25T00:29:59", "2026-10-25T00:30:00"),
+        ("2026-10-25T01:15:00", "2026-10-26T01:30:00"),
+        # and is skipped in this one
+        ("2026-03-29T00:50:00", "2026-03-29T01:30:00"),
+        ("2026-03-29T01:10:00", "2026-03-29T01:30:00"),
+        ("2026-03-29T01:30:00", "2026-03-30T00:30:00"),
+    ],
+)
+def test_a_night_has_one_digest_hour_and_it_is_never_over(now: str, due: str) -> None:
+    preference = Preference(pace="daily", digest_at=150)
+    assert schedule.due_at(preference, "contracts", "Europe/Berlin", at(now)) == at(due)
 
 
 def test_a_topic_may_have_its_own_pace(db: None) -> None:

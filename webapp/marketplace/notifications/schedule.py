@@ -10,46 +10,38 @@ from zoneinfo import ZoneInfo
 
 from .models import Preference
 
-DAY = 24 * 60
+DAY = timedelta(days=1)
 
 
-def _at(local: datetime, minute: int) -> datetime:
-    return local.replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0, fold=0)
-
-
-def _minute(local: datetime) -> int:
-    return local.hour * 60 + local.minute
-
-
-def quiet_until(local: datetime, start: int, end: int) -> datetime | None:
-    """The local end of the quiet hours that `local` lies in; None when it lies in none. `start` = `end` is no quiet time."""
-    minute = _minute(local)
-    if start < end:
-        return _at(local, end) if start <= minute < end else None
-    if start > end:
-        if minute >= start:
-            return _at(local + timedelta(days=1), end)
-        if minute < end:
-            return _at(local, end)
-    return None
+def _at(day: datetime, minute: int) -> datetime:
+    """The minute of that local day as an instant: local times cannot be compared across a change of the clocks."""
+    return day.replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
 def awake_at(preference: Preference, time_zone: str, now: datetime) -> datetime | None:
-    """The instant (UTC) at which the quiet hours that `now` lies in end; None when it lies in none."""
-    if preference.quiet_from is None or preference.quiet_to is None:
+    """The instant (UTC) at which the quiet hours that `now` lies in end; None when it lies in none. Equal ends are no quiet time.
+
+    The hours of a night lie between two instants, so that they begin and end once also in the night in which an hour is repeated.
+    """
+    begins, ends = preference.quiet_from, preference.quiet_to
+    if begins is None or ends is None:
         return None
-    end = quiet_until(now.astimezone(ZoneInfo(time_zone)), preference.quiet_from, preference.quiet_to)
-    return None if end is None else end.astimezone(UTC)
+    today = now.astimezone(ZoneInfo(time_zone))
+    for day in (today - DAY, today):
+        end = _at(day if begins <= ends else day + DAY, ends)
+        if _at(day, begins) <= now < end:
+            return end
+    return None
 
 
 def due_at(preference: Preference, topic: str, time_zone: str, now: datetime) -> datetime | None:
-    """The instant (UTC) at which a letter of this topic is due when its event comes `now`; None when none is wanted."""
+    """The instant (UTC) at which a letter of this topic is due when its event comes `now`; None when none is wanted. It is never in the past."""
     pace = preference.by_topic.get(topic, preference.pace)
     if pace == Preference.Pace.OFF:
         return None
-    local = now.astimezone(ZoneInfo(time_zone))
+    due = now
     if pace == Preference.Pace.DAILY:
+        local = now.astimezone(ZoneInfo(time_zone))
         today = _at(local, preference.digest_at)
-        local = today if today > local else _at(local + timedelta(days=1), preference.digest_at)
-    due = local.astimezone(UTC)
+        due = today if today > now else _at(local + DAY, preference.digest_at)
     return awake_at(preference, time_zone, due) or due
