@@ -48,7 +48,7 @@ def flush() -> int:
             waiting.set_aside(name)
             continue
         waiting.done(name)
-    FlushedBatch.objects.filter(flushed_at__lt=timezone.now() - MARKS_KEPT_FOR).delete()
+    FlushedBatch.objects.filter(flushed_at__lte=timezone.now() - MARKS_KEPT_FOR).delete()
     return written
 
 

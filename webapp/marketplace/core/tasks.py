@@ -124,8 +124,8 @@ def forget_uploads() -> int:
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)
 def forget_answers(batch: int = 5000) -> int:
-    """Delete stored answers older than ANSWERS_KEPT_FOR, at most `batch` at a time; returns how many."""
-    old = list(IdempotencyRecord.objects.filter(claimed_at__lt=timezone.now() - ANSWERS_KEPT_FOR).values_list("pk", flat=True)[:batch])
+    """Delete stored answers as old as ANSWERS_KEPT_FOR, at most `batch` at a time; returns how many."""
+    old = list(IdempotencyRecord.objects.filter(claimed_at__lte=timezone.now() - ANSWERS_KEPT_FOR).values_list("pk", flat=True)[:batch])
     return IdempotencyRecord.objects.filter(pk__in=old).delete()[0]
 
 
