@@ -1,0 +1,368 @@
+"""The clocks of posts, trust, money on its way out, accounts, files, letters and of the house's own machinery."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.idp.oidc.models import Client as OidcClient
+from allauth.idp.oidc.models import Token
+from django.core import mail
+from django.core.files.storage import default_storage
+
+from marketplace.accounts import closing, exporting, impersonation
+from marketplace.activity.models import FlushedBatch
+from marketplace.contracts import services as work
+from marketplace.contracts.models import Contract
+from marketplace.core import bulk, events, files
+from marketplace.core import tasks as core
+from marketplace.core.models import BulkAct, Delivery, IdempotencyRecord
+from marketplace.core.money import Money
+from marketplace.jobs import services as jobs
+from marketplace.jobs.models import BidCreditAccount, Job
+from marketplace.notifications import services as notifications
+from marketplace.notifications.letters import _claimed
+from marketplace.notifications.models import InboxItem, Letter
+from marketplace.payments import services as payments
+from marketplace.payments.models import WebhookEvent
+from marketplace.trust import services as trust
+from marketplace.trust.models import Case
+from tests.webapp.clocks.table import DAY, HOUR, MINUTE, SECOND, Armed, Clock, Edge, House, is_set, now, state, told, usd
+
+JOBS, TRUST, MONEY = "marketplace.jobs.tasks", "marketplace.trust.tasks", "marketplace.payments.tasks"
+ACCOUNTS, CORE = "marketplace.accounts.tasks", "marketplace.core.tasks"
+WORDS = {"reason_code": "spam", "reason": "It is an advertisement.", "evidence": ["“Buy now.”"]}
+
+
+# --- posts
+def post_expiry(h: House) -> Armed:
+    proposal = h.get("proposal")
+    job = proposal.job
+    shows = lambda: (state(job)(), state(proposal)())  # noqa: E731
+    return Armed(job.expires_at, lambda: jobs.job_expire(job_id=job.pk), shows, ("open", "submitted"), ("expired", "expired"))
+
+
+def ghosting(h: House) -> Armed:
+    proposal = h.get("proposal")
+    act = lambda: jobs.proposal_ghost(proposal_id=proposal.pk)  # noqa: E731
+    return Armed(proposal.answer_due_at, act, is_set(proposal, "ghosted_at"), False, True)
+
+
+def credits(h: House) -> Armed:
+    jobs.credit_rule_publish(
+        version="clocks", active_from=now(), monthly=60, bands=[{"up_to_usd_minor": None, "credits": 6}], hourly=4, unknown=4
+    )
+    h.get("proposal")
+    account = BidCreditAccount.objects.get(pk=h.bob.pk)
+    act = lambda: jobs.credits_grant(freelancer_id=account.pk)  # noqa: E731
+    return Armed(account.next_grant_at, act, state(account, "balance"), 56, 60)
+
+
+def next_month(since: datetime, edge: Edge) -> datetime:
+    """The first instant of the calendar month after the edge's, UTC."""
+    return datetime(edge.at.year, edge.at.month + 1, 1, tzinfo=UTC)
+
+
+def _kept_search(h: House, pace: str) -> Armed:
+    kept = jobs.saved_search_create(actor=h.bob, name="Shops", parameters={"query": "shop"}, pace=pace)
+    h.wait(SECOND)
+    job = h.get("draft")
+    jobs.job_publish(actor=h.alice, job_id=job.pk)
+    core.drain()
+    act = lambda: jobs.saved_search_look(search_id=kept.pk)  # noqa: E731
+    return Armed(kept.look_at, act, told("saved_search.match"), 0, 1, since=kept.created_at)
+
+
+def daily_search(h: House) -> Armed:
+    return _kept_search(h, "daily")
+
+
+def instant_search(h: House) -> Armed:
+    return _kept_search(h, "instant")
+
+
+# --- trust
+def review_window(h: House) -> Armed:
+    contract = work.contract_cancel(actor=h.alice, contract_id=h.get("contract").pk, reason="We stop here.")
+    review = trust.review_write(actor=h.alice, contract_id=contract.pk, rating=4, text="Quick.")
+    act = lambda: trust.reviews_open(contract_id=contract.pk)  # noqa: E731
+    return Armed(None, act, is_set(review, "opened_at"), False, True, since=Contract.objects.get(pk=contract.pk).ended_at)
+
+
+def _reported(h: House) -> Case:
+    """A case on Alice's post, which Bob reported."""
+    job = h.get("draft")
+    jobs.job_publish(actor=h.alice, job_id=job.pk)
+    return trust.report_file(actor=h.bob, subject_type="job", subject_id=job.pk, reason_code="spam").case
+
+
+def _judged(h: House, act: str) -> Case:
+    case, moderator = _reported(h), h.staff("moderator")
+    trust.case_claim(actor=moderator, case_id=case.pk)
+    return trust.case_decide(actor=moderator, case_id=case.pk, act=act, **WORDS)
+
+
+def _case(case: Case, due: datetime | None, shows: Any, was: object, becomes: object) -> Armed:
+    return Armed(due, lambda: trust.case_advance(case_id=case.pk), shows, was, becomes)
+
+
+def case_late(h: House) -> Armed:
+    case = _reported(h)
+    return _case(case, case.decide_by, told("moderation.late"), 0, 1)
+
+
+def case_claim(h: House) -> Armed:
+    case = trust.case_claim(actor=h.staff("moderator"), case_id=_reported(h).pk)
+    return _case(case, case.claim_until, is_set(case, "claimed_by"), True, False)
+
+
+def case_hold(h: House) -> Armed:
+    case = _judged(h, "hold")
+    shows = lambda: (state(case)(), state(Job.objects.get(pk=case.subject_id))())  # noqa: E731
+    return _case(case, case.decide_by, shows, ("held", "in_review"), ("flagged", "open"))
+
+
+def case_second(h: House) -> Armed:
+    case = _judged(h, "suspend")
+    return _case(case, case.decide_by, state(case), "held", "flagged")
+
+
+def case_appeal_late(h: House) -> Armed:
+    case = trust.case_appeal(actor=h.alice, case_id=_judged(h, "warn").pk, reason="It is a job.")
+    return _case(case, case.decide_by, told("moderation.appeal_late"), 0, 1)
+
+
+# --- money
+def _earned(h: House) -> None:
+    """Bob has 360.00 USD available."""
+    m = work.milestone_approve(actor=h.alice, milestone_id=h.get("submitted").pk)
+    h.wait(5 * DAY)
+    assert work.milestone_clear(milestone_id=m.pk)
+
+
+def _payout(h: House) -> Any:
+    _earned(h)
+    return payments.payout_request(actor=h.bob, amount=Money(10_000, "USD"), method={"token": "bank_ok"}, idempotency_key="p")
+
+
+def payout_hold(h: House) -> Armed:
+    payout = _payout(h)
+    act, shows = lambda: payments.payout_send(payout_id=payout.pk), lambda: (state(payout)(), usd(h.bob)[3])
+    return Armed(payout.held_until, act, shows, ("held", 26_000), ("paid", 26_000))
+
+
+def payment_poll(h: House) -> Armed:
+    """News of a payment that did not come by itself. A request may still be at it for a while."""
+    asked = {"amount": Money(5_000, "USD"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_delayed"}}
+    payment = payments.payment_start(actor_id=h.alice.pk, idempotency_key="late", **asked)
+    return Armed(None, None, lambda: (state(payment)(), usd(h.alice)[0]), ("pending", 0), ("succeeded", 5_000))
+
+
+def webhook_poll(h: House) -> Armed:
+    asked = {"amount": Money(5_000, "USD"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}}
+    payment = payments.payment_start(actor_id=h.alice.pk, idempotency_key="paid", **asked)
+    news = {"kind": "payment", "object_ref": payment.provider_ref, "body": {}, "received_at": now()}
+    stored = WebhookEvent.objects.create(provider="sandbox", event_id="lost", **news)
+    return Armed(None, None, is_set(stored, "handled_at"), False, True)
+
+
+# --- accounts
+def impersonation_end(h: House) -> Armed:
+    found = impersonation.impersonation_start(actor=h.staff("support"), user_id=h.bob.pk, reason="They asked.", session_key="s")
+    act = lambda: impersonation.expire(impersonation_id=found.pk)  # noqa: E731
+    return Armed(found.expires_at, act, is_set(found, "ended_at"), False, True)
+
+
+def token_forgotten(h: House) -> Armed:
+    client = OidcClient.objects.create(id="dashboards", name="Dashboards", secret="s")
+    kind = Token.Type.ACCESS_TOKEN
+    token = Token.objects.create(client=client, user=h.bob, type=kind, hash="h", created_at=now(), expires_at=now() + 8 * HOUR)
+    return Armed(token.expires_at, None, Token.objects.count, 1, 0)
+
+
+def export_expiry(h: House) -> Armed:
+    export = exporting.export_start(actor=h.bob)
+    assert exporting.export_make(export_id=export.pk)
+    export.refresh_from_db()
+    name = export.stored_as
+    shows = lambda: (state(export)(), default_storage.exists(name))  # noqa: E731
+    return Armed(export.expires_at, lambda: exporting.export_expire(export_id=export.pk), shows, ("ready", True), ("expired", False))
+
+
+def export_lease(h: House) -> Armed:
+    """A worker took it up and died."""
+    export = exporting.export_start(actor=h.bob)
+    assert exporting._take(export_id=export.pk) == 1
+    export.refresh_from_db()
+    return Armed(export.due_at, lambda: exporting.export_make(export_id=export.pk), state(export), "running", "ready")
+
+
+def export_again(h: House) -> Armed:
+    """A part of it failed; it is tried again a minute later."""
+    export = exporting.export_start(actor=h.bob)
+    assert exporting._take(export_id=export.pk) == 1
+    exporting._give_back(export_id=export.pk, attempt=1, error="OSError")
+    export.refresh_from_db()
+    return Armed(export.due_at, lambda: exporting.export_make(export_id=export.pk), state(export), "queued", "ready")
+
+
+def closing_grace(h: House) -> Armed:
+    found = closing.closing_request(actor=h.bob)
+    shows = lambda: (state(found)(), state(h.bob, "is_active")())  # noqa: E731
+    act = lambda: closing.closing_advance(closing_id=found.pk)  # noqa: E731
+    return Armed(found.closes_at, act, shows, ("pending", True), ("erased", False))
+
+
+def closing_put_off(h: House) -> Armed:
+    """Something kept it open when its grace was over, and is gone since."""
+    found = closing.closing_request(actor=h.bob)
+    h.wait(14 * DAY)
+    offer = h.get("offer")
+    assert closing.closing_advance(closing_id=found.pk) == 0
+    work.contract_cancel(actor=h.alice, contract_id=offer.pk, reason="No.")
+    found.refresh_from_db()
+    return Armed(found.closes_at, lambda: closing.closing_advance(closing_id=found.pk), state(found), "pending", "erased")
+
+
+# --- files, answers, batches
+def upload_forgotten(h: House) -> Armed:
+    stored = files.file_upload(actor=h.bob, name="plan.txt", content_type="text/plain", content=io.BytesIO(b"plan"))
+    return Armed(None, None, lambda: default_storage.exists(stored.stored_as), True, False)
+
+
+def answer_forgotten(h: House) -> Armed:
+    IdempotencyRecord.objects.create(actor_key="user:1", key="k", request_hash="h", claimed_at=now())
+    return Armed(None, None, IdempotencyRecord.objects.count, 1, 0)
+
+
+def batch_forgotten(h: House) -> Armed:
+    FlushedBatch.objects.create(name="batch", records=1)
+    return Armed(None, None, FlushedBatch.objects.count, 1, 0)
+
+
+# --- deliveries and acts on many objects
+def _delivery(h: House) -> tuple[Delivery, list[int]]:
+    """One that nobody has tried yet, and what its handler saw; the first call of the handler fails."""
+    seen: list[int] = []
+
+    def handler(event: Any) -> None:
+        seen.append(event.pk)
+        if len(seen) == 1:
+            raise OSError("the first time it fails")
+
+    core.drain()
+    h.get("monkeypatch").setitem(events._handlers, "test.clock", {"test.handler": handler})
+    return Delivery.objects.get(event=events.record(aggregate=h.alice, kind="test.clock", actor_id=None)), seen
+
+
+def delivery_again(h: House) -> Armed:
+    delivery, _ = _delivery(h)
+    assert core.deliver_one(delivery.pk) is False
+    delivery.refresh_from_db()
+    return Armed(delivery.next_try_at, lambda: core.deliver_one(delivery.pk), state(delivery), "pending", "done")
+
+
+def delivery_lease(h: House) -> Armed:
+    """A worker claimed it and died."""
+    delivery, seen = _delivery(h)
+    seen.append(0)
+    assert core._claim(delivery.pk) is not None
+    delivery.refresh_from_db()
+    return Armed(delivery.next_try_at, lambda: core.deliver_one(delivery.pk), state(delivery), "claimed", "done")
+
+
+def bulk_lease(h: House) -> Armed:
+    """A worker claimed an act on many objects and died."""
+    payout = _payout(h)
+    act = bulk.start(actor=h.staff("finance"), name="payout_refuse", object_ids=[payout.pk], reason="The bank is wrong.")
+    until = now() + 5 * MINUTE
+    BulkAct.objects.filter(pk=act.pk).update(claimed_until=until)
+    return Armed(until, lambda: bulk.work_off(act.pk), lambda: (state(payout)(), usd(h.bob)[3]), ("held", 26_000), ("failed", 36_000))
+
+
+# --- letters
+def _letter(h: House, **preference: Any) -> Letter:
+    """Bob lives where the edge is, and something has just happened."""
+    bob = h.bob
+    bob.time_zone = h.edge.zone
+    bob.save(update_fields=["time_zone"])
+    EmailAddress.objects.create(user=bob, email=bob.email, verified=True, primary=True)
+    if preference:
+        notifications.preference_put(actor=bob, **preference)
+    item = InboxItem.objects.create(user=bob, event_id=1, kind="milestone.fund", text="“B” is funded.", created_at=now())
+    notifications._write(item)
+    return Letter.objects.get(item=item)
+
+
+def _sent(letter: Letter, was: str = "waiting") -> Armed:
+    shows = lambda: (state(letter)(), len(mail.outbox))  # noqa: E731
+    return Armed(letter.due_at, None, shows, (was, 0), ("sent", 1))
+
+
+def digest(h: House) -> Armed:
+    return _sent(_letter(h, pace="daily", digest_at=8 * 60))
+
+
+def quiet_hours(h: House) -> Armed:
+    return _sent(_letter(h, quiet_from=22 * 60, quiet_to=7 * 60))
+
+
+def letter_lease(h: House) -> Armed:
+    """A postman took it up and died."""
+    letter = _letter(h)
+    assert _claimed([letter.pk])
+    letter.refresh_from_db()
+    return _sent(letter, "sending")
+
+
+def letter_again(h: House) -> Armed:
+    """The mail server was away."""
+    letter, settings = _letter(h), h.get("settings")
+    backend = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 9
+    assert notifications.send_due() == 0
+    settings.EMAIL_BACKEND = backend
+    letter.refresh_from_db()
+    return _sent(letter)
+
+
+def night(hours: int) -> Any:
+    """That many hours by the clock on the wall, over the night of the edge."""
+    return lambda since, edge: since + hours * HOUR + edge.longer
+
+
+CLOCKS = [
+    Clock("post-expiry", f"{JOBS}.expire_due", post_expiry, 30 * DAY, what="job_expire"),
+    Clock("ghosting", f"{JOBS}.ghost_due", ghosting, 14 * DAY, what="proposal_ghost"),
+    Clock("bid-credits", f"{JOBS}.grant_due", credits, next_month, begins=lambda e: e.at - 12 * HOUR, what="credits_grant"),
+    Clock("saved-search-daily", f"{JOBS}.look_through_searches", daily_search, 24 * HOUR, what="saved_search_look"),
+    Clock("saved-search-instant", f"{JOBS}.look_through_searches", instant_search, 5 * MINUTE, later=4 * MINUTE),
+    Clock("review-window", f"{TRUST}.open_due", review_window, 14 * DAY, what="review_open"),
+    Clock("case-late", f"{TRUST}.advance_due", case_late, 3 * DAY, what="case_advance"),
+    Clock("case-claim", f"{TRUST}.advance_due", case_claim, 30 * MINUTE),
+    Clock("case-hold", f"{TRUST}.advance_due", case_hold, 5 * DAY),
+    Clock("case-second-approval", f"{TRUST}.advance_due", case_second, 2 * DAY),
+    Clock("case-appeal-late", f"{TRUST}.advance_due", case_appeal_late, 7 * DAY),
+    Clock("payout-hold", f"{MONEY}.poll_unsettled", payout_hold, 24 * HOUR, lead=5 * DAY, what="poll"),
+    Clock("payment-poll", f"{MONEY}.poll_unsettled", payment_poll, 30 * SECOND),
+    Clock("webhook-poll", f"{MONEY}.poll_unsettled", webhook_poll, 30 * SECOND),
+    Clock("impersonation", f"{ACCOUNTS}.end_due_impersonations", impersonation_end, 30 * MINUTE),
+    Clock("dashboard-token", f"{ACCOUNTS}.forget_expired_tokens", token_forgotten, 8 * HOUR),
+    Clock("export-expiry", f"{ACCOUNTS}.sweep_exports", export_expiry, 7 * DAY),
+    Clock("export-lease", f"{ACCOUNTS}.sweep_exports", export_lease, 10 * MINUTE),
+    Clock("export-again", f"{ACCOUNTS}.sweep_exports", export_again, MINUTE),
+    Clock("account-closing", f"{ACCOUNTS}.close_due", closing_grace, 14 * DAY, done=2),
+    Clock("account-closing-put-off", f"{ACCOUNTS}.close_due", closing_put_off, DAY, lead=14 * DAY, done=2),
+    Clock("upload-forgotten", f"{CORE}.forget_uploads", upload_forgotten, 48 * HOUR),
+    Clock("answer-forgotten", f"{CORE}.forget_answers", answer_forgotten, 30 * DAY),
+    Clock("batch-forgotten", "marketplace.activity.tasks.flush", batch_forgotten, 2 * DAY, done=0),
+    Clock("delivery-again", f"{CORE}.deliver_events", delivery_again, 2 * SECOND),
+    Clock("delivery-lease", f"{CORE}.deliver_events", delivery_lease, 5 * MINUTE),
+    Clock("bulk-act-lease", f"{CORE}.work_bulk_acts", bulk_lease, 5 * MINUTE, lead=5 * DAY),
+    Clock("letter-digest", "marketplace.notifications.tasks.send_letters", digest, night(12), begins=lambda e: e.evening_before(20)),
+    Clock("letter-quiet", "marketplace.notifications.tasks.send_letters", quiet_hours, night(8), begins=lambda e: e.evening_before(23)),
+    Clock("letter-lease", "marketplace.notifications.tasks.send_letters", letter_lease, 10 * MINUTE),
+    Clock("letter-again", "marketplace.notifications.tasks.send_letters", letter_again, 2 * MINUTE),
+]
