@@ -233,6 +233,11 @@ def filters_told(filters: Mapping[str, Any], *, derived: str, price: tuple[str, 
     return given
 
 
+def values_of(filters: Any) -> dict[str, Any]:
+    """A dataclass's fields as they are: filters hold only plain values, which asdict would copy one by one."""
+    return {name: getattr(filters, name) for name in filters.__dataclass_fields__}
+
+
 def facets_key(text: str, filters: Mapping[str, Any]) -> str:
     """One name for one question, however it is sorted and paged."""
     return json.dumps([text, filters], sort_keys=True, default=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from marketplace.accounts.models import User
@@ -126,7 +126,7 @@ class Filters:
 
     def told(self) -> dict[str, Any]:
         """Only those that are set, as plain JSON."""
-        return engine.filters_told(asdict(self), derived="users", price=("rate_min", "rate_max"))
+        return engine.filters_told(engine.values_of(self), derived="users", price=("rate_min", "rate_max"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def find(
         after=after,
         as_of=as_of,
         facets=facets,
-        facets_key=engine.facets_key(text, asdict(filters)),
+        facets_key=engine.facets_key(text, engine.values_of(filters)) if facets else "",
     )
 
     page, following = engine.page_of(found, lambda ids: _active(actor, ids), after, as_of, limit)

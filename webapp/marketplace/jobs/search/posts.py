@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -137,7 +137,7 @@ class Filters:
 
     def told(self) -> dict[str, Any]:
         """Only those that are set, as plain JSON."""
-        return engine.filters_told(asdict(self), derived="clients", price=("budget_min", "budget_max"))
+        return engine.filters_told(engine.values_of(self), derived="clients", price=("budget_min", "budget_max"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,9 @@ def find(
         after=after,
         as_of=as_of,
         facets=facets,
-        facets_key=engine.facets_key(text, {**asdict(filters), "minute": as_of // 60 if filters.posted_within_days else 0}),
+        facets_key=engine.facets_key(text, {**engine.values_of(filters), "minute": as_of // 60 if filters.posted_within_days else 0})
+        if facets
+        else "",
     )
     page, following = engine.page_of(found, lambda ids: _open(actor, ids), after, as_of, limit)
     skills = _skills(job.pk for job, _ in page)
