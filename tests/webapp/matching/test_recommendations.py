@@ -183,13 +183,16 @@ def test_closed_hidden_own_and_already_bid_jobs_do_not_come(client: Client, bob:
     assert ask(client, bob).json()["results"] == []
 
 
-def test_closed_jobs_do_not_come_for_those_either_who_see_them(client: Client, bob: Any, posts: list[Job], bundles: Path) -> None:
-    """Staff see every post, and a freelancer who joins the staff keeps the profile."""
+def test_closed_jobs_do_not_come_for_those_either_who_see_them(client: Client, bob: Any, sam: Any, posts: list[Job], bundles: Path) -> None:
+    """Staff who may see other people's records see every post, and a freelancer who joins them keeps the profile."""
     make_bundle(bundles, bob, posts)
     switch(bundles, NAME, "1@p7")
+    bob.groups.set(sam.groups.all())
     type(bob).objects.filter(pk=bob.pk).update(is_staff=True)
     bob.refresh_from_db()
     Job.objects.filter(pk=posts[0].pk).update(state="closed")
+    client.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get(f"/api/v1/jobs/{posts[0].pk}").json()["state"] == "closed"
     body = ask(client, bob).json()
     assert body["fallback"] is False
     assert [r["job"]["id"] for r in body["results"]] == [posts[1].pk, posts[2].pk]
