@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import HealthCheck, given
 from hypothesis import settings as bounded
@@ -18,6 +20,7 @@ from marketplace.core import clock, files
 from marketplace.core.models import Event
 from marketplace.disputes import deadlines, proposal, services, tasks
 from marketplace.disputes.models import Dispute, Evidence, SplitOffer
+from marketplace.jobs.models import Category
 from marketplace.payments.models import Entry
 from tests.webapp.people import Person
 
@@ -236,19 +239,128 @@ def test_a_list_costs_the_same_for_one_and_for_many(alice: Any, sam: Any, disput
     Dispute.objects.exclude(pk=dispute.pk).delete()
 
 
-def test_precedents_hide_few_and_tell_of_many(alice: Any, sam: Any, dispute: Dispute) -> None:
-    rate = Person(alice).get("dispute-precedents", category="web-development", filer="client")
-    assert rate.json() == {"n": 0, "freelancer_share_quartiles_bps": None, "settled_by": None}
-    row = services.dispute_settle(actor=sam, dispute_id=dispute.pk, to_freelancer_minor=10_000, to_client_minor=30_000, reason="So.")
-    copy = Dispute.objects.get(pk=row.pk)
-    for share in (0, 20_000, 30_000, 40_000):
-        copy.pk, copy.to_freelancer_minor, copy.to_client_minor = None, share, HELD - share
-        copy.save(force_insert=True)
-    rate = Person(alice).get("dispute-precedents", category="web-development", filer="client").json()
-    assert rate == {"n": 5, "freelancer_share_quartiles_bps": [2500, 5000, 7500], "settled_by": {"staff": 1.0}}
-    assert Person(alice).get("dispute-precedents", category="web-development", filer="freelancer").json()["n"] == 0
+NOTHING = {"n": 0, "freelancer_share_quartiles_bps": None, "settled_by": None, "amount_band": None, "alike_in": []}
+#: in US cents: which band each falls into
+SMALL, MIDDLE, LARGE = 10_000, 40_000, 90_000
+
+
+@pytest.fixture
+def ended(dispute: Dispute) -> Callable[..., None]:
+    """ended(n, share=…, held=…, category=…): n settled disputes of n other clients with n other freelancers."""
+    numbers = itertools.count()
+
+    def make(
+        n: int, *, share: int = 5_000, held: int = MIDDLE, category: str = "web-development", people: int | None = None, **given: Any
+    ) -> None:
+        pairs = []
+        for _ in range(n if people is None else people):
+            name = f"side{next(numbers)}"
+            pairs.append([get_user_model().objects.create_user(f"{name}{s}@example.org", display_name=name) for s in "cf"])
+        for k in range(n):
+            client, freelancer = pairs[k % len(pairs)]
+            job, proposal, contract, milestone = _rows_under(dispute)
+            job.category = Category.objects.get_or_create(slug=category, defaults={"name": category})[0]
+            job.client, job.source_key = client, None
+            proposal.freelancer, proposal.live_key = freelancer, None
+            contract.client, contract.freelancer = client, freelancer
+            _copied(job)
+            proposal.job = job
+            _copied(proposal)
+            contract.job, contract.proposal = job, proposal
+            _copied(contract)
+            milestone.contract, milestone.payment_id = contract, None
+            milestone.state, milestone.funded_at = "planned", None  # its money is not in these books
+            _copied(milestone)
+            row = Dispute.objects.get(pk=dispute.pk)
+            row.milestone, row.live_key, row.filer, row.held_minor = milestone, None, client, held
+            row.state, row.settled_at, row.settled_by = "settled", clock.now(), "agreement"
+            row.to_freelancer_minor = held * share // 10_000
+            row.to_client_minor = held - row.to_freelancer_minor
+            for name, value in given.items():
+                setattr(row, name, value)
+            _copied(row)
+
+    return make
+
+
+def _rows_under(dispute: Dispute) -> tuple[Any, Any, Any, Any]:
+    milestone = Milestone.objects.select_related("contract__job", "contract__proposal").get(pk=dispute.milestone_id)
+    return milestone.contract.job, milestone.contract.proposal, milestone.contract, milestone
+
+
+def _copied(row: Any) -> None:
+    row.pk = None
+    row.save(force_insert=True)
+
+
+def precedents(person: Any, **asked: Any) -> Any:
+    return Person(person).get("dispute-precedents", **{"category": "web-development", "filer": "client", **asked}).json()
+
+
+def test_precedents_hide_few_and_tell_of_many(alice: Any, ended: Callable[..., None]) -> None:
+    few = "There are fewer than 5 like disputes, which would say more of people than of the case."
+    ended(4, share=2_500)
+    assert precedents(alice) == {**NOTHING, "note": few}
+    ended(1, share=7_500)
+    found = precedents(alice)
+    assert (found["n"], found["freelancer_share_quartiles_bps"], found["settled_by"]) == (5, [2500, 2500, 2500], {"agreement": 1.0})
+    assert (found["alike_in"], found["amount_band"], found["note"]) == (["filer", "category"], None, "")
+    assert precedents(alice, filer="freelancer")["n"] == 0
     assert Person(alice).get("dispute-precedents", category="nothing", filer="client").status_code == 404
-    Dispute.objects.exclude(pk=row.pk).delete()
+
+
+def test_many_disputes_of_few_people_are_few(alice: Any, ended: Callable[..., None]) -> None:
+    ended(20, people=4)
+    assert precedents(alice)["n"] == 0
+    ended(1)
+    assert precedents(alice)["n"] == 21
+
+
+def test_precedents_are_of_a_like_amount_where_there_are_enough(alice: Any, ended: Callable[..., None]) -> None:
+    ended(5, share=2_000, held=SMALL)
+    ended(5, share=8_000, held=MIDDLE)
+    for cents, share, words in ((1, 2_000, "up to 100 USD"), (10_000, 2_000, "up to 100 USD"), (10_001, 8_000, "above 100 up to 500 USD")):
+        found = precedents(alice, amount_minor=cents)
+        assert (found["n"], found["freelancer_share_quartiles_bps"][1], found["amount_band"]["text"]) == (5, share, words)
+        assert found["alike_in"] == ["filer", "category", "amount"] and found["note"] == ""
+    broader = precedents(alice, amount_minor=LARGE)
+    assert (broader["n"], broader["alike_in"], broader["amount_band"]) == (10, ["filer", "category"], None)
+    assert broader["note"] == "Too few like disputes were over a like amount: those over any amount are counted."
+
+
+def test_a_broader_group_answers_and_says_so(alice: Any, ended: Callable[..., None]) -> None:
+    Category.objects.get_or_create(slug="music", defaults={"name": "Music"})
+    ended(6, held=MIDDLE)
+    like = precedents(alice, category="music", amount_minor=MIDDLE)
+    assert (like["n"], like["alike_in"]) == (6, ["filer", "amount"]) and "all categories" in like["note"]
+    any_amount = precedents(alice, category="music", amount_minor=LARGE)
+    assert (any_amount["n"], any_amount["alike_in"]) == (6, ["filer"])
+    assert "any amount" in any_amount["note"] and "all categories" in any_amount["note"]
+
+
+def test_no_answer_less_another_leaves_few(alice: Any, ended: Callable[..., None]) -> None:
+    """Twelve disputes: told by their bands and altogether, two would be left over."""
+    ended(5, held=SMALL)
+    ended(5, held=MIDDLE)
+    ended(2, held=LARGE)
+    for amount in (SMALL, MIDDLE, LARGE):
+        assert (precedents(alice, amount_minor=amount)["n"], precedents(alice)["n"]) == (12, 12)
+    ended(3, held=LARGE)
+    assert [precedents(alice, amount_minor=amount)["n"] for amount in (SMALL, MIDDLE, LARGE)] == [5, 5, 5]
+
+
+def test_amounts_are_compared_in_dollars_and_without_a_rate_not_at_all(alice: Any, ended: Callable[..., None]) -> None:
+    ended(5, held=MIDDLE)
+    assert precedents(alice, amount_minor=MIDDLE, currency="KWD")["amount_band"]["above_usd_minor"] == 100_00, (
+        "40.000 dinars are above 100 USD"
+    )
+    found = precedents(alice, amount_minor=MIDDLE, currency="KPW")
+    assert (found["n"], found["alike_in"]) == (5, ["filer", "category"]) and found["note"].startswith("No rate leads from KPW to USD")
+    assert (
+        Person(alice).get("dispute-precedents", category="web-development", filer="client", amount_minor=1, currency="XXX").status_code
+        == 400
+    )
+    assert Person(alice).get("dispute-precedents", category="web-development", filer="client", amount_minor=0).status_code == 400
 
 
 def test_a_suspended_side_stops_no_clock(bob: Any, dispute: Dispute, days: Callable[[float], Any]) -> None:
@@ -279,9 +391,16 @@ def test_holidays_are_no_business_days(settings: Any) -> None:
     assert deadlines.business_days_after(at, 1) == datetime(2026, 5, 6, 10, tzinfo=UTC)
 
 
+LIKE = {**NOTHING, "note": "There are too few."}
+
+
+def pull(middle: int) -> dict[str, Any]:
+    return {**LIKE, "n": 9, "freelancer_share_quartiles_bps": [0, middle, 10_000], "alike_in": ["filer"], "note": ""}
+
+
 def facts(**given: Any) -> proposal.Facts:
     base = {"acceptance_items": 0, "versions": 0, "first_submitted_at": None, "last_submission_objected": False, "unmet_items": 0}
-    return proposal.Facts(**{**base, "due_at": None, "precedent_share_bps": None, "precedents": 0, **given})
+    return proposal.Facts(**{**base, "due_at": None, "precedents": LIKE, **given})
 
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -296,9 +415,8 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
         ({"versions": 1, "first_submitted_at": NOON, "due_at": NOON}, 8_500),
         ({"versions": 1, "first_submitted_at": NOON, "due_at": NOON - timedelta(seconds=1)}, 7_900),
         ({"versions": 1, "first_submitted_at": NOON, "due_at": NOON - timedelta(days=90)}, 6_500),
-        ({"precedents": 4, "precedent_share_bps": 10_000}, 1_000),
-        ({"precedents": 5, "precedent_share_bps": 10_000}, 2_000),
-        ({"precedents": 5, "precedent_share_bps": 0}, 0),
+        ({"precedents": pull(10_000)}, 2_000),
+        ({"precedents": pull(0)}, 0),
     ],
 )
 def test_the_computed_share_is_the_sum_of_its_parts(given: dict[str, Any], share: int) -> None:

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-VERSION = "split-1"
+VERSION = "split-2"
 START, WHOLE = 5_000, 10_000
 DELIVERED, NOTHING_DELIVERED = 2_000, -4_000
 NO_OBJECTION, ALL_UNMET = 1_000, -3_000
 IN_TIME, LATE_A_DAY, LATE_MOST = 500, -100, -1_500
 PRECEDENT_PULL = 0.2
-#: fewer precedents than this say nothing about the case, and something about the people in them
-FEWEST_PRECEDENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,8 @@ class Facts:
     last_submission_objected: bool
     unmet_items: int
     due_at: datetime | None
-    precedent_share_bps: int | None
-    precedents: int
+    #: the like disputes, as Precedents.told says them
+    precedents: dict[str, Any]
 
 
 def parts(facts: Facts) -> list[dict[str, Any]]:
@@ -56,14 +54,26 @@ def parts(facts: Facts) -> list[dict[str, Any]]:
             found.append(("punctuality", IN_TIME, "The work came in time."))
         else:
             found.append(("punctuality", max(LATE_MOST, LATE_A_DAY * (late + 1)), f"The work came {late + 1} days late or less."))
-    if facts.precedent_share_bps is not None and facts.precedents >= FEWEST_PRECEDENTS:
-        bps = round(PRECEDENT_PULL * (facts.precedent_share_bps - START))
-        found.append(("precedents", bps, f"The middle of {facts.precedents} like disputes gave {facts.precedent_share_bps / 100:.0f} %."))
+    found.append(("precedents", *_pulled(facts.precedents)))
     total = sum(bps for _, bps, _ in found)
     within = min(WHOLE, max(0, total))
     if within != total:
         found.append(("bounds", within - total, "A share lies between nothing and everything."))
     return [{"code": code, "bps": bps, "text": text} for code, bps, text in found]
+
+
+_ALIKE = {"category": "in this category", "filer": "opened by the same side"}
+
+
+def _pulled(like: dict[str, Any]) -> tuple[int, str]:
+    if not like["n"]:
+        return 0, f"Precedents are not counted. {like['note']}"
+    middle = like["freelancer_share_quartiles_bps"][1]
+    alike = [_ALIKE[word] for word in like["alike_in"] if word in _ALIKE]
+    if like["amount_band"] is not None:
+        alike.append(f"over {like['amount_band']['text']}")
+    text = f"The middle of {like['n']} disputes {', '.join(alike)} gave {middle / 100:.0f} %. {like['note']}".strip()
+    return round(PRECEDENT_PULL * (middle - START)), text
 
 
 def proposal(facts: Facts, held_minor: int) -> dict[str, Any]:

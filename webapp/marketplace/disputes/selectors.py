@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from statistics import quantiles
-from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from marketplace.contracts.selectors import submissions_of
 from marketplace.contracts.selectors import visible_to as contracts_visible_to
+from marketplace.core.money import Money
 from marketplace.core.policies import Actor, one_of, staff_may
 
 from .models import Dispute, Evidence
-from .proposal import FEWEST_PRECEDENTS, WHOLE, Facts
+from .precedents import precedents
+from .proposal import Facts
 from .states import LIVE
 
-MOST_PRECEDENTS = 1000
+__all__ = [
+    "dispute_for",
+    "dispute_locked",
+    "due_ids",
+    "facts_of",
+    "newest_of",
+    "of_side",
+    "precedents",
+    "queue",
+    "reads_file",
+    "visible_to",
+]
 
 
 def visible_to(actor: Actor) -> QuerySet[Dispute]:
@@ -74,36 +84,17 @@ def due_ids(now: datetime, limit: int = 500) -> list[int]:
     return list(due.order_by("decide_by", "id").values_list("id", flat=True)[:limit])
 
 
-def _shares(category_id: int, filer_is_client: bool, leave_out: int | None) -> list[tuple[int, str]]:
-    """(freelancer's share in basis points, how it was settled) of the newest like disputes."""
-    like = Dispute.objects.filter(state="settled", milestone__contract__job__category=category_id).exclude(pk=leave_out or 0)
-    client = F("milestone__contract__client")
-    like = like.filter(filer=client) if filer_is_client else like.exclude(filer=client)
-    rows = like.order_by("-settled_at", "-id").values_list("to_freelancer_minor", "held_minor", "settled_by")[:MOST_PRECEDENTS]
-    return [(round(WHOLE * (part or 0) / held), how or "staff") for part, held, how in rows if held]
-
-
-def precedents(*, category_id: int, filer: str) -> dict[str, Any]:
-    """Base rates of settled disputes in a category by who opened them, without anything that points to a person.
-
-    `n` is 0 and the rest null while there are fewer than FEWEST_PRECEDENTS.
-    """
-    shares = _shares(category_id, filer == "client", None)
-    if len(shares) < FEWEST_PRECEDENTS:
-        return {"n": 0, "freelancer_share_quartiles_bps": None, "settled_by": None}
-    cuts = [round(q) for q in quantiles([s for s, _ in shares], n=4, method="inclusive")]
-    counted = Counter(how for _, how in shares)
-    rates = {how: round(n / len(shares), 3) for how, n in sorted(counted.items())}
-    return {"n": len(shares), "freelancer_share_quartiles_bps": cuts, "settled_by": rates}
-
-
 def facts_of(dispute: Dispute) -> Facts:
     """What the proposal is computed from."""
     milestone = dispute.milestone
     versions = submissions_of(milestone.pk)
     newest = versions[-1] if versions else None
-    shares = _shares(milestone.contract.job.category_id, dispute.filer_id == milestone.contract.client_id, dispute.pk)
-    middle = sorted(s for s, _ in shares)[len(shares) // 2] if shares else None
+    like = precedents(
+        category_id=milestone.contract.job.category_id,
+        filer="client" if dispute.filer_id == milestone.contract.client_id else "freelancer",
+        amount=Money(dispute.held_minor, dispute.currency),
+        leave_out=dispute.pk,
+    )
     return Facts(
         acceptance_items=len(milestone.acceptance),
         versions=len(versions),
@@ -111,6 +102,5 @@ def facts_of(dispute: Dispute) -> Facts:
         last_submission_objected=newest is not None and newest.change_requested_at is not None,
         unmet_items=len(newest.unmet) if newest is not None else 0,
         due_at=milestone.due_at,
-        precedent_share_bps=middle,
-        precedents=len(shares),
+        precedents=like.told(),
     )

@@ -627,7 +627,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description How like disputes ended: base rates by category and by who opened them, without anything that points to a person. */
+        /**
+         * @description How like disputes ended: base rates by category, by who opened them and by the band of the amount, without anything that points to a
+         *     person: where too few are alike, a broader group answers and says so.
+         */
         get: operations["dispute_precedents"];
         put?: never;
         post?: never;
@@ -3364,10 +3367,23 @@ export interface components {
             reason_code: components["schemas"]["Agreement"];
             by_reason_code: components["schemas"]["CodeAgreement"][];
         };
+        /**
+         * @description * `filer` - opened by the same side
+         *     * `category` - in this category
+         *     * `amount` - over a like amount
+         * @enum {string}
+         */
+        AlikeInEnum: "filer" | "category" | "amount";
         /** @description An exact amount: whole minor units of an ISO 4217 currency. */
         Amount: {
             minor: number;
             currency: string;
+        };
+        /** @description Amounts above one end, up to and including the other, in US cents by the rates of today. */
+        AmountBand: {
+            above_usd_minor: number;
+            up_to_usd_minor: number | null;
+            text: string;
         };
         /** @description Fewer `minutes`, or a `text` that says why the entry stands. */
         AnswerRequest: {
@@ -6017,13 +6033,20 @@ export interface components {
             finished_on?: string | null;
             links?: string[];
         };
-        /** @description Base rates; `n` is 0 and the rest null while there are too few to hide a person among. */
+        /**
+         * @description Base rates of the narrowest group that hides each person in it; `n` is 0 and the figures null when there is none.
+         *
+         *     `alike_in` says what its disputes have in common; `note` what was given up to find enough of them.
+         */
         Precedents: {
             n: number;
             freelancer_share_quartiles_bps: number[] | null;
             settled_by: {
                 [key: string]: number;
             } | null;
+            alike_in: components["schemas"]["AlikeInEnum"][];
+            amount_band: components["schemas"]["AmountBand"] | null;
+            note: string;
         };
         /** @description How somebody wants to hear. The inbox always fills; letters about the account always come. */
         Preference: {
@@ -9915,7 +9938,11 @@ export interface operations {
     dispute_precedents: {
         parameters: {
             query: {
+                /** @description What is held, in minor units of `currency`; absent: any amount. */
+                amount_minor?: number;
                 category: string;
+                /** @description ISO 4217. */
+                currency?: string;
                 /**
                  * @description * `client` - client
                  *     * `freelancer` - freelancer

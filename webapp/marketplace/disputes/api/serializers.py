@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core.api.fields import MinorUnits
+from marketplace.core.api.fields import CurrencyField, MinorUnits
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.serializers import ModelSerializer, Serializer
 from marketplace.core.files import files_of_many
@@ -156,14 +157,39 @@ class SplitSerializer(Serializer):
     reason = serializers.CharField(max_length=5000)
 
 
+#: in what the disputes of a group of precedents are alike
+ALIKE = [("filer", "opened by the same side"), ("category", "in this category"), ("amount", "over a like amount")]
+
+
 class PrecedentsQuery(Serializer):
     category = serializers.SlugField(max_length=64)
     filer = serializers.ChoiceField(choices=["client", "freelancer"])
+    amount_minor = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=settings.MAX_AMOUNT_MINOR,
+        help_text="What is held, in minor units of `currency`; absent: any amount.",
+    )
+    currency = CurrencyField(default="USD")
+
+
+class AmountBandSerializer(Serializer):
+    """Amounts above one end, up to and including the other, in US cents by the rates of today."""
+
+    above_usd_minor = serializers.IntegerField()
+    up_to_usd_minor = serializers.IntegerField(allow_null=True)
+    text = serializers.CharField()
 
 
 class PrecedentsSerializer(Serializer):
-    """Base rates; `n` is 0 and the rest null while there are too few to hide a person among."""
+    """Base rates of the narrowest group that hides each person in it; `n` is 0 and the figures null when there is none.
+
+    `alike_in` says what its disputes have in common; `note` what was given up to find enough of them.
+    """
 
     n = serializers.IntegerField()
     freelancer_share_quartiles_bps = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     settled_by = serializers.DictField(child=serializers.FloatField(), allow_null=True)
+    alike_in = serializers.ListField(child=serializers.ChoiceField(choices=ALIKE))
+    amount_band = AmountBandSerializer(allow_null=True)
+    note = serializers.CharField(allow_blank=True)

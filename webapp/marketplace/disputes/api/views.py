@@ -19,6 +19,7 @@ from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.api.schema import Error
 from marketplace.core.errors import NotFound
+from marketplace.core.money import Money
 from marketplace.core.policies import require_staff
 
 from .. import selectors, services
@@ -208,8 +209,19 @@ class StaffDisputesView(_DisputeList):
         return super().get(request, *args, **kwargs)
 
 
+_BROADER = {
+    "n": 23,
+    "freelancer_share_quartiles_bps": [2500, 5000, 7500],
+    "settled_by": {"agreement": 0.652, "decision": 0.348},
+    "alike_in": ["filer", "category"],
+    "amount_band": None,
+    "note": "Too few like disputes were over a like amount: those over any amount are counted.",
+}
+
+
 class PrecedentsView(APIView):
-    """How like disputes ended: base rates by category and by who opened them, without anything that points to a person."""
+    """How like disputes ended: base rates by category, by who opened them and by the band of the amount, without anything that points to a
+    person: where too few are alike, a broader group answers and says so."""
 
     permission_classes = [IsAuthenticated]
 
@@ -218,10 +230,13 @@ class PrecedentsView(APIView):
         tags=TAG,
         parameters=[shapes.PrecedentsQuery],
         responses={200: shapes.PrecedentsSerializer, 404: Error},
+        examples=[OpenApiExample("A broader group", response_only=True, status_codes=["200"], value=_BROADER)],
     )
     def get(self, request: Request) -> Response:
         given = _checked(shapes.PrecedentsQuery(data=request.query_params))
         terms = ports.taxonomy.first(kind="category", slugs=[given["category"]])
         if not terms:
             raise NotFound("category")
-        return Response(shapes.PrecedentsSerializer(selectors.precedents(category_id=terms[0].id, filer=given["filer"])).data)
+        amount = Money(given["amount_minor"], given["currency"]) if "amount_minor" in given else None
+        found = selectors.precedents(category_id=terms[0].id, filer=given["filer"], amount=amount)
+        return Response(shapes.PrecedentsSerializer(found.told()).data)
