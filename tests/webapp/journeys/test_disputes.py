@@ -15,12 +15,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
-from marketplace.contracts.models import Milestone
+from marketplace.contracts import services as work
+from marketplace.contracts.models import Milestone, Submission
 from marketplace.core import clock, files
 from marketplace.core.models import Event
 from marketplace.disputes import deadlines, proposal, services, tasks
 from marketplace.disputes.models import Dispute, Evidence, SplitOffer
 from marketplace.jobs.models import Category
+from marketplace.messaging.models import Conversation, Message
+from marketplace.messaging.selectors import Answering, answering
 from marketplace.payments.models import Entry
 from tests.webapp.people import Person
 
@@ -398,9 +401,13 @@ def pull(middle: int) -> dict[str, Any]:
     return {**LIKE, "n": 9, "freelancer_share_quartiles_bps": [0, middle, 10_000], "alike_in": ["filer"], "note": ""}
 
 
-def facts(**given: Any) -> proposal.Facts:
-    base = {"acceptance_items": 0, "versions": 0, "first_submitted_at": None, "last_submission_objected": False, "unmet_items": 0}
-    return proposal.Facts(**{**base, "due_at": None, "precedents": LIKE, **given})
+SILENT = Answering(0, 0, 0, 0, ())
+
+
+def facts(versions: int = 0, **given: Any) -> proposal.Facts:
+    ids = tuple(range(1, versions + 1))
+    base = {"milestone_id": 1, "acceptance_items": 0, "submission_ids": ids, "first_submitted_at": None, "last_submission_objected": False}
+    return proposal.Facts(**{**base, "unmet_items": 0, "due_at": None, "messages": SILENT, "precedents": LIKE, **given})
 
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -417,12 +424,114 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
         ({"versions": 1, "first_submitted_at": NOON, "due_at": NOON - timedelta(days=90)}, 6_500),
         ({"precedents": pull(10_000)}, 2_000),
         ({"precedents": pull(0)}, 0),
+        ({"messages": Answering(0, 0, 4, 1, (1,))}, 250),
+        ({"messages": Answering(4, 1, 0, 0, (1,))}, 1_750),
+        ({"messages": Answering(3, 0, 3, 0, (1,))}, 1_000),
     ],
 )
 def test_the_computed_share_is_the_sum_of_its_parts(given: dict[str, Any], share: int) -> None:
     found = proposal.proposal(facts(**given), 10_000)
     assert (found["share_bps"], sum(p["bps"] for p in found["parts"])) == (share, share)
     assert found["to_freelancer_minor"] + found["to_client_minor"] == 10_000
+
+
+PARTS_OF_A_SPLIT = ["start", "delivery", "acceptance", "punctuality", "messages", "precedents"]
+
+
+def test_a_part_without_records_is_named_and_not_counted() -> None:
+    found = proposal.proposal(facts(), 10_000)["parts"]
+    assert [p["code"] for p in found] == PARTS_OF_A_SPLIT
+    assert {p["code"]: p["bps"] for p in found if not p["counted"]} == dict.fromkeys(PARTS_OF_A_SPLIT[2:], 0)
+    assert all(p["text"].startswith("Not counted: ") for p in found if not p["counted"])
+
+
+@pytest.fixture
+def said(alice: Any, bob: Any, submitted: Milestone) -> Callable[[str], tuple[list[int], datetime]]:
+    """said("a b") lets Alice, then Bob write; a dot lets a day pass, "-" a second. The ids of the messages, and the time afterwards."""
+    contract = submitted.contract
+    talk = Conversation.objects.create(job=contract.job, client=alice, freelancer=bob, created_at=clock.now())
+
+    numbers = itertools.count(1)
+
+    def write(script: str) -> tuple[list[int], datetime]:
+        made, at = [], clock.now()
+        for letter in script.replace(" ", ""):
+            if letter in ".-":
+                at += timedelta(days=1) if letter == "." else timedelta(seconds=1)
+                continue
+            row = {"author": alice if letter == "a" else bob, "text": "Hello?", "sent_at": at}
+            number = next(numbers)
+            made.append(Message.objects.create(conversation=talk, seq=number, client_key=str(number), **row).pk)
+        clock.advance(int((at - clock.now()).total_seconds()) + 1)
+        return made, at
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("script", "asked"),
+    [
+        ("", (0, 0, 0, 0)),
+        ("a - b -", (0, 0, 1, 1)),  # Bob's answer may still be answered
+        ("a . . . b -", (0, 0, 1, 1)),  # on the last instant
+        ("a . . . - b -", (0, 0, 1, 0)),
+        ("a . a . a . - b -", (0, 0, 1, 0)),  # asked with the first of several in a row
+        ("a . . .", (0, 0, 0, 0)),
+        ("a . . . -", (0, 0, 1, 0)),
+        ("b . . . . a - b . . . .", (2, 0, 1, 1)),
+    ],
+)
+def test_who_answered_whom(script: str, asked: tuple[int, ...], said: Any, submitted: Milestone) -> None:
+    contract = submitted.contract
+    made, until = said(script)
+    found = answering(
+        job_id=contract.job_id,
+        client_id=contract.client_id,
+        freelancer_id=contract.freelancer_id,
+        since=contract.started_at,
+        until=until,
+        within=timedelta(days=3),
+    )
+    assert (found.asked_client, found.answered_client, found.asked_freelancer, found.answered_freelancer) == asked
+    assert list(found.message_ids) == made
+
+
+def test_every_part_of_a_split_leads_back_to_its_rows(
+    alice: Any, bob: Any, submitted: Milestone, said: Any, days: Callable[[float], Any], request: pytest.FixtureRequest
+) -> None:
+    """What the parts say is computed here again from the rows that they name."""
+    work.milestone_request_changes(actor=alice, milestone_id=submitted.pk, text="Not at 360 px.", unmet=[1])
+    written, _ = said("a . b . . . . a -")
+    opened: Dispute = request.getfixturevalue("dispute")
+    said("a")
+    services.dispute_respond(actor=bob, dispute_id=opened.pk, text="It does.")
+    request.getfixturevalue("ended")(5, share=8_000, held=HELD)
+    walk(opened, days, "proposal")
+    found = Person(bob).get(f"disputes/{opened.pk}").json()["proposal"]
+    parts = {p["code"]: p for p in found["parts"]}
+    assert [*parts] == PARTS_OF_A_SPLIT and all(p["counted"] for p in parts.values())
+    rows = {code: {r["kind"]: r["ids"] for r in p["rows"]} for code, p in parts.items()}
+
+    versions = list(Submission.objects.filter(pk__in=rows["delivery"]["submission"]))
+    milestone = Milestone.objects.get(pk=rows["acceptance"]["milestone"][0])
+    (newest,) = Submission.objects.filter(pk__in=rows["acceptance"]["submission"])
+    assert [v.milestone_id for v in versions] == [submitted.pk] and parts["delivery"]["bps"] == proposal.DELIVERED
+    assert parts["acceptance"]["bps"] == proposal.ALL_UNMET * len(newest.unmet) // len(milestone.acceptance) == -1_500
+    (first,) = Submission.objects.filter(pk__in=rows["punctuality"]["submission"])
+    assert rows["punctuality"]["milestone"] == [submitted.pk] and first.submitted_at <= milestone.due_at
+    assert parts["punctuality"]["bps"] == proposal.IN_TIME
+    assert rows["messages"]["message"] == written, "those before the dispute, and no later one"
+    assert parts["messages"]["bps"] == proposal.ANSWERING * (1 - 0), "Bob answered in time, Alice did not"
+    assert rows["precedents"] == {} and parts["precedents"]["bps"] == round(proposal.PRECEDENT_PULL * (8_000 - 5_000))
+    assert found["share_bps"] == sum(p["bps"] for p in found["parts"]) == 7_600
+    assert found["to_freelancer_minor"] == HELD * 7_600 // 10_000
+
+
+def test_a_split_that_was_computed_before_rows_were_noted_is_still_read(alice: Any, dispute: Dispute) -> None:
+    old = {"version": "split-1", "parts": [{"code": "start", "bps": 5_000, "text": "Held money starts in the middle."}], "share_bps": 5_000}
+    Dispute.objects.filter(pk=dispute.pk).update(proposal={**old, "to_freelancer_minor": 20_000, "to_client_minor": 20_000})
+    (part,) = Person(alice).get(f"disputes/{dispute.pk}").json()["proposal"]["parts"]
+    assert (part["rows"], part["counted"]) == ([], True)
 
 
 ACTS = st.lists(

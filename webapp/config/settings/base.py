@@ -336,6 +336,8 @@ DISPUTE_RESPONSE_BUSINESS_DAYS = 5
 DISPUTE_HOLIDAYS: list[str] = []
 DISPUTE_NEGOTIATION_DAYS = 14
 DISPUTE_PROPOSAL_DAYS = 3
+#: a message that got no answer in these days counts against the other side in the computed split
+DISPUTE_ANSWER_DAYS = 3
 DISPUTE_EVIDENCE_DAYS = 7
 DISPUTE_DECISION_DAYS = 5
 DISPUTE_APPEAL_DAYS = 7

@@ -12,6 +12,7 @@ from marketplace.contracts.selectors import submissions_of
 from marketplace.contracts.selectors import visible_to as contracts_visible_to
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, one_of, staff_may
+from marketplace.messaging.selectors import answering
 
 from .models import Dispute, Evidence
 from .precedents import precedents
@@ -85,22 +86,32 @@ def due_ids(now: datetime, limit: int = 500) -> list[int]:
 
 
 def facts_of(dispute: Dispute) -> Facts:
-    """What the proposal is computed from."""
-    milestone = dispute.milestone
+    """What the proposal is computed from: the work until now, and the messages from the contract's start until the dispute was opened."""
+    milestone, contract = dispute.milestone, dispute.milestone.contract
     versions = submissions_of(milestone.pk)
     newest = versions[-1] if versions else None
     like = precedents(
-        category_id=milestone.contract.job.category_id,
-        filer="client" if dispute.filer_id == milestone.contract.client_id else "freelancer",
+        category_id=contract.job.category_id,
+        filer="client" if dispute.filer_id == contract.client_id else "freelancer",
         amount=Money(dispute.held_minor, dispute.currency),
         leave_out=dispute.pk,
     )
+    messages = answering(
+        job_id=contract.job_id,
+        client_id=contract.client_id,
+        freelancer_id=contract.freelancer_id,
+        since=contract.started_at or contract.offered_at,
+        until=dispute.opened_at,
+        within=timedelta(days=settings.DISPUTE_ANSWER_DAYS),
+    )
     return Facts(
+        milestone_id=milestone.pk,
         acceptance_items=len(milestone.acceptance),
-        versions=len(versions),
+        submission_ids=tuple(v.pk for v in versions),
         first_submitted_at=versions[0].submitted_at if versions else None,
         last_submission_objected=newest is not None and newest.change_requested_at is not None,
         unmet_items=len(newest.unmet) if newest is not None else 0,
         due_at=milestone.due_at,
+        messages=messages,
         precedents=like.told(),
     )

@@ -6730,11 +6730,20 @@ export interface components {
              */
             to_freelancer_minor: number;
         };
-        /** @description One addend of the computed share, in basis points of the held money. */
+        /**
+         * @description One addend of the computed share, in basis points of the held money. `rows` is empty for precedents, which name nobody, and for
+         *     proposals computed before rows were noted.
+         */
         SplitPart: {
             code: string;
             bps: number;
             text: string;
+            /**
+             * @description False: nothing is on record for it; the text says why.
+             * @default true
+             */
+            counted?: boolean;
+            rows?: components["schemas"]["SplitSource"][];
         };
         /** @description A non-binding split. The parts sum to `share_bps`, the freelancer's share. */
         SplitProposal: {
@@ -6757,6 +6766,12 @@ export interface components {
              */
             to_client_minor: number;
             reason: string;
+        };
+        /** @description Rows that a part was read from. */
+        SplitSource: {
+            /** @description milestone, submission or message. */
+            kind: string;
+            ids: number[];
         };
         SpokenLanguage: {
             code: string;

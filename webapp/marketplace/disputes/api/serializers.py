@@ -25,12 +25,22 @@ class SplitOfferSerializer(ModelSerializer):
         read_only_fields = fields
 
 
+class SplitSourceSerializer(Serializer):
+    """Rows that a part was read from."""
+
+    kind = serializers.CharField(help_text="milestone, submission or message.")
+    ids = serializers.ListField(child=serializers.IntegerField())
+
+
 class SplitPartSerializer(Serializer):
-    """One addend of the computed share, in basis points of the held money."""
+    """One addend of the computed share, in basis points of the held money. `rows` is empty for precedents, which name nobody, and for
+    proposals computed before rows were noted."""
 
     code = serializers.CharField()
     bps = serializers.IntegerField()
     text = serializers.CharField()
+    counted = serializers.BooleanField(default=True, help_text="False: nothing is on record for it; the text says why.")
+    rows = SplitSourceSerializer(many=True, default=list)
 
 
 class SplitProposalSerializer(Serializer):
