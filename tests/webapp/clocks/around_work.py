@@ -44,6 +44,15 @@ def post_expiry(h: House) -> Armed:
     return Armed(job.expires_at, lambda: jobs.job_expire(job_id=job.pk), shows, ("open", "submitted"), ("expired", "expired"))
 
 
+def post_expiry_held(h: House) -> Armed:
+    """A moderator held it for five days, which it gets back."""
+    case = _judged(h, "hold")
+    h.wait(5 * DAY)
+    assert trust.case_advance(case_id=case.pk)
+    job = Job.objects.get(pk=case.subject_id)
+    return Armed(job.expires_at, lambda: jobs.job_expire(job_id=job.pk), state(job), "open", "expired", since=job.opened_at)
+
+
 def ghosting(h: House) -> Armed:
     proposal = h.get("proposal")
     act = lambda: jobs.proposal_ghost(proposal_id=proposal.pk)  # noqa: E731
@@ -335,6 +344,7 @@ def night(hours: int) -> Any:
 
 CLOCKS = [
     Clock("post-expiry", f"{JOBS}.expire_due", post_expiry, 30 * DAY, what="job_expire"),
+    Clock("post-expiry-held", f"{JOBS}.expire_due", post_expiry_held, 35 * DAY),
     Clock("ghosting", f"{JOBS}.ghost_due", ghosting, 14 * DAY, what="proposal_ghost"),
     Clock("bid-credits", f"{JOBS}.grant_due", credits, next_month, begins=lambda e: e.at - 12 * HOUR, what="credits_grant"),
     Clock("saved-search-daily", f"{JOBS}.look_through_searches", daily_search, 24 * HOUR, what="saved_search_look"),

@@ -146,10 +146,15 @@ class Clock:
         return since + self.lasts if isinstance(self.lasts, timedelta) else self.lasts(since, edge)
 
 
-def edges_of(row: Clock, index: int) -> list[Edge]:
-    """A spring, an autumn and the leap day, so that the rows together meet all zones and years; the repeated hour alone for what lasts minutes."""
-    spring, autumn = SPRINGS[index % len(SPRINGS)], AUTUMNS[index % len(AUTUMNS)]
-    return [autumn] if isinstance(row.lasts, timedelta) and row.lasts < HOUR else [spring, autumn, LEAP_DAY]
+def edges_of(lasts: timedelta | Expected, index: int) -> list[Edge]:
+    """A change of the clocks and the leap day; both changes for what follows a calendar, the repeated hour alone for what lasts minutes.
+
+    The rows take their changes in turn, so that together they meet the springs and autumns of all zones and years.
+    """
+    spring, autumn = SPRINGS[index // 2 % len(SPRINGS)], AUTUMNS[index // 2 % len(AUTUMNS)]
+    if not isinstance(lasts, timedelta):
+        return [spring, autumn, LEAP_DAY]
+    return [autumn] if lasts < HOUR else [(spring, autumn)[index % 2], LEAP_DAY]
 
 
 def world() -> dict[str, Any]:

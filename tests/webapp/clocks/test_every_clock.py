@@ -20,7 +20,7 @@ from tests.webapp.clocks.table import AUTUMNS, LEAP_DAY, SECOND, SPRINGS, Clock,
 
 pytestmark = pytest.mark.django_db
 CLOCKS = [*work.CLOCKS, *around_work.CLOCKS]
-CASES = [pytest.param(row, edge, id=f"{row.name}-{edge.name}") for i, row in enumerate(CLOCKS) for edge in edges_of(row, i)]
+CASES = [pytest.param(row, edge, id=f"{row.name}-{edge.name}") for i, row in enumerate(CLOCKS) for edge in edges_of(row.lasts, i)]
 #: sweeps of the schedule that wait for no time of their own, with what they go by
 WITHOUT_A_CLOCK = {
     "marketplace.jobs.tasks.move_merged_skills": "goes on while something points at a merged skill",

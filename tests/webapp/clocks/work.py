@@ -21,6 +21,40 @@ def auto_approval(h: House) -> Armed:
     return Armed(m.auto_approve_at, lambda: services.milestone_auto_approve(milestone_id=m.pk), state(m), "submitted", "released")
 
 
+def _pause(h: House, contract_id: int) -> None:
+    """Staff stop the contract's clocks for three days."""
+    staff = h.staff("admin")
+    services.contract_pause(actor=staff, contract_id=contract_id, reason="We look into something.")
+    h.wait(3 * DAY)
+    services.contract_resume(actor=staff, contract_id=contract_id, reason="We did.")
+
+
+def auto_approval_paused(h: House) -> Armed:
+    m = h.get("submitted")
+    _pause(h, m.contract_id)
+    act = lambda: services.milestone_auto_approve(milestone_id=m.pk)  # noqa: E731
+    return Armed(state(m, "auto_approve_at")(), act, state(m), "submitted", "released", since=m.submitted_at)
+
+
+def auto_approval_disputed(h: House) -> Armed:
+    """A dispute stopped it for three days and was taken back."""
+    found = h.get("dispute")
+    h.wait(3 * DAY)
+    m = disputes.dispute_withdraw(actor=h.alice, dispute_id=found.pk).milestone
+    act = lambda: services.milestone_auto_approve(milestone_id=m.pk)  # noqa: E731
+    return Armed(m.auto_approve_at, act, state(m), "submitted", "released", since=m.submitted_at)
+
+
+def auto_approval_refused(h: House) -> Armed:
+    """A fortnight after the submission the freelancer refused to give the money back: the client has seven more to dispute it."""
+    asked = _asked_back(h, 8 * DAY)
+    h.wait(6 * DAY)
+    services.refund_request_refuse(actor=h.bob, request_id=asked.pk, answer="It is all there.")
+    m = asked.milestone
+    act = lambda: services.milestone_auto_approve(milestone_id=m.pk)  # noqa: E731
+    return Armed(state(m, "auto_approve_at")(), act, state(m), "submitted", "released")
+
+
 def approval_reminder(h: House) -> Armed:
     m = h.get("submitted")
     act, shows = lambda: services.milestone_remind(milestone_id=m.pk), told("milestone.remind_approval")
@@ -49,14 +83,23 @@ def bonus_clearing(h: House) -> Armed:
     return Armed(bonus.clears_at, act, lambda: usd(h.bob), (0, 0, 9_000, 0), (0, 0, 0, 9_000))
 
 
-def _asked_back(h: House) -> Any:
-    return services.refund_request_open(actor=h.alice, milestone_id=h.get("submitted").pk, reason="This is not what we need.")
+def _asked_back(h: House, wait: timedelta = timedelta(0)) -> Any:
+    m = h.get("submitted")
+    h.wait(wait)
+    return services.refund_request_open(actor=h.alice, milestone_id=m.pk, reason="This is not what we need.")
 
 
 def refund_silence(h: House) -> Armed:
     asked = _asked_back(h)
     act = lambda: services.refund_request_expire(request_id=asked.pk)  # noqa: E731
     return Armed(asked.answer_by, act, lambda: (state(asked)(), usd(h.alice)), ("open", (0, 40_000, 0, 0)), ("granted", (40_000, 0, 0, 0)))
+
+
+def refund_silence_paused(h: House) -> Armed:
+    asked = _asked_back(h)
+    _pause(h, asked.milestone.contract_id)
+    act = lambda: services.refund_request_expire(request_id=asked.pk)  # noqa: E731
+    return Armed(state(asked, "answer_by")(), act, state(asked), "open", "granted", since=asked.asked_at)
 
 
 def refund_reminder(h: House) -> Armed:
@@ -144,6 +187,13 @@ def week_close(h: House) -> Armed:
     shows = lambda: (state(sheet.milestone)(), usd(h.alice)[:2])  # noqa: E731
     was, becomes = ("in_progress", (0, 60_000)), ("submitted", (54_000, 6_000))
     return Armed(sheet.closes_at, lambda: services.week_close(timesheet_id=sheet.pk), shows, was, becomes)
+
+
+def week_close_paused(h: House) -> Armed:
+    sheet, began = logged_week(h), now()
+    _pause(h, sheet.contract_id)
+    act, due = lambda: services.week_close(timesheet_id=sheet.pk), state(sheet, "closes_at")()
+    return Armed(due, act, state(sheet.milestone), "in_progress", "submitted", since=began)
 
 
 def _silence(h: House, sheet: Timesheet) -> Armed:
@@ -258,11 +308,15 @@ def five_business_days(since: datetime, edge: Edge) -> datetime:
 
 CLOCKS = [
     Clock("auto-approval", f"{CONTRACTS}.auto_approve_due", auto_approval, 14 * DAY, what="auto_approve"),
+    Clock("auto-approval-paused", f"{CONTRACTS}.auto_approve_due", auto_approval_paused, 17 * DAY),
+    Clock("auto-approval-disputed", f"{CONTRACTS}.auto_approve_due", auto_approval_disputed, 17 * DAY),
+    Clock("auto-approval-after-refusal", f"{CONTRACTS}.auto_approve_due", auto_approval_refused, 7 * DAY, lead=14 * DAY),
     Clock("approval-reminder", f"{CONTRACTS}.remind_due", approval_reminder, 13 * DAY, what="approval_reminder"),
     Clock("clearing", f"{CONTRACTS}.clear_due", clearing, 5 * DAY, what="clearing"),
     Clock("part-clearing", f"{CONTRACTS}.clear_due", part_clearing, 5 * DAY, what="part_clearing"),
     Clock("bonus-clearing", f"{CONTRACTS}.clear_due", bonus_clearing, 5 * DAY, what="bonus_clearing"),
     Clock("refund-silence", f"{CONTRACTS}.grant_refunds_due", refund_silence, 7 * DAY, what="refund_grant"),
+    Clock("refund-silence-paused", f"{CONTRACTS}.grant_refunds_due", refund_silence_paused, 10 * DAY),
     Clock("refund-reminder", f"{CONTRACTS}.remind_due", refund_reminder, 6 * DAY, what="refund_reminder"),
     Clock("offer-expiry", f"{CONTRACTS}.expire_offers_due", offer_expiry, 7 * DAY, what="offer_expiry"),
     Clock("hold-alarm", f"{CONTRACTS}.limit_holds", hold_alarm, 60 * DAY, what="hold_limit"),
@@ -271,6 +325,7 @@ CLOCKS = [
     Clock("hold-returned", f"{CONTRACTS}.limit_holds", hold_returned, 75 * DAY, what="hold_limit"),
     Clock("week-opens", f"{CONTRACTS}.open_weeks_due", weeks_open, after_monday(0 * DAY), begins=monday_nine, what="weeks_open"),
     Clock("week-closes", f"{CONTRACTS}.close_weeks_due", week_close, after_monday(12 * HOUR), begins=monday_nine, what="week_close"),
+    Clock("week-closes-paused", f"{CONTRACTS}.close_weeks_due", week_close_paused, after_monday(84 * HOUR), begins=monday_nine),
     Clock("week-silence", f"{CONTRACTS}.auto_approve_due", week_silence, after_monday(5 * DAY - MINUTE), begins=monday_nine),
     Clock("week-silence-late", f"{CONTRACTS}.auto_approve_due", late_week_silence, 48 * HOUR, lead=10 * DAY - 2 * HOUR),
     Clock("questions-granted", f"{CONTRACTS}.grant_questions_due", questions_grant, 3 * DAY, what="questions_grant"),

@@ -127,7 +127,7 @@ def test_the_daily_letter_is_due_at_the_next_digest_hour(now: str, due: str) -> 
         ("2026-03-29T01:30:00", "2026-03-30T00:30:00"),
     ],
 )
-def test_a_night_has_one_digest_hour_and_it_is_never_over(now: str, due: str) -> None:
+def test_a_night_has_one_digest_hour_and_it_is_never_over(db: None, now: str, due: str) -> None:
     preference = Preference(pace="daily", digest_at=150)
     assert schedule.due_at(preference, "contracts", "Europe/Berlin", at(now)) == at(due)
 
