@@ -164,6 +164,34 @@ def test_filters_for_people(alice: Any, freelancer: Any) -> None:
         assert (refused.status_code, list(refused.json()["fields"])) == (400, [name])
 
 
+def reasons(answer: Any, kind: str = "filter") -> list[str]:
+    (hit,) = answer.json()["results"]
+    return [r["text"] for r in hit["reasons"] if r["kind"] == kind]
+
+
+def test_every_filter_that_a_hit_meets_is_among_its_reasons(alice: Any, bob: Any, freelancer: Any, post: Any) -> None:
+    freelancer("Ada", title="Data person", skills=["python"], hourly_rate_minor=5_000, years_experience=9, experience_level="expert",
+               languages=[{"code": "de", "level": "fluent"}], hours_per_week=40, availability="available")  # fmt: skip
+    asked = {"category": "data", "country": "KE", "level": "expert", "rate_max": 6_000, "availability": "available", "hours_min": 30,
+             "years_min": 5, "overlap_hours": 4, "time_zone": "Africa/Nairobi", "language": "de"}  # fmt: skip
+    assert reasons(Person(alice).get("freelancers", **asked)) == [
+        "Works in Data",
+        "Works from KE",
+        "Expert level",
+        "Within your range of rates",
+        "Availability: available",
+        "40 hours a week",
+        "9 years of experience",
+        "At least 4 working hours in common",
+        "Speaks de",
+    ]
+    post("Load orders", location_country="KE")
+    found = Person(bob).get("jobs", country="DE", location="KE", pricing="fixed", category="data")
+    assert reasons(found) == ["Fixed price", "In Data", "The client is in DE", "Open to people in KE"]
+    post("Draw maps", skills=["r"])
+    assert "Open to people anywhere" in reasons(Person(bob).get("jobs", location="KE", skills="r"))
+
+
 def test_facets_count_what_could_be_chosen(alice: Any, freelancer: Any, post: Any) -> None:
     post("Python one", experience_level="expert")
     post("Python two", experience_level="entry", skills=["python", "go"])
@@ -223,6 +251,7 @@ def test_what_a_client_did_before_can_be_asked_for(alice: Any, bob: Any, charlie
         "text": f"Rated {hit['rating']['mean']:.1f}, between {low:.1f} and {hit['rating']['high']:.1f}, by 1 review",
     } in hit["reasons"]
     assert people(Person(alice), rating_min=round(low - 0.01, 2)) == ["Bob"]
+    assert reasons(Person(alice).get("freelancers", rating_min=1)) == ["Rated 1 or better, with the interval's lower end"]
     assert people(Person(alice), rating_min=round(low + 0.01, 2)) == [], "the interval's lower end has to reach it, not the mean"
     assert found(Person(bob), "jobs", rating_min=1) == ["Python of Alice's"]
     assert found(Person(bob), "jobs", payment_verified=True) == []

@@ -194,9 +194,9 @@ def find(
         rate = profile.hourly_rate_minor
         price = engine.estimate(rate, rate, profile.currency, filters.currency if ranged else profile.currency)
         rating = facts.rating_told(told[user.pk])
-        reasons = _reasons(why, filters, user, mine, rating, price)
         category = categories.get(profile.category_id or 0)
         named = (category.slug, category.name) if category else None
+        reasons = _reasons(why, filters, user, named, mine, rating, price)
         hits.append(Hit(user, i, row.score, named, mine, rating, told[user.pk]["hires"], reasons, price))
     return Found(hits, found.total, found.loosened, following, as_of, found.facets)
 
@@ -230,34 +230,42 @@ def _queries(filters: Filters) -> list[Filtered]:
     return found
 
 
+def _met(f: Filters, user: User, named: tuple[str, str] | None, price: Any) -> list[str]:
+    """Each filter that was asked for, in words; skills are told with those of the query."""
+    profile = user.freelancer_profile
+    ranged = f.rate_min is not None or f.rate_max is not None
+    told: list[tuple[Any, str]] = [
+        (f.category and named, f"Works in {named[1] if named else ''}"),
+        (f.country, f"Works from {user.country}"),
+        (f.level, f"{profile.get_experience_level_display()} level"),
+        (ranged, f"Within your range of rates{f' (estimated from {profile.currency})' if price else ''}"),
+        (f.availability, f"Availability: {profile.get_availability_display().lower()}"),
+        (f.hours_min is not None, f"{profile.hours_per_week} hours a week"),
+        (f.years_min is not None, f"{profile.years_experience} years of experience"),
+        (f.overlap_hours is not None, f"At least {f.overlap_hours} working hours in common"),
+        (f.hires_min is not None, f"Hired at least {f.hires_min} times"),
+        (f.rating_min is not None, f"Rated {f.rating_min or 0:g} or better, with the interval's lower end"),
+        (f.language, f"Speaks {f.language}"),
+        (f.worked_before, "Has worked for you"),
+    ]
+    return [text for asked, text in told if asked]
+
+
 def _reasons(
-    why: Reasons, f: Filters, user: User, skills: Sequence[tuple[str, str]], rating: dict[str, Any], price: Any
+    why: Reasons,
+    f: Filters,
+    user: User,
+    named: tuple[str, str] | None,
+    skills: Sequence[tuple[str, str]],
+    rating: dict[str, Any],
+    price: Any,
 ) -> list[dict[str, str]]:
     profile = user.freelancer_profile
     found = why.words({"title": profile.title, "overview": profile.overview})
     wanted = why.skills | set(f.skills)
     if known := [name for slug, name in skills if slug in wanted]:
         found.append({"kind": "skill", "text": f"Knows {', '.join(known)}"})
-    met = []
-    if f.level:
-        met.append(f"{profile.get_experience_level_display()} level")
-    if f.rate_min is not None or f.rate_max is not None:
-        met.append(f"Within your range of rates (estimated from {profile.currency})" if price else "Within your range of rates")
-    if f.availability:
-        met.append(f"Availability: {profile.get_availability_display().lower()}")
-    if f.hours_min is not None:
-        met.append(f"{profile.hours_per_week} hours a week")
-    if f.years_min is not None:
-        met.append(f"{profile.years_experience} years of experience")
-    if f.overlap_hours is not None:
-        met.append(f"At least {f.overlap_hours} working hours in common")
-    if f.hires_min is not None:
-        met.append(f"Hired at least {f.hires_min} times")
-    if f.language:
-        met.append(f"Speaks {f.language}")
-    if f.worked_before:
-        met.append("Has worked for you")
-    found += [{"kind": "filter", "text": text} for text in met]
+    found += [{"kind": "filter", "text": text} for text in _met(f, user, named, price)]
     if rating:
         reviews = f"{rating['count']} review{'s' if rating['count'] > 1 else ''}"
         found.append(

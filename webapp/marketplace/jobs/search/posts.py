@@ -280,6 +280,10 @@ def _reasons(why: Reasons, f: Filters, job: Job, skills: Sequence[Skill], price:
         met.append(f"For {job.experience_level} level")
     if f.category:
         met.append(f"In {job.category.name}")
+    if f.country:
+        met.append(f"The client is in {f.country}")
+    if f.location:
+        met.append(f"Open to people in {f.location}" if job.location_country else "Open to people anywhere")
     if f.overlap_hours is not None:
         met.append(f"At least {f.overlap_hours} working hours in common")
     if f.proposals_max is not None:
