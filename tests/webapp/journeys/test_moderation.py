@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from marketplace.accounts.models import FreelancerProfile, User
+from marketplace.contracts.models import Milestone
 from marketplace.core import clock
 from marketplace.core.models import Event, StaffAct
 from marketplace.core.tasks import drain
@@ -328,6 +329,33 @@ def test_what_no_app_can_undo_is_not_removed(alice: Any, proposal: Proposal, mod
     answer = Person(mods[0]).post(f"staff/cases/{case.pk}/decide", REMOVE)
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["act"])
     assert Person(mods[0]).post(f"staff/cases/{case.pk}/decide", WARN).json()["state"] == "actioned"
+
+
+def test_work_that_is_handed_in_is_overseen_too(
+    alice: Any, bob: Any, charlie: Any, submitted: Milestone, mods: tuple[Any, Any, Any], staff: Callable[[str], Any]
+) -> None:
+    """Its client reports it, a moderator reads note and files and warns its author; the contract's clocks go on."""
+    (handed_in,) = Person(alice).get(f"contracts/{submitted.contract_id}").json()["milestones"][0]["submissions"]
+    body = {"subject_type": "submission", "subject_id": handed_in["id"], "reason_code": "outside_payment", "text": "It asks for cash."}
+    assert Person(charlie).post("reports", body).status_code == 404
+    assert Person(bob).post("reports", body).json()["code"] == "report_own"
+    filed = Person(alice).post("reports", body)
+    assert filed.status_code == 201, filed.content
+    mod = Person(mods[0])
+    (waiting,) = mod.get("staff/cases").json()["results"]
+    at = f"staff/cases/{waiting['id']}"
+    assert mod.post(f"{at}/claim").status_code == 200
+    seen = mod.get(at).json()
+    assert (seen["subject"]["title"], seen["subject"]["text"], seen["about_id"]) == (submitted.title, handed_in["note"], bob.pk)
+    assert sorted(seen["subject"]["acts"]) == ["allow", "suspend", "warn"]
+    assert list(mod.post(f"{at}/decide", REMOVE).json()["fields"]) == ["act"], "a dispute takes work back, not a moderator"
+    assert mod.post(f"{at}/decide", {**WARN, "reason_code": "outside_payment"}).json()["state"] == "actioned"
+    assert told(bob) == ["moderation.warn"] and told(alice) == ["report.measures"]
+    mine = Person(bob).get("me/decisions").json()["results"][0]
+    assert Person(bob).post(f"decisions/{mine['id']}/appeal", {"reason": "It says the opposite."}).status_code == 200
+    deadline = submitted.auto_approve_at
+    submitted.refresh_from_db()
+    assert (submitted.state, submitted.auto_approve_at) == ("submitted", deadline)
 
 
 def test_a_post_that_has_ended_meanwhile_is_not_decided_over(committed_db: None, alice: Any, bob: Any, staff: Callable[[str], Any]) -> None:

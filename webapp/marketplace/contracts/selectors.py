@@ -117,6 +117,12 @@ def submissions_of(milestone_id: int) -> list[Submission]:
     return list(Submission.objects.filter(milestone=milestone_id).order_by("version"))
 
 
+def submission_for(actor: Actor, submission_id: int) -> Submission:
+    """One version of handed-in work, with its milestone and contract loaded, for the parties and staff. Raises NotFound."""
+    rows = Submission.objects.filter(milestone__contract__in=visible_to(actor).order_by()).select_related("milestone__contract")
+    return one_of(rows, submission_id, "submission")
+
+
 def contract_locked(contract_id: int) -> Contract:
     """The contract, re-read under its row lock. Every change of a contract or its milestones begins here."""
     return Contract.objects.select_for_update().get(pk=contract_id)

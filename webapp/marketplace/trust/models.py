@@ -62,6 +62,7 @@ class SubjectType(models.TextChoices):
 
     JOB = "job"
     PROPOSAL = "proposal"
+    SUBMISSION = "submission", "work handed in"
     MESSAGE = "message"
     PROFILE = "profile"
     REVIEW = "review"

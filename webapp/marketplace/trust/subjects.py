@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from marketplace.accounts.models import User
 from marketplace.accounts.selectors import users_by_id
+from marketplace.contracts.models import Submission
+from marketplace.contracts.selectors import submission_for
 from marketplace.core.errors import NotFound
 from marketplace.core.policies import Actor, one_of
 from marketplace.jobs.models import Job, Proposal
@@ -45,6 +47,14 @@ def _proposal(p: Proposal) -> Subject:
     parties = frozenset({p.freelancer_id, p.job.client_id})
     text = "\n".join([p.cover_letter, *map(str, p.answers)])
     return Subject("proposal", p.pk, p.freelancer_id, parties, p.job.title, text, f"/proposals/{p.pk}", p.state)
+
+
+def _submission(s: Submission) -> Subject:
+    contract = s.milestone.contract
+    parties = frozenset({contract.client_id, contract.freelancer_id})
+    return Subject(
+        "submission", s.pk, contract.freelancer_id, parties, s.milestone.title, s.note, f"/contracts/{contract.pk}", s.milestone.state
+    )
 
 
 def _review(r: Review) -> Subject:
@@ -101,6 +111,7 @@ def _message_for(actor: Actor, pk: int) -> Message:
 _SEEN: dict[str, Callable[[Actor, int], Subject]] = {
     "job": lambda actor, pk: _job(job_for(actor, pk)),
     "proposal": lambda actor, pk: _proposal(proposal_for(actor, pk)),
+    "submission": lambda actor, pk: _submission(submission_for(actor, pk)),
     "review": lambda actor, pk: _review(review_for(actor, pk)),
     "reply": lambda actor, pk: _reply(_reply_for(actor, pk)),
     "message": lambda actor, pk: _message(_message_for(actor, pk)),
@@ -109,6 +120,7 @@ _SEEN: dict[str, Callable[[Actor, int], Subject]] = {
 _THERE: dict[str, Callable[[int], Subject]] = {
     "job": lambda pk: _job(Job.objects.get(pk=pk)),
     "proposal": lambda pk: _proposal(Proposal.objects.select_related("job").get(pk=pk)),
+    "submission": lambda pk: _submission(Submission.objects.select_related("milestone__contract").get(pk=pk)),
     "review": lambda pk: _review(Review.objects.select_related("contract").get(pk=pk)),
     "reply": lambda pk: _reply(Review.objects.select_related("contract").get(pk=pk)),
     "message": lambda pk: _message(Message.objects.select_related("conversation__job").get(pk=pk)),

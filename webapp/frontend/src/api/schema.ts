@@ -5430,13 +5430,14 @@ export interface components {
         /**
          * @description * `job` - Job
          *     * `proposal` - Proposal
+         *     * `submission` - work handed in
          *     * `message` - Message
          *     * `profile` - Profile
          *     * `review` - Review
          *     * `reply` - reply to a review
          * @enum {string}
          */
-        ModerationSubjectEnum: "job" | "proposal" | "message" | "profile" | "review" | "reply";
+        ModerationSubjectEnum: "job" | "proposal" | "submission" | "message" | "profile" | "review" | "reply";
         /** @description A page of one's own posts. */
         MyJobs: {
             results: components["schemas"]["JobCard"][];
@@ -6849,6 +6850,7 @@ export interface components {
             reason: string;
         };
         Submission: {
+            readonly id: number;
             readonly version: number;
             readonly note: string;
             readonly files: components["schemas"]["FileOut"][];

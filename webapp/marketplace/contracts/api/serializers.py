@@ -67,7 +67,7 @@ class SubmissionSerializer(ModelSerializer):
 
     class Meta:
         model = Submission
-        fields = ("version", "note", "files", "submitted_at", "change_request", "unmet", "item_notes", "change_requested_at")
+        fields = ("id", "version", "note", "files", "submitted_at", "change_request", "unmet", "item_notes", "change_requested_at")
         read_only_fields = fields
 
     @extend_schema_field(FileOut(many=True))
