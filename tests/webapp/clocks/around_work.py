@@ -12,7 +12,7 @@ from allauth.idp.oidc.models import Token
 from django.core import mail
 from django.core.files.storage import default_storage
 
-from marketplace.accounts import closing, exporting, impersonation
+from marketplace.accounts import closing, exporting, impersonation, standing
 from marketplace.activity.models import FlushedBatch
 from marketplace.contracts import services as work
 from marketplace.contracts.models import Contract
@@ -51,6 +51,16 @@ def post_expiry_held(h: House) -> Armed:
     assert trust.case_advance(case_id=case.pk)
     job = Job.objects.get(pk=case.subject_id)
     return Armed(job.expires_at, lambda: jobs.job_expire(job_id=job.pk), state(job), "open", "expired", since=job.opened_at)
+
+
+def post_expiry_suspended(h: House) -> Armed:
+    """Its client was suspended for three days, which it gets back."""
+    job, staff = h.get("proposal").job, h.staff("admin")
+    standing.user_suspend(actor=staff, user_id=h.alice.pk, reason="We look into something.")
+    h.wait(3 * DAY)
+    standing.user_restore(actor=staff, user_id=h.alice.pk, reason="We did.")
+    due, act = state(job, "expires_at")(), lambda: jobs.job_expire(job_id=job.pk)
+    return Armed(due, act, state(job), "open", "expired", since=job.opened_at)
 
 
 def ghosting(h: House) -> Armed:
@@ -345,6 +355,7 @@ def night(hours: int) -> Any:
 CLOCKS = [
     Clock("post-expiry", f"{JOBS}.expire_due", post_expiry, 30 * DAY, what="job_expire"),
     Clock("post-expiry-held", f"{JOBS}.expire_due", post_expiry_held, 35 * DAY),
+    Clock("post-expiry-suspended", f"{JOBS}.expire_due", post_expiry_suspended, 33 * DAY),
     Clock("ghosting", f"{JOBS}.ghost_due", ghosting, 14 * DAY, what="proposal_ghost"),
     Clock("bid-credits", f"{JOBS}.grant_due", credits, next_month, begins=lambda e: e.at - 12 * HOUR, what="credits_grant"),
     Clock("saved-search-daily", f"{JOBS}.look_through_searches", daily_search, 24 * HOUR, what="saved_search_look"),

@@ -17,11 +17,12 @@ from marketplace.core.errors import DomainError
 from marketplace.core.money import Money
 from marketplace.jobs import credits
 from marketplace.jobs import services as jobs
-from marketplace.jobs.models import Job
+from marketplace.jobs.models import Category, Job
 from marketplace.payments import fees
 from marketplace.payments.models import FeeSchedule
 from marketplace.payments.services import payment_start, quote_make
 from marketplace.trust import services as trust
+from marketplace.trust.models import Case, CheckedText
 from marketplace.trust.selectors import may_write
 from tests.webapp.clocks.around_work import WORDS, _judged, _reported
 from tests.webapp.clocks.table import AUTUMNS, DAY, HOUR, LEAP_DAY, MINUTE, SECOND, SPRINGS, Edge, House, changed, edges_of, now, world
@@ -216,28 +217,57 @@ def test_open_to_the_last_second_and_shut_at_the_instant(house: House, row: Wind
     instant = row.instant(now(), edge)
     assert now() <= edge.at < instant, "the edge lies within the window"
 
-    def possible() -> bool:
-        """Whether it can be done now; it is taken back, and a refusal has left nothing."""
-        seen = world()
-        try:
+    def check(is_open: bool) -> None:
+        """It can be done now, which is taken back; or else it is refused, which leaves nothing."""
+        if is_open:
             with transaction.atomic():
-                done = bool(attempt())
-                transaction.set_rollback(done)
-        except DomainError as refused:
-            assert refused.code == row.code
-            done = False
+                assert attempt()
+                transaction.set_rollback(True)
+            return
+        seen = world()
+        if row.code:
+            with pytest.raises(DomainError) as refused:
+                attempt()
+            assert refused.value.code == row.code
+        else:
+            assert not attempt()
         assert changed(seen, world()) == []
-        return done
 
     house.go(instant - SECOND)
-    assert possible() is not row.opens
+    check(not row.opens)
     house.go(instant)
-    assert [possible() for _ in range(2)] == [row.opens] * 2
+    for _ in range(2):
+        check(row.opens)
     house.wait(HOUR)
-    assert possible() is row.opens
+    check(row.opens)
 
 
 @pytest.mark.parametrize("edge", [SPRINGS[0], AUTUMNS[0], LEAP_DAY], ids=lambda e: e.name)
 def test_a_quoted_rate_is_promised_for_a_quarter_of_an_hour(house: House, edge: Edge) -> None:
     house.open(edge.at - 7 * MINUTE, edge)
     assert quote_make(gross=Money(1_000, "USD"), payee_currency="USD").expires_at == edge.at + 8 * MINUTE
+
+
+@pytest.mark.parametrize("edge", [SPRINGS[1], AUTUMNS[1], LEAP_DAY], ids=lambda e: e.name)
+def test_a_warning_counts_for_thirty_days(house: House, edge: Edge) -> None:
+    house.get("settings").TEXT_WARNINGS_BEFORE_CASE = 2
+    house.open(edge.at - 15 * DAY, edge)
+    _warned(house, "A web shop")
+    with transaction.atomic():
+        house.go(edge.at + 15 * DAY - SECOND)
+        _warned(house, "A poster")
+        assert Case.objects.count() == 1
+        transaction.set_rollback(True)
+    house.go(edge.at + 15 * DAY)
+    _warned(house, "A poster")
+    assert (Case.objects.count(), CheckedText.objects.filter(warned=True).count()) == (0, 2)
+
+
+def _warned(house: House, title: str) -> None:
+    """Alice publishes a post with a telephone number in it."""
+    Category.objects.get_or_create(slug="web-development", defaults={"name": "Web development"})
+    text = f"{title} for our street. Call me on +49 151 23456789 before you send anything."
+    job = jobs.job_create(actor=house.alice, title=title, description=text, category="web-development", pricing="fixed")
+    jobs.job_publish(actor=house.alice, job_id=job.pk, confirm_duplicate=True)
+    checked = trust.text_flag(subject_type="job", subject_id=job.pk)
+    assert checked is not None and checked.warned
