@@ -43,7 +43,7 @@ def go_on(*, user_id: int, since: datetime, until: datetime) -> int:
     standing = Job.objects.filter(client=user_id, state="open", expires_at__gt=since)
     opened_meanwhile = list(standing.select_for_update().filter(opened_at__gt=since).order_by("pk"))
     for job in opened_meanwhile:  # by staff, who cleared them
-        job.expires_at += until - (job.opened_at or since)  # type: ignore[operator]  # filtered
+        job.expires_at += until - (job.opened_at or since)  # type: ignore[operator,assignment]  # filtered
         job.save(update_fields=["expires_at"])
     there_before = standing.filter(opened_at__lte=since)
     return len(opened_meanwhile) + there_before.update(expires_at=F("expires_at") + (until - since))
