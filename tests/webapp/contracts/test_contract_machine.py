@@ -56,6 +56,7 @@ class Part:
     held: int = 0
     funded_at: datetime | None = None
     began: datetime | None = None
+    due: datetime | None = None
     sub_at: datetime | None = None
     auto: datetime | None = None
     ask: Ask | None = None
@@ -205,6 +206,8 @@ class Model:
                 p.auto += max(timedelta(0), until - max(self.paused_at, p.sub_at))
             if p.ask:
                 p.ask.by += self.now - max(self.paused_at, p.ask.at)
+            if p.due and p.due > self.paused_at and p.state in ("planned", *TAKES):
+                p.due += self.now - self.paused_at
         self.paused_at = None
         return True
 
@@ -257,7 +260,12 @@ class Model:
     # --- what acts have in common
     def _takes(self, i: int) -> bool:
         later = [p for p in self.parts[i + 1 :] if p.state not in ENDED]
-        return bool(later) and later[0].state in TAKES
+        return bool(later) and later[0].state in TAKES and not later[0].ask and self._young_enough(self.parts[i], later[0])
+
+    def _young_enough(self, p: Part, target: Part) -> bool:
+        assert p.began and target.began
+        in_time = target.due is None or target.due <= p.began + 75 * DAY
+        return target.began <= p.began or (in_time and self.now < p.began + 60 * DAY)
 
     def _may_ask(self, p: Part) -> bool:
         since = p.sub_at or p.funded_at or self.now
@@ -330,6 +338,8 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.alice, self.bob, self.sam, self.contract = self.cast
         self.pks = list(self.contract.milestones.order_by("position").values_list("pk", flat=True))
+        for part, due in zip(self.model.parts, self.contract.milestones.order_by("position").values_list("due_at", flat=True), strict=True):
+            part.due = due
         self.world = transaction.atomic()
         self.world.__enter__()
 

@@ -16,8 +16,10 @@ from marketplace.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.disputes import services as disputes
+from marketplace.notifications.policies import notices
 from marketplace.payments.models import Entry
 from marketplace.payments.selectors import balances_of, held
+from tests.webapp.people import Person
 
 DAY = timedelta(days=1)
 
@@ -339,3 +341,95 @@ def test_a_day_before_silence_moves_money_people_are_told_once(
     days(0.2)
     assert [tasks.remind_due() for _ in range(2)] == [1, 0]
     assert Event.objects.filter(kind="milestone.remind_approval").count() == 1
+
+
+# --- where the rest may go -------------------------------------------------------------------------------------------
+def _rolling(alice: Any, submitted: Milestone) -> RefundRequest:
+    services.milestone_approve_part(actor=alice, milestone_id=submitted.pk, amount_minor=30_000, rest="next", reason="With the build.")
+    return RefundRequest.objects.get(milestone=submitted)
+
+
+def _answer_clock(user: Any, contract: Contract, milestone: Milestone) -> str:
+    found = Person(user).get(f"contracts/{contract.pk}").json()["clocks"]
+    return next(c["then"] for c in found if (c["clock"], c["milestone_id"]) == ("refund_answer", milestone.pk))
+
+
+def test_the_rest_does_not_join_money_that_is_asked_back_itself(
+    alice: Any, bob: Any, contract: Contract, submitted: Milestone, second: Milestone, days: Any
+) -> None:
+    other = services.refund_request_open(actor=alice, milestone_id=second.pk, reason="We may not need it.")
+    with pytest.raises(Conflict, match="next_milestone_asked_back"):
+        _rolling(alice, submitted)
+    services.refund_request_withdraw(actor=alice, request_id=other.pk)
+    request = _rolling(alice, submitted)
+    days(1)
+    services.refund_request_open(actor=alice, milestone_id=second.pk, reason="We do not need it.")
+    for side in (alice, bob):
+        assert "stays where it is, as things stand. A refund request is open on “Build” itself." in _answer_clock(side, contract, submitted)
+    with pytest.raises(Conflict, match="next_milestone_asked_back"):
+        services.refund_request_accept(actor=bob, request_id=request.pk)
+    days(6.01)
+    assert [tasks.grant_refunds_due() for _ in range(2)] == [1, 0]
+    request.refresh_from_db()
+    assert (request.state, held(submitted.pk), held(second.pk)) == ("lapsed", Money(10_000, "USD"), Money(60_000, "USD"))
+    lapsed = Event.objects.get(kind="refund_request.lapse")
+    assert lapsed.reason.startswith("A refund request is open on “Build” itself.")
+    assert {n.user_id for n in notices(lapsed)} == {alice.pk, bob.pk}
+
+
+def test_whoever_takes_the_rest_is_told_its_limit_and_it_ends_at_that_instant(
+    alice: Any, bob: Any, contract: Contract, submitted: Milestone, fund: Callable[..., Milestone]
+) -> None:
+    ends = at(submitted).funded_at + 75 * DAY
+    until = f"held until {ends:%Y-%m-%d %H:%M} UTC."
+    with time_machine.travel(ends - 65 * DAY, tick=False):
+        second = fund(contract.milestones.get(position=2), key="fund-second")
+        request = _rolling(alice, submitted)
+        for side in (alice, bob):
+            said = f"moves to the next milestone, “Build”, whose money can then be {until}"
+            assert said in _answer_clock(side, contract, submitted)
+        services.refund_request_accept(actor=bob, request_id=request.pk)
+        took = Event.objects.get(kind="milestone.take_rest")
+        assert took.after["ends_at"] == ends.isoformat() and took.reason.endswith(until)
+        assert {n.user_id for n in notices(took)} == {alice.pk, bob.pk} and all(took.reason in n.text for n in notices(took))
+        for side in (alice, bob):
+            shown = Person(side).get(f"contracts/{contract.pk}").json()["clocks"]
+            limits = [datetime.fromisoformat(c["at"]) for c in shown if (c["clock"], c["milestone_id"]) == ("hold_limit", second.pk)]
+            assert limits == [ends]
+    with time_machine.travel(ends - 15 * DAY, tick=False):
+        assert [tasks.limit_holds() for _ in range(2)] == [1, 0], "the alarm, once"
+    with time_machine.travel(ends - timedelta(microseconds=1), tick=False):
+        assert [tasks.limit_holds() for _ in range(2)] == [1, 0], "the reminder, once"
+        assert held(second.pk) == Money(70_000, "USD")
+    with time_machine.travel(ends, tick=False):
+        assert [tasks.limit_holds() for _ in range(2)] == [1, 0]
+    assert (at(second).state, held(second.pk)) == ("refunded", Money(0, "USD"))
+
+
+def test_an_old_rest_does_not_take_the_next_milestones_own_money_back_early(
+    alice: Any, bob: Any, contract: Contract, submitted: Milestone, fund: Callable[..., Milestone], days: Any
+) -> None:
+    alarm = at(submitted).funded_at + 60 * DAY
+    services.milestone_request_changes(actor=alice, milestone_id=submitted.pk, text="A little more.")
+    with time_machine.travel(alarm - 2 * DAY, tick=False):
+        services.milestone_submit(actor=bob, milestone_id=submitted.pk, note="The second version.")
+        fund(contract.milestones.get(position=2), key="fund-second")
+        request = _rolling(alice, submitted)
+    with time_machine.travel(alarm, tick=False):
+        with pytest.raises(Conflict, match="rest_too_old"):
+            services.refund_request_accept(actor=bob, request_id=request.pk)
+        assert "would take the money of “Build” back with it" in _answer_clock(bob, contract, submitted)
+    with time_machine.travel(alarm - timedelta(microseconds=1), tick=False):
+        services.refund_request_accept(actor=bob, request_id=request.pk)
+    assert held(contract.milestones.get(position=2).pk) == Money(70_000, "USD")
+
+
+def test_a_rest_that_cannot_be_held_until_the_next_is_due_goes_to_the_wallet(
+    alice: Any, contract: Contract, submitted: Milestone, second: Milestone
+) -> None:
+    limit = at(submitted).funded_at + 75 * DAY
+    Milestone.objects.filter(pk=second.pk).update(funded_at=second.funded_at + DAY, due_at=limit + timedelta(microseconds=1))
+    with pytest.raises(Conflict, match=r"rest_too_old.*is due later"):
+        _rolling(alice, submitted)
+    Milestone.objects.filter(pk=second.pk).update(due_at=limit)
+    assert _rolling(alice, submitted).to == "next"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db.models import BigIntegerField, F, Q, QuerySet, Value
 
+from marketplace.core.errors import Conflict
 from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.core.prepared import Statement
@@ -20,6 +21,7 @@ from marketplace.payments import selectors as money
 from .hours_timeline import TITLES as WEEK_TITLES
 from .hours_timeline import next_week_clock, week_clocks, weeks_of
 from .models import Bonus, Contract, Milestone, ProgressReport, RefundRequest, WorkRequest
+from .rest import held_until_together, next_for
 from .selectors import Running
 from .states import CONTRACT_ENDED, FUNDED_STATES
 
@@ -156,7 +158,7 @@ def rule_text(rule: str) -> str:
 
 def clocks(contract: Contract, milestones: list[Milestone], beside: Running) -> list[Clock]:
     """Every clock that runs on the contract, soonest first. In a pause no silence runs; `beside` is what selectors.running gives."""
-    found = [c for m in milestones for c in _milestone_clocks(contract, m, beside)]
+    found = [c for m in milestones for c in _milestone_clocks(contract, m, milestones, beside)]
     found += [_bonus_clock(b) for b in beside.bonuses.get(contract.pk, [])]
     offer = getattr(contract, "offer", None) if contract.state == "offered" else None
     if offer is not None:
@@ -172,9 +174,9 @@ def _bonus_clock(bonus: Bonus) -> Clock:
     return Clock("bonus_clearing", bonus.clears_at, "The bonus becomes available to the freelancer.", about=bonus.pk)
 
 
-def _milestone_clocks(contract: Contract, m: Milestone, beside: Running) -> list[Clock]:
+def _milestone_clocks(contract: Contract, m: Milestone, milestones: list[Milestone], beside: Running) -> list[Clock]:
     found = [Clock(*row, m.pk) for row in week_clocks(contract, m)]
-    silence = _silence(contract, m, beside)
+    silence = _silence(contract, m, milestones, beside)
     if silence is not None:
         found.append(silence)
     for part in beside.parts.get(m.pk, []):
@@ -207,19 +209,30 @@ def _milestone_clocks(contract: Contract, m: Milestone, beside: Running) -> list
     return found
 
 
-def _silence(contract: Contract, m: Milestone, beside: Running) -> Clock | None:
+def _silence(contract: Contract, m: Milestone, milestones: list[Milestone], beside: Running) -> Clock | None:
     """The clock on which silence moves the milestone's money; None when there is none, or it stands still in a pause."""
     if contract.paused_at is not None:
         return None
     request = beside.refund_requests.get(m.pk)
     if request is not None:
         amount = Money(request.amount_minor, request.currency)
-        goes = "returns to the client's wallet" if request.to == RefundRequest.To.WALLET else "moves to the next milestone"
-        return Clock("refund_answer", request.answer_by, f"{amount} of “{m.title}” {goes}.", m.pk)
+        goes = "returns to the client's wallet." if request.to == RefundRequest.To.WALLET else _rolls(m, milestones, request.answer_by)
+        return Clock("refund_answer", request.answer_by, f"{amount} of “{m.title}” {goes}", m.pk)
     if m.state == "submitted" and m.auto_approve_at:
         amount = beside.held.get(m.pk) or Money(m.amount_minor, m.currency)
         return Clock("auto_approval", m.auto_approve_at, f"“{m.title}” is approved and {amount} is released to the freelancer.", m.pk)
     return None
+
+
+def _rolls(m: Milestone, milestones: list[Milestone], at: datetime) -> str:
+    """What becomes of the rest of the milestone at `at`, as things stand now."""
+    try:
+        target = next_for(m, milestones, at)
+    except Conflict as e:
+        return f"stays where it is, as things stand. {e.message}"
+    ends = held_until_together(m, target)
+    until = "" if ends is None else f", whose money can then be held until {ends:%Y-%m-%d %H:%M} UTC"
+    return f"moves to the next milestone, “{target.title}”{until}."
 
 
 def timeline(contract: Contract, milestones: list[Milestone], beside: Running, now: datetime) -> list[Item]:

@@ -242,6 +242,7 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "milestone.clear_part": (FREELANCER, "The money of a part of “{title}” is available for payout."),
     "milestone.refund_part": (BOTH, "A part of the money of “{title}” is back in the client's wallet. {reason}"),
     "milestone.close": (BOTH, "“{title}” is closed: a part of it was paid, the rest is held for it no more. {reason}"),
+    "milestone.take_rest": (BOTH, "“{title}” took over what was left of the milestone before. {reason}"),
     "milestone.hold_alarm": (
         BOTH,
         "The money of “{title}” has been held for long. Hand in, approve or dispute: at its limit it returns to the client's wallet.",
@@ -324,8 +325,8 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-#: what also those are told who did it themselves: somebody else may have used their account
-OWN_ACTS = frozenset({"closing.request", "closing.cancel"})
+#: what also those are told who did it themselves: somebody else may have used their account, or it changes until when their money is held
+OWN_ACTS = frozenset({"closing.request", "closing.cancel", "milestone.take_rest"})
 
 
 #: what people may set a pace for, with the first words of the event kinds in it

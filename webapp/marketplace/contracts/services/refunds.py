@@ -24,14 +24,13 @@ from marketplace.payments import services as payments
 from .. import policies
 from ..hours_selectors import is_week
 from ..models import Contract, Milestone, PartRelease, RefundRequest
+from ..rest import held_until, next_for
 from ..selectors import milestone_for, milestone_locked, refund_request_for
-from ..states import FUNDED_STATES, MILESTONE, MILESTONE_ENDED, REFUND_REQUEST
+from ..states import FUNDED_STATES, MILESTONE, REFUND_REQUEST
 from .ending import end_if_done, moves_anything
 from .holds import empty_to_wallet, request_ends
 
 MAX_TEXT = 10_000
-#: states in which a milestone takes the rest of the one before it: its work is still to be handed in
-TAKES_REST = ("funded", "in_progress", "changes_requested")
 
 
 def _reason(value: object, field: str = "reason", *, shortest: int = 1) -> str:
@@ -317,21 +316,26 @@ def _closed_by_roll(contract: Contract, milestone: Milestone, target: Milestone,
     extra = {"amount_minor": amount.minor, "currency": amount.currency, "to_milestone_id": target.pk}
     move(milestone, MILESTONE, "close", role=role, actor_id=actor_id, also=["released_at", "auto_approve_at", "amount_minor"], extra=extra)
     began = [t for t in (milestone.hold_began_at, target.hold_began_at) if t is not None]
-    target.held_since = min(began)
+    before, target.held_since = target.hold_began_at, min(began)
+    if before is None or target.held_since < before:
+        target.hold_warnings = 0  # they told of a later end
     target.amount_minor += amount.minor
-    target.save(update_fields=["held_since", "amount_minor"])
-    took = {"amount_minor": amount.minor, "currency": amount.currency, "from_milestone_id": milestone.pk}
-    events.record(aggregate=target, kind="milestone.take_rest", actor_id=actor_id, after=took)
+    target.save(update_fields=["held_since", "hold_warnings", "amount_minor"])
+    ends = held_until(target)
+    assert ends is not None
+    took = {
+        "amount_minor": amount.minor,
+        "currency": amount.currency,
+        "from_milestone_id": milestone.pk,
+        "held_since": target.held_since.isoformat(),
+        "ends_at": ends.isoformat(),
+    }
+    why = f"All that is held for it can be held until {ends:%Y-%m-%d %H:%M} UTC."
+    events.record(aggregate=target, kind="milestone.take_rest", actor_id=actor_id, after=took, reason=why)
     end_if_done(contract, actor_id=actor_id)
 
 
 def _next_for(milestone: Milestone) -> Milestone:
-    """The next milestone that takes the rest. Raises Conflict saying what is in the way."""
-    later = Milestone.objects.filter(contract=milestone.contract_id, position__gt=milestone.position).exclude(state__in=MILESTONE_ENDED)
-    found = later.order_by("position").first()
-    if found is None:
-        raise Conflict("no_next_milestone", "There is no next milestone that is still open: the rest can only go back to the wallet.")
-    if found.state not in TAKES_REST:
-        what = "Fund it first, so that its hold can take the rest" if found.state == "planned" else "The rest cannot go there now"
-        raise Conflict("next_milestone_not_ready", f"“{found.title}” is {found.state.replace('_', ' ')}. {what}.")
-    return found
+    """The next milestone of the locked contract, which takes the rest. Raises Conflict saying what is in the way."""
+    later = Milestone.objects.filter(contract=milestone.contract_id, position__gt=milestone.position)
+    return next_for(milestone, later, clock.now())
