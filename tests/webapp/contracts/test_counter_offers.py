@@ -10,10 +10,12 @@ from django.db import IntegrityError, transaction
 
 from marketplace.contracts import services, tasks
 from marketplace.contracts.models import Contract, CounterOffer, Offer, WorkTask
+from marketplace.contracts.services.weeks import hours_agree
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from marketplace.core.models import DeletedRow, Event
 from marketplace.jobs.models import Proposal
+from tests.webapp.people import Person
 
 WHOLE = [{"title": "All of it", "amount_minor": 120_000, "due_in_days": 20}]
 
@@ -136,3 +138,26 @@ def test_terms_that_do_not_hold_are_named(bob: Any, offer: Contract) -> None:
 def test_the_table_itself_refuses_one_person_on_both_sides(alice: Any, offer: Contract) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Contract.objects.filter(pk=offer.pk).update(freelancer=alice)
+
+
+def actions(user: Any, offer: Contract) -> list[str]:
+    return list(Person(user).get(f"contracts/{offer.pk}").json()["actions"])
+
+
+def test_other_terms_are_offered_only_where_they_can_be_named(alice: Any, bob: Any, offer: Contract) -> None:
+    assert actions(bob, offer) == ["accept", "decline", "counter-offers"]
+    waiting = counter(bob, offer)
+    assert actions(bob, offer) == ["accept", "decline"], "one waits"
+    services.counter_offer_decline(actor=alice, counter_offer_id=waiting.pk, reason="No.")
+    assert actions(bob, offer) == ["accept", "decline", "counter-offers"]
+    while "counter-offers" in actions(bob, offer):
+        services.counter_offer_decline(actor=alice, counter_offer_id=counter(bob, offer).pk, reason="No.")
+    with pytest.raises(Conflict, match="counter_offers_many"):
+        counter(bob, offer)
+
+
+def test_an_offer_by_the_week_is_not_said_to_take_other_terms(alice: Any, bob: Any, offer: Contract) -> None:
+    hours_agree(offer, weekly_cap_minutes=600, rate_minor=6_000)
+    assert actions(bob, offer) == ["accept", "decline"]
+    with pytest.raises(Conflict, match="counter_offer_by_the_week"):
+        counter(bob, offer)

@@ -44,10 +44,14 @@ def require_side(contract: Contract, actor: Actor, action: str) -> str:
     return role
 
 
-def contract_actions(contract: Contract, milestones: list[Milestone], role: str, *, may_pause: bool = False) -> list[str]:
-    """What this side may do with the contract now, as the last words of routes; `may_pause` is about staff."""
+def contract_actions(
+    contract: Contract, milestones: list[Milestone], role: str, *, may_pause: bool = False, may_counter: bool = False
+) -> list[str]:
+    """What this side may do with the contract now, as the last words of routes; `may_pause` is about staff, `may_counter` is what
+    selectors.counter_offer_possible says of an offer."""
     if contract.state == "offered":
-        return {"freelancer": ["accept", "decline", "counter-offers"], "client": ["cancel"]}.get(role, [])
+        answers = ["accept", "decline", *(["counter-offers"] if may_counter else [])]
+        return {"freelancer": answers, "client": ["cancel"]}.get(role, [])
     if contract.state != "active":
         return []
     paused = contract.paused_at is not None

@@ -196,6 +196,20 @@ def offer_of(contract: Contract) -> dict[str, Any] | None:
     return {**shown, "counter_offer": waiting}
 
 
+def counter_offer_possible(contract: Contract) -> bool:
+    """Whether the freelancer can name other terms for this offer now: it stands, is not by the week, no other terms wait, and not too many were
+    named. At most one query."""
+    offer: Offer | None = getattr(contract, "offer", None)
+    by_the_week = getattr(contract, "hours", None) is not None
+    if contract.state != "offered" or offer is None or by_the_week or offer.expires_at <= clock.now():
+        return False
+    made = _COUNTER_OFFERS_MADE(contract_id=contract.pk)
+    return len(made) < settings.COUNTER_OFFERS_MOST and all(live is None for live in made)
+
+
+_COUNTER_OFFERS_MADE: Statement[int | None] = Statement(
+    lambda contract_id: CounterOffer.objects.filter(contract=contract_id).values_list("live_key", flat=True)
+)
 _COUNTER_OFFER: Statement[CounterOffer] = Statement(
     lambda contract_id: CounterOffer.objects.filter(contract=contract_id, live_key=contract_id).select_related("contract")[:1]
 )

@@ -51,7 +51,13 @@ def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
         "files": files_of_many([s for m in milestones for s in m.submissions.all()]),
         "disputes": ports.disputes_of.first(milestone_ids=disputed) if disputed else {},
         "offer": selectors.offer_of(contract),
-        "actions": policies.contract_actions(contract, milestones, role, may_pause=staff_may(viewer, "contract_pause")),
+        "actions": policies.contract_actions(
+            contract,
+            milestones,
+            role,
+            may_pause=staff_may(viewer, "contract_pause"),
+            may_counter=role == "freelancer" and selectors.counter_offer_possible(contract),
+        ),
         "milestone_actions": {m.pk: policies.milestone_actions(contract, m, role) for m in milestones},
     }
 
