@@ -73,7 +73,7 @@ def test_an_act_asks_for_a_reason_runs_the_service_and_shows_its_progress(staff:
     assert "0 of 1 tried" in page and "<progress" in page
     work_bulk_acts()
     page = client.get(led["Location"]).content.decode()
-    assert "1 of 1 tried: 1 done, 0 refused – finished" in page and "location.reload" not in page
+    assert "1 of 1 tried: 1 done, 0 refused, 0 failed – finished" in page and "location.reload" not in page
     payout.refresh_from_db()
     assert payout.state == "failed" and StaffAct.objects.get().reason == "a wrong bank"
 

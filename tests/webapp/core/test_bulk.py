@@ -90,3 +90,31 @@ def test_a_fault_in_one_act_stops_no_other(staff: Any, payouts: list[int], monke
     assert work_bulk_acts() == 4 and states(payouts) == ["failed"] * 4
     broken.refresh_from_db()
     assert (broken.place, broken.finished_at) == (0, None)
+
+
+def test_an_object_that_fails_by_our_fault_is_given_up_after_three_tries_and_the_rest_is_done(
+    staff: Any, payouts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, tried = payouts[1], []
+
+    def breaks(*, actor: Any, pk: int, reason: str) -> None:
+        tried.append(pk)
+        services.payout_refuse(actor=actor, payout_id=pk, reason=reason)
+        if pk == bad:
+            raise RuntimeError("a fault of ours")
+
+    monkeypatch.setitem(bulk.ACTS, "breaks", bulk.Act("Break", "payout_decide", "payments.payout", breaks))
+    finance = staff("finance")
+    act = bulk.start(actor=finance, name="breaks", object_ids=payouts, reason="r")
+    assert [work_bulk_acts() for _ in range(2)] == [1, 0], "the next try waits for its time"
+    clock.advance(int(bulk.LEASE / timedelta(seconds=1)))
+    assert (work_bulk_acts(), tried.count(bad)) == (0, 2)
+    clock.advance(int(bulk.LEASE / timedelta(seconds=1)))
+    assert (work_bulk_acts(), tried.count(bad)) == (3, 3)
+    shown = Person(finance).get(f"bulk-acts/{act.pk}").json()
+    assert (shown["done"], shown["refused"], shown["failed"]) == (3, 0, 1) and shown["finished_at"] is not None
+    message = "Something on our side broke (RuntimeError). It was tried 3 times; nothing was changed."
+    assert shown["refusals"] == [{"object_id": bad, "code": "fault", "message": message}]
+    assert [Payout.objects.get(pk=pk).state == "failed" for pk in payouts] == [True, False, True, True]
+    clock.advance(10 * int(bulk.LEASE / timedelta(seconds=1)))
+    assert (work_bulk_acts(), len(tried)) == (0, 6)

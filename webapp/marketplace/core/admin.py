@@ -121,7 +121,7 @@ def _asking(name: str) -> Callable[..., HttpResponse | None]:
 
 @admin.register(BulkAct)
 class BulkActAdmin(StaffAdmin):
-    list_display = ("id", "name", "actor_id", "total", "done", "refused", "created_at", "finished_at")
+    list_display = ("id", "name", "actor_id", "total", "done", "refused", "failed", "created_at", "finished_at")
     list_filter = ("name",)
     fields = ("name", "actor_id", "reason", "created_at", "finished_at")
     change_form_before_template = "admin/bulk_progress.html"

@@ -1,7 +1,8 @@
 """Acts of staff on many objects at once: one row that says who, what, why and how far, worked off by a task.
 
 Each object is done in its own transaction by the same service that does one; what it refuses is written beside the object and stops nothing. A
-worker that dies leaves the row with its place in the list; the sweep goes on from there.
+worker that dies leaves the row with its place in the list; the sweep goes on from there. An object that fails by a fault of ours is tried MOST_TRIES
+times, a lease apart, then it is left as failed with the fault beside it, and the rest is done.
 
 Belongs here: the list, its progress, its place. Not here: what an act does and who may do it (the services).
 """
@@ -33,6 +34,9 @@ REASON_LENGTH = 500
 KEPT_REFUSALS = 200
 #: a claim that was not renewed for so long belongs to a worker that died
 LEASE = timedelta(minutes=5)
+MOST_TRIES = 3
+#: the code beside an object that was given up after a fault of ours
+FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +111,25 @@ def act_for(actor: Actor, pk: int) -> BulkAct:
 
 
 def work_off(act_id: int, *, budget: int | None = None) -> int:
-    """Do what is left of an act, at most `budget` objects; returns how many were done here.
+    """Do what is left of an act, at most `budget` objects; returns how many were done, refused or given up here.
 
     One worker at a time: the claim is taken by compare-and-set and renewed with each object. An object's effect and its place in the list commit
-    together, so that a worker that dies leaves neither half.
+    together, so that a worker that dies leaves neither half. After a fault the claim stays, so that the next try comes when it has run out.
     """
     now = clock.now()
     open_ = BulkAct.objects.filter(pk=act_id, finished_at__isnull=True)
     if not open_.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)).update(claimed_until=now + LEASE):
         return 0
     here = 0
-    while (budget is None or here < budget) and run_in_transaction(lambda: _do_next(act_id)):
+    while budget is None or here < budget:
+        try:
+            if not run_in_transaction(lambda: _do_next(act_id)):
+                break
+        except Exception as e:
+            fault = type(e).__name__
+            log.exception("bulk_act_failed", act=act_id, error=fault)
+            if not run_in_transaction(lambda: _count_fault(act_id, fault)):  # noqa: B023
+                return here
         here += 1
     BulkAct.objects.filter(pk=act_id).update(claimed_until=None)
     return here
@@ -136,12 +148,33 @@ def _do_next(act_id: int) -> bool:
     except DomainError as e:
         row.refused += 1
         row.refusals = [*row.refusals, {"object_id": pk, "code": e.code, "message": e.message}][:KEPT_REFUSALS]
+    _go_on(row)
+    return True
+
+
+def _count_fault(act_id: int, fault: str) -> bool:
+    """Note one more try that ended by a fault of ours; says whether the object was given up with it."""
+    row = BulkAct.objects.select_for_update().get(pk=act_id)
+    row.tries += 1
+    if row.tries < MOST_TRIES:
+        row.claimed_until = clock.now() + LEASE
+        row.save(update_fields=["tries", "claimed_until"])
+        return False
+    row.failed += 1
+    message = f"Something on our side broke ({fault}). It was tried {MOST_TRIES} times; nothing was changed."
+    row.refusals = [*row.refusals, {"object_id": row.object_ids[row.place], "code": FAULT, "message": message}][:KEPT_REFUSALS]
+    _go_on(row)
+    return True
+
+
+def _go_on(row: BulkAct) -> None:
+    """To the next object of the locked row, or to its end."""
     row.place += 1
+    row.tries = 0
     row.claimed_until = clock.now() + LEASE
     if row.place == len(row.object_ids):
         row.finished_at = clock.now()
-    row.save(update_fields=["done", "refused", "refusals", "place", "claimed_until", "finished_at"])
-    return True
+    row.save(update_fields=["done", "refused", "failed", "refusals", "place", "tries", "claimed_until", "finished_at"])
 
 
 def open_ids() -> list[int]:

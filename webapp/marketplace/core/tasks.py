@@ -136,6 +136,6 @@ def work_bulk_acts() -> int:
     for act_id in bulk.open_ids():
         try:
             done += bulk.work_off(act_id)
-        except Exception:  # one act's fault must not stop the others; it goes on from its place when its claim has run out
+        except Exception:  # what could not even be noted must not stop the others; it goes on from its place when its claim has run out
             log.exception("bulk_act_failed", act=act_id)
     return done

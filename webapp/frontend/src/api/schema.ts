@@ -3594,7 +3594,7 @@ export interface components {
             object_ids: number[];
             reason: string;
         };
-        /** @description How far an act on many objects has come: `done` + `refused` of `total` have been tried. */
+        /** @description How far an act on many objects has come: `done` + `refused` + `failed` of `total` are over; what failed did so by a fault of ours. */
         BulkActOut: {
             id: number;
             name: string;
@@ -3603,6 +3603,8 @@ export interface components {
             readonly total: number;
             done: number;
             refused: number;
+            /** @description Given up after faults of ours, each with the code fault among the refusals. */
+            failed: number;
             refusals: components["schemas"]["Refusal"][];
             /** Format: date-time */
             created_at: string;

@@ -58,7 +58,7 @@ class Refusal(Serializer):
 
 
 class BulkActOut(Serializer):
-    """How far an act on many objects has come: `done` + `refused` of `total` have been tried."""
+    """How far an act on many objects has come: `done` + `refused` + `failed` of `total` are over; what failed did so by a fault of ours."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
@@ -67,6 +67,7 @@ class BulkActOut(Serializer):
     total = serializers.SerializerMethodField()
     done = serializers.IntegerField()
     refused = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="Given up after faults of ours, each with the code fault among the refusals.")
     refusals = Refusal(many=True)
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
