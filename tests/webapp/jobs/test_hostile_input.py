@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from marketplace.jobs.models import Job, Proposal
+from marketplace.jobs.models import Category, Job, Proposal, Skill
 from tests.webapp.jobs.test_journey import BID, POST
 from tests.webapp.people import Person
 
@@ -122,3 +122,20 @@ def test_hourly_bids_have_no_milestones_and_questions_want_answers(post: Any, bo
     assert sorted(refused.json()["fields"]) == ["answers", "milestones"]
     good = {"cover_letter": "Because.", "amount_minor": 4_000, "currency": "USD", "answers": ["I did it before"]}
     assert Person(bob).post(f"jobs/{hourly.pk}/proposals", good).status_code == 201
+
+
+def test_two_hundred_skills_are_kept_or_refused_by_the_field(alice: Any, bob: Any) -> None:
+    category = Category.objects.create(slug="everything", name="Everything")
+    Skill.objects.bulk_create([Skill(slug=f"everything-{n}", name=f"कौशल {n}", category=category) for n in range(200)])
+    slugs = [f"everything-{n}" for n in range(200)]
+    post = {"title": "مهارات كثيرة 😀", "description": "यह काम " * 1_400, "category": "everything", "pricing": "fixed"}
+    refused = Person(alice).post("jobs", {**post, "skills": slugs})
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, ["skills"])
+    assert Person(alice).post("jobs", {**post, "skills": slugs[:20]}).status_code == 201
+    claims = [{"skill": slug} for slug in slugs]
+    refused = Person(bob).patch("me/freelancer-profile", {"skills": claims})
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, ["skills"])
+    assert Person(bob).patch("me/freelancer-profile", {"skills": claims[:50]}).status_code == 200
+    for route in ("jobs", "freelancers"):
+        asked = Person(bob).get(route, skills=",".join(slugs))
+        assert asked.status_code == 200 or list(asked.json()["fields"]) == ["skills"], asked.content
