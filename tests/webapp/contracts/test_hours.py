@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from marketplace.accounts.services import user_restore, user_suspend
 from marketplace.contracts import hours_calendar as calendar
 from marketplace.contracts import services, tasks
 from marketplace.contracts.models import CapChange, Contract, HourlyTerms, TimeEntry, Timesheet
-from marketplace.core import clock
+from marketplace.core import clock, features
 from marketplace.core.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from marketplace.core.models import Event
 from marketplace.core.tasks import drain
 from marketplace.disputes import services as disputes
+from marketplace.notifications.policies import notices
 from marketplace.payments.models import Entry
 from marketplace.payments.selectors import held
 from tests.webapp.hours_cast import CAP, DAY, FULL, RATE, SECOND, fresh, go_to, past, usd, weeks
@@ -285,6 +287,31 @@ def test_the_wallet_funds_the_week_as_it_begins(alice: Any, hourly: Contract, we
     assert not Event.objects.filter(kind="timesheet.unprotected").exists()
 
 
+@pytest.mark.parametrize("what", ["switch", "client", "freelancer"])
+def test_no_week_is_funded_by_itself_while_it_may_not_be_and_it_is_made_up_for(
+    alice: Any, bob: Any, staff: Any, hourly: Contract, week: Timesheet, what: str
+) -> None:
+    boss, person = staff("admin"), {"client": alice, "freelancer": bob}.get(what)
+    services.hours_settings(actor=alice, contract_id=hourly.pk, auto_fund=True)
+    if person is None:
+        features.put(actor=boss, name="FUNDING_OPEN", value=False, reason="r")
+    else:
+        user_suspend(actor=boss, user_id=person.pk, reason="Under review.")
+    past(week.closes_at)
+    assert [tasks.close_weeks_due(), tasks.open_weeks_due(), tasks.open_weeks_due()] == [1, 1, 0]
+    second = weeks(hourly)[1]
+    assert (second.milestone.state, usd(alice)[:2]) == ("planned", (FULL, 0))
+    told = Event.objects.get(kind="timesheet.funding_waits")
+    assert told.aggregate_id == second.pk and {n.user_id for n in notices(told)} == {alice.pk}
+    if person is None:
+        features.put(actor=boss, name="FUNDING_OPEN", value=None, reason="r")
+    else:
+        user_restore(actor=boss, user_id=person.pk, reason="Cleared.")
+    assert [tasks.open_weeks_due() for _ in range(2)] == [1, 0]
+    assert fresh(second).milestone.state == "funded" and money_of(second) == [("hold", "week_begins", FULL)]
+    assert HourlyTerms.objects.get(contract=hourly).funding_waits_since is None
+
+
 def test_unspent_money_rolls_to_the_week_that_waits(
     alice: Any, bob: Any, hourly: Contract, week: Timesheet, log: Callable[..., TimeEntry], pay_week: Any
 ) -> None:
@@ -525,4 +552,4 @@ def test_the_new_sentences_have_german_words() -> None:
     from marketplace.notifications.policies import RULES, words
 
     mine = {k for k in RULES if k.startswith(("timesheet.", "cap_change.")) or k in ("contract.stop_hours", "contract.hours_settings")}
-    assert len(mine) == 10 and mine <= set(words("de"))
+    assert len(mine) == 11 and mine <= set(words("de"))

@@ -22,6 +22,9 @@ class HourlyTerms(models.Model):
         max_length=8, choices=Unspent.choices, default=Unspent.REFUND, help_text="Where money goes that a week did not need."
     )
     auto_fund = models.BooleanField(default=False, help_text="Whether each week is funded from the client's wallet when it begins.")
+    funding_waits_since = models.DateTimeField(
+        null=True, help_text="Money could have moved from the wallet by itself then, but funding was shut or a side suspended: tried again."
+    )
     next_week_at = models.DateTimeField(
         null=True, help_text="When the next week begins and another is opened; null before the start and after the end."
     )
@@ -32,7 +35,10 @@ class HourlyTerms(models.Model):
             models.CheckConstraint(condition=models.Q(rate_minor__gt=0), name="hours_rate_positive"),
             models.CheckConstraint(condition=models.Q(weekly_cap_minutes__gt=0), name="hours_cap_positive"),
         ]
-        indexes = [models.Index(fields=["next_week_at"], name="hours_next_week")]
+        indexes = [
+            models.Index(fields=["next_week_at"], name="hours_next_week"),
+            models.Index(fields=["funding_waits_since"], name="hours_funding_waits"),
+        ]
 
     def __str__(self) -> str:
         return f"contract {self.contract_id}: {self.weekly_cap_minutes} minutes a week"

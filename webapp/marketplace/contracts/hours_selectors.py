@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from marketplace.accounts.selectors import suspended
+from marketplace.core import features
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, one_of
 
@@ -95,9 +97,14 @@ def sheet_locked(timesheet_id: int) -> tuple[Contract, Timesheet]:
 
 
 def weeks_due_ids(now: datetime, limit: int = 500) -> list[int]:
-    """Contracts whose next week has begun; the service decides again under lock."""
-    due = HourlyTerms.objects.filter(next_week_at__lte=now, contract__state="active", contract__paused_at__isnull=True)
-    return list(due.order_by("next_week_at").values_list("contract_id", flat=True)[:limit])
+    """Contracts whose next week has begun, or whose weeks wait for money that can move again; the service decides again under lock."""
+    running = HourlyTerms.objects.filter(next_week_at__isnull=False, contract__state="active", contract__paused_at__isnull=True)
+    found = list(running.filter(next_week_at__lte=now).order_by("next_week_at").values_list("contract_id", flat=True)[:limit])
+    if features.on("FUNDING_OPEN"):
+        waiting = running.filter(funding_waits_since__isnull=False, next_week_at__gt=now)
+        waiting = waiting.filter(~suspended("contract__client"), ~suspended("contract__freelancer"))
+        found += waiting.order_by("funding_waits_since").values_list("contract_id", flat=True)[:limit]
+    return found
 
 
 def closing_due_ids(now: datetime, limit: int = 500) -> list[int]:

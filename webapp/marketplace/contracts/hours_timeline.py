@@ -15,6 +15,7 @@ TITLES = {
     "contract.stop_hours": "Weeks stopped",
     "contract.hours_settings": "Handling of unspent money changed",
     "milestone.hold_questioned": "Questioned hours held apart",
+    "timesheet.funding_waits": "Funding from the wallet waits",
     "timesheet.unprotected": "Week began without funds held",
     "timesheet.submit": "Hours of the week fixed",
     "timesheet.question": "Hours questioned",
@@ -49,6 +50,8 @@ def next_week_clock(contract: Contract) -> Iterator[tuple[str, datetime, str]]:
     if terms is None or terms.next_week_at is None or contract.paused_at is not None or contract.state != "active":
         return
     money = "is funded from the client's wallet if that suffices" if terms.auto_fund else "needs the client's money if it has none"
+    if terms.auto_fund and terms.funding_waits_since is not None:
+        money = "is funded from the client's wallet once that is possible again"
     yield "week_open", terms.next_week_at, f"A new week begins; it {money}, and the week after it is opened."
 
 

@@ -78,9 +78,14 @@ def number(name: str) -> int:
     return int(value(name))
 
 
+def on(name: str) -> bool:
+    """Whether a feature that is a switch is on."""
+    return bool(value(name))
+
+
 def require_on(name: str, message: str) -> None:
     """Raise Conflict("feature_off", message) while the switch is off."""
-    if not value(name):
+    if not on(name):
         raise Conflict("feature_off", message)
 
 

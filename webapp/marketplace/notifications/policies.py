@@ -234,6 +234,7 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "cap_change.decline": (BOTH, "The new weekly cap of “{title}” was declined."),
     "cap_change.withdraw": (BOTH, "The proposed weekly cap of “{title}” was withdrawn. {reason}"),
     "timesheet.unprotected": (BOTH, "“{title}” began without money held: no hours can be logged before the client funds it."),
+    "timesheet.funding_waits": (CLIENT, "“{title}” was not funded from your wallet: it will be as soon as it can. {reason}"),
     "timesheet.question": (FREELANCER, "Your client questioned hours (“{title}”). Answer in time: silence grants the questions."),
     "timesheet.answer": (CLIENT, "Your questions (“{title}”) were answered. Approve or dispute what stands; silence approves it."),
     "timesheet.grant": (BOTH, "The questions were granted (“{title}”); the money is back in the client's wallet. {reason}"),

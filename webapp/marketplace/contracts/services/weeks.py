@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import transaction
 
 from marketplace.accounts.models import User
-from marketplace.core import clock, events
+from marketplace.accounts.selectors import is_suspended
+from marketplace.core import clock, events, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money, exponent
 from marketplace.core.states import move
@@ -107,24 +108,66 @@ def next_position(contract: Contract) -> int:
 def weeks_open(*, contract_id: int) -> bool:
     """A new week has begun: the one after it is opened, and its money taken from the wallet when the client wants that; says whether it did here.
 
-    Both sides hear when the week that begins has no money: its hours would be unprotected, so none can be logged before it is funded.
+    Both sides hear when the week that begins has no money: its hours would be unprotected, so none can be logged before it is funded. While
+    funding is shut, or a side suspended, no money moves by itself: the client hears that, and the first run afterwards makes up for it.
     """
     contract = contract_locked(contract_id)
     terms, now = hours_of(contract), clock.now()
-    if (
-        terms is None
-        or terms.next_week_at is None
-        or terms.next_week_at > now
-        or contract.state != "active"
-        or contract.paused_at is not None
-    ):
+    if terms is None or terms.next_week_at is None or contract.state != "active" or contract.paused_at is not None:
         return False
+    if terms.next_week_at > now:
+        return _funding_goes_on(contract, terms, now)
     present = _open_weeks(contract, terms, now)
     if terms.auto_fund and present.milestone.state == "planned":
-        _take_from_wallet(contract, present.milestone, rule="week_begins")
+        _fund_by_itself(contract, terms, present, rule="week_begins")
     if present.milestone.state == "planned":
         events.record(aggregate=present, kind="timesheet.unprotected", actor_id=None, after={"week_start": present.week_start.isoformat()})
     return True
+
+
+def _funding_goes_on(contract: Contract, terms: HourlyTerms, now: datetime) -> bool:
+    """Make up for what _fund_by_itself had to put off, as the client wishes now; says whether anything was put off no longer."""
+    if terms.funding_waits_since is None or _why_not_by_itself(contract):
+        return False
+    terms.funding_waits_since = None
+    terms.save(update_fields=["funding_waits_since"])
+    if terms.auto_fund:
+        week = Timesheet.objects.filter(
+            contract=contract, week_start=calendar.week_of(now), part=Timesheet.Part.WEEK, closed_at__isnull=True
+        )
+        sheet = week.filter(milestone__state="planned").select_related("milestone").first()
+        if sheet is not None:
+            _fund_by_itself(contract, terms, sheet, rule="week_begins")
+    if terms.unspent == HourlyTerms.Unspent.ROLL:
+        fund_next_week(contract)
+    return True
+
+
+def _why_not_by_itself(contract: Contract) -> str:
+    """Why no money may move from the wallet without anybody's act now; empty when it may."""
+    if not features.on("FUNDING_OPEN"):
+        return "Milestones cannot be funded at the moment."
+    if is_suspended(contract.client_id):
+        return "Your account cannot fund work at the moment."
+    if is_suspended(contract.freelancer_id):
+        return "The freelancer takes no work at the moment."
+    return ""
+
+
+def _fund_by_itself(contract: Contract, terms: HourlyTerms, sheet: Timesheet, *, rule: str) -> bool:
+    """Fund the planned week from the wallet, if it suffices; says whether it was. When that may not be now the client hears it once."""
+    if why := _why_not_by_itself(contract):
+        if terms.funding_waits_since is None:
+            terms.funding_waits_since = clock.now()
+            terms.save(update_fields=["funding_waits_since"])
+            after = {
+                "week_start": sheet.week_start.isoformat(),
+                "amount_minor": sheet.milestone.amount_minor,
+                "currency": contract.currency,
+            }
+            events.record(aggregate=sheet, kind="timesheet.funding_waits", actor_id=None, after=after, reason=why)
+        return False
+    return _take_from_wallet(contract, sheet.milestone, rule=rule)
 
 
 def _take_from_wallet(contract: Contract, milestone: Milestone, *, rule: str) -> bool:
@@ -147,7 +190,8 @@ def fund_next_week(contract: Contract) -> bool:
         return False
     waiting = Timesheet.objects.filter(contract=contract, closed_at__isnull=True, closes_at__gt=clock.now(), milestone__state="planned")
     sheet = waiting.select_related("milestone").order_by("week_start").first()
-    return sheet is not None and _take_from_wallet(contract, sheet.milestone, rule="unspent_rolls")
+    terms = hours_of(contract)
+    return sheet is not None and terms is not None and _fund_by_itself(contract, terms, sheet, rule="unspent_rolls")
 
 
 @unit_of_work
