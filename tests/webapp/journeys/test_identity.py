@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.core.cache import cache
 
@@ -144,6 +146,70 @@ def test_a_passkey_can_be_registered_and_asked_for(alice: Any) -> None:
     assert not Authenticator.objects.exists()
     asked = Caller().get(f"{AUTH}/auth/webauthn/login").json()["data"]["request_options"]["publicKey"]
     assert asked["challenge"] != options["challenge"]
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        {"id": "%%%", "rawId": "%%%", "type": "public-key", "response": {"clientDataJSON": "%%%", "attestationObject": "AA"}},
+        {"id": "AA", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": "AA", "attestationObject": "AA"}},
+        {"id": "AA", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": "e30", "attestationObject": "oA"}},
+        {
+            "id": "AA",
+            "rawId": "AA",
+            "type": "public-key",
+            "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA"},
+        },
+        {"id": 7, "rawId": [], "type": None, "response": {}},
+        {"id": "AA", "response": "text"},
+        [1],
+        "text",
+    ],
+    ids=["no-base64", "cut-short", "empty-map", "signature", "wrong-types", "text-for-a-map", "list", "text"],
+)
+def test_what_is_no_passkey_is_told_so_wherever_one_is_sent(alice: Any, credential: Any) -> None:
+    app = sign_in(alice)
+    prove_again(app)
+    app.get(f"{AUTH}/account/authenticators/webauthn")
+    app.get(f"{AUTH}/auth/webauthn/reauthenticate")
+    stranger = Caller()
+    asked = stranger.get(f"{AUTH}/auth/webauthn/login")
+    stranger.headers["HTTP_X_SESSION_TOKEN"] = asked.json().get("meta", {}).get("session_token", "")
+    sent = [
+        app.post(f"{AUTH}/account/authenticators/webauthn", {"name": "Key", "credential": credential}),
+        app.post(f"{AUTH}/auth/webauthn/reauthenticate", {"credential": credential}),
+        stranger.post(f"{AUTH}/auth/webauthn/login", {"credential": credential}),
+    ]
+    for answer in sent:
+        assert answer.status_code == 400, answer.content
+        assert answer.json()["errors"][0]["message"]
+    assert not Authenticator.objects.exists()
+
+
+def test_an_address_is_added_chosen_and_removed_only_after_a_fresh_proof(alice: Any) -> None:
+    app = sign_in(alice)
+    session = SessionStore(app.headers["HTTP_X_SESSION_TOKEN"])
+    for method in session["account_authentication_methods"]:
+        method["at"] -= 301
+    session.save()
+    EmailAddress.objects.create(user=alice, email="second@example.org", verified=True)
+    before = sorted(EmailAddress.objects.values_list("email", "primary", "verified"))
+    route, kept = f"{AUTH}/account/email", {"email": "second@example.org"}
+    stale = [
+        app.post(route, {"email": "thief@example.org"}),
+        app.call("patch", route, {**kept, "primary": True}),
+        app.call("delete", route, kept),
+    ]
+    for answer in stale:
+        assert answer.status_code == 401, answer.content
+        assert {"reauthenticate"} <= {flow["id"] for flow in answer.json()["data"]["flows"]}
+    assert sorted(EmailAddress.objects.values_list("email", "primary", "verified")) == before
+    assert not mail.outbox
+    prove_again(app)
+    assert app.post(route, {"email": "third@example.org"}).status_code == 200
+    assert app.call("delete", route, {"email": "third@example.org"}).status_code == 200
+    assert app.call("patch", route, {**kept, "primary": True}).status_code == 200
+    assert EmailAddress.objects.get(primary=True).email == "second@example.org"
 
 
 def test_guessing_locks_out_for_a_while_even_with_the_right_password(alice: Any) -> None:

@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "marketplace.accounts.middleware.SecondFactorMiddleware",
+    "marketplace.accounts.middleware.UnreadablePasskeyMiddleware",
     "marketplace.accounts.impersonation.TraceMiddleware",
 ]
 
@@ -146,6 +147,8 @@ HEADLESS_FRONTEND_URLS = {
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# An address is a way in: adding, choosing and removing one asks for a fresh proof of who one is, as second factors do.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 HEADLESS_SERVE_SPECIFICATION = True
 HEADLESS_SPECIFICATION_TEMPLATE_NAME = None  # its page loads from elsewhere; ours is /api/docs/sign-in
