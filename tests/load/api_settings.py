@@ -7,3 +7,5 @@ ALLOWED_HOSTS = ["127.0.0.1"]
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 # The cast signs in with a password alone.
 STAFF_SECOND_FACTOR = False
+# Counted as in production, and never reached.
+API_PACE = {kind: (10**9, seconds) for kind, (_, seconds) in API_PACE.items()}  # noqa: F405

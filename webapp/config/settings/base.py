@@ -202,10 +202,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["marketplace.core.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["marketplace.core.api.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["marketplace.core.api.throttles.PaceThrottle"],
+    # how many proxies of ours stand before the house: what X-Forwarded-For says beyond them is the caller's word, and not believed
+    "NUM_PROXIES": int(os.environ.get("OPENLANCE_PROXIES", "0")),
     "DEFAULT_SCHEMA_CLASS": "marketplace.core.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.core.api.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+#: requests a window of seconds: what a person reads and writes, and what an anonymous address asks for
+API_PACE = {"read": (1200, 60), "write": (240, 60), "address": (300, 60)}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Openlance API",
     "DESCRIPTION": (

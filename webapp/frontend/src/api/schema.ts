@@ -7300,6 +7300,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     audit_list: {
@@ -7357,6 +7366,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     bid_credit_rule: {
@@ -7378,6 +7396,15 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7429,6 +7456,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7516,6 +7552,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     bulk_act: {
@@ -7573,6 +7618,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     calendar_read: {
@@ -7615,6 +7669,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7700,6 +7763,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     cap_change_decline: {
@@ -7771,6 +7843,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7856,6 +7937,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     categories: {
@@ -7877,6 +7967,15 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7941,6 +8040,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     clock_read: {
@@ -7962,6 +8070,15 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8049,6 +8166,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_read: {
@@ -8099,6 +8225,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8188,6 +8323,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_bonuses: {
@@ -8243,6 +8387,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8332,6 +8485,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_cancel: {
@@ -8407,6 +8569,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8496,6 +8667,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     counter_offers: {
@@ -8551,6 +8731,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8640,6 +8829,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_decline: {
@@ -8722,6 +8920,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_hours: {
@@ -8772,6 +8979,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8861,6 +9077,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_hours_stop: {
@@ -8936,6 +9161,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9025,6 +9259,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_pause_request: {
@@ -9107,6 +9350,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_refund_requests: {
@@ -9162,6 +9414,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9251,6 +9512,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_review: {
@@ -9333,6 +9603,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_reviews: {
@@ -9383,6 +9662,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9447,6 +9735,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_timesheet_file: {
@@ -9497,6 +9794,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9566,6 +9872,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract_work_requests: {
@@ -9621,6 +9936,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9699,6 +10023,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9788,6 +10121,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     counter_offer_withdraw: {
@@ -9863,6 +10205,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9952,6 +10303,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     dispute_precedents: {
@@ -10017,6 +10377,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     dispute_read: {
@@ -10067,6 +10436,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10145,6 +10523,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10234,6 +10621,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     dispute_decide: {
@@ -10309,6 +10705,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10398,6 +10803,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     dispute_offer: {
@@ -10473,6 +10887,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10562,6 +10985,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     dispute_settle: {
@@ -10637,6 +11069,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10722,6 +11163,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     feature_settings: {
@@ -10761,6 +11211,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10850,6 +11309,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     fee_schedule_read: {
@@ -10871,6 +11339,15 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10958,6 +11435,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     file_download: {
@@ -11008,6 +11494,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11076,6 +11571,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11188,6 +11692,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     freelancer_read: {
@@ -11245,6 +11758,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     health: {
@@ -11266,6 +11788,15 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11359,6 +11890,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     invitation_decline: {
@@ -11434,6 +11974,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11542,6 +12091,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_create: {
@@ -11622,6 +12180,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_read: {
@@ -11672,6 +12239,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11761,6 +12337,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_clear: {
@@ -11836,6 +12421,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11925,6 +12519,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_history: {
@@ -11980,6 +12583,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12069,6 +12681,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_invitations: {
@@ -12124,6 +12745,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12213,6 +12843,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_proposals: {
@@ -12268,6 +12907,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12357,6 +13005,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_publish: {
@@ -12432,6 +13089,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12521,6 +13187,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_remove: {
@@ -12596,6 +13271,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12685,6 +13369,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_restore: {
@@ -12767,6 +13460,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     letter_decision: {
@@ -12798,6 +13500,15 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12868,6 +13579,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_read: {
@@ -12907,6 +13627,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12985,6 +13714,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     balances_read: {
@@ -13024,6 +13762,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13082,6 +13829,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_calendar_feed: {
@@ -13121,6 +13877,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13204,6 +13969,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_calendar_feed_revoke: {
@@ -13254,6 +14028,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13332,6 +14115,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     closing_read: {
@@ -13371,6 +14163,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13542,6 +14343,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_contracts: {
@@ -13588,6 +14398,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13646,6 +14465,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_disputes: {
@@ -13697,6 +14525,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     exports_list: {
@@ -13741,6 +14578,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13824,6 +14670,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     export_read: {
@@ -13874,6 +14729,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13939,6 +14803,15 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14017,6 +14890,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_freelancer_profile_change: {
@@ -14088,6 +14970,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     certification_list: {
@@ -14127,6 +15018,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14214,6 +15114,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     certification_delete: {
@@ -14275,6 +15184,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14364,6 +15282,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     certification_order: {
@@ -14435,6 +15362,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     profile_completeness: {
@@ -14481,6 +15417,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     education_list: {
@@ -14520,6 +15465,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14607,6 +15561,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     education_delete: {
@@ -14668,6 +15631,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14757,6 +15729,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     education_order: {
@@ -14828,6 +15809,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     experience_list: {
@@ -14867,6 +15857,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14954,6 +15953,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     experience_delete: {
@@ -15015,6 +16023,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15104,6 +16121,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     experience_order: {
@@ -15175,6 +16201,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     portfolio_piece_list: {
@@ -15214,6 +16249,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15301,6 +16345,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     portfolio_piece_delete: {
@@ -15362,6 +16415,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15451,6 +16513,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     portfolio_piece_order: {
@@ -15522,6 +16593,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_hidden_jobs: {
@@ -15566,6 +16646,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15650,6 +16739,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_unhide: {
@@ -15718,6 +16816,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_inbox: {
@@ -15762,6 +16869,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15847,6 +16963,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_inbox_read_all: {
@@ -15923,6 +17048,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_invitations: {
@@ -15967,6 +17101,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16025,6 +17168,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_notification_settings: {
@@ -16064,6 +17216,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16142,6 +17303,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     payouts_list: {
@@ -16186,6 +17356,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16273,6 +17452,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_proposals: {
@@ -16324,6 +17512,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     recommended_jobs: {
@@ -16366,6 +17563,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16424,6 +17630,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_saved_jobs: {
@@ -16468,6 +17683,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16552,6 +17776,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     job_unsave: {
@@ -16620,6 +17853,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_saved_searches: {
@@ -16664,6 +17906,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16751,6 +18002,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     saved_search_read: {
@@ -16801,6 +18061,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16869,6 +18138,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16958,6 +18236,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_sessions_list: {
@@ -17002,6 +18289,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17070,6 +18366,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17157,6 +18462,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_shortlists: {
@@ -17201,6 +18515,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17288,6 +18611,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     shortlist_read: {
@@ -17338,6 +18670,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17406,6 +18747,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17495,6 +18845,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     shortlist_items: {
@@ -17550,6 +18909,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17640,6 +19008,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     shortlist_take_off: {
@@ -17709,6 +19086,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     skill_suggestions: {
@@ -17751,6 +19137,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17802,6 +19197,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17889,6 +19293,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     me_token_revoke: {
@@ -17957,6 +19370,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     transactions_list: {
@@ -18001,6 +19423,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18079,6 +19510,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18168,6 +19608,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     milestone_dispute: {
@@ -18243,6 +19692,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18332,6 +19790,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     milestone_fund: {
@@ -18414,6 +19881,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     milestone_progress: {
@@ -18469,6 +19945,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18558,6 +20043,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     milestone_progress_request: {
@@ -18633,6 +20127,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18722,6 +20225,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     milestone_refund_request: {
@@ -18797,6 +20309,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18886,6 +20407,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     milestone_start: {
@@ -18957,6 +20487,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19046,6 +20585,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     milestone_tasks: {
@@ -19096,6 +20644,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19185,6 +20742,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     payment_read: {
@@ -19235,6 +20801,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19324,6 +20899,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     proposal_read: {
@@ -19374,6 +20958,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19463,6 +21056,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     proposal_decline: {
@@ -19545,6 +21147,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     proposal_history: {
@@ -19602,6 +21213,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     proposal_receipt: {
@@ -19652,6 +21272,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19730,6 +21359,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19819,6 +21457,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     refund_request_accept: {
@@ -19890,6 +21537,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19979,6 +21635,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     refund_request_withdraw: {
@@ -20050,6 +21715,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20137,6 +21811,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     review_read: {
@@ -20187,6 +21870,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20276,6 +21968,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     review_reply: {
@@ -20358,6 +22059,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     skills: {
@@ -20382,6 +22092,15 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20471,6 +22190,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     skill_rename: {
@@ -20553,6 +22281,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_cases: {
@@ -20599,6 +22336,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20656,6 +22402,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20741,6 +22496,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_case_claim: {
@@ -20812,6 +22576,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20901,6 +22674,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_case_decide_appeal: {
@@ -20976,6 +22758,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21065,6 +22856,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_case_release: {
@@ -21136,6 +22936,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21225,6 +23034,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_certifications: {
@@ -21271,6 +23089,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21360,6 +23187,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_company_check: {
@@ -21442,6 +23278,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_disputes: {
@@ -21493,6 +23338,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_groups_list: {
@@ -21537,6 +23391,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21626,6 +23489,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     impersonations_list: {
@@ -21670,6 +23542,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21757,6 +23638,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     impersonation_end: {
@@ -21835,6 +23725,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     impersonated_requests_list: {
@@ -21897,6 +23796,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_moderation_agreement: {
@@ -21936,6 +23844,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21987,6 +23904,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22076,6 +24002,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     staff_second_ratings: {
@@ -22120,6 +24055,15 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22209,6 +24153,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     user_suspend: {
@@ -22291,6 +24244,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     task_remove: {
@@ -22352,6 +24314,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22441,6 +24412,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     text_check: {
@@ -22521,6 +24501,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     time_entry_remove: {
@@ -22583,6 +24572,15 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22672,6 +24670,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     user_reputation: {
@@ -22722,6 +24729,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22784,6 +24800,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22855,6 +24880,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     week_read: {
@@ -22905,6 +24939,15 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22994,6 +25037,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     week_log: {
@@ -23069,6 +25121,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23158,6 +25219,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     week_submit: {
@@ -23233,6 +25303,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23322,6 +25401,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     work_request_decline: {
@@ -23404,6 +25492,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     work_request_withdraw: {
@@ -23475,6 +25572,15 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -53,6 +53,7 @@ class AutoSchema(SpectacularAutoSchema):
             refusals["409"] = "Not possible in the present state, or the key belongs to another request."
         if self.method in ("POST", "PUT", "PATCH"):
             refusals["415"] = "Send a body of the media type that is documented."
+        refusals["429"] = "Too many requests: wait for as many seconds as the header Retry-After says."
         for status, about in refusals.items():
             if status not in bodies:
                 bodies[status] = {**self._get_response_for_code(Error, status), "description": about}
