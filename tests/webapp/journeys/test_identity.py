@@ -17,7 +17,7 @@ from django.core.cache import cache
 
 from config.settings import base
 from marketplace.accounts import pace, tasks
-from marketplace.accounts.models import ApiToken, Impersonation, User
+from marketplace.accounts.models import ApiToken, Impersonation, Suspension, User
 from marketplace.contracts import tasks as contract_tasks
 from marketplace.contracts.models import Milestone
 from marketplace.core import clock
@@ -460,6 +460,19 @@ def test_an_admin_arranges_groups_and_everything_is_audited(alice: Any, staff: C
     assert fields == {("is_staff", "True"), ("groups", "['moderator']")}
     gone = boss.put(f"staff/people/{alice.pk}", {"groups": [], "reason": "Left."}).json()
     assert gone["groups"] == [] and not User.objects.get(pk=alice.pk).is_staff
+
+
+def test_a_superuser_answers_to_superusers_only(committed_db: None, staff: Callable[[str], Any]) -> None:
+    chief, root = staff("admin"), User.objects.create_superuser("root@staff.example.org", PASSWORD, display_name="Root")
+    boss = staff_session(chief)
+    refused = boss.post(f"staff/users/{root.pk}/suspend", {"reason": "A quarrel."})
+    assert (refused.status_code, refused.json()["code"]) == (403, "superuser")
+    root.refresh_from_db()
+    assert root.is_active and not Suspension.objects.exists()
+    User.objects.filter(pk=chief.pk).update(is_superuser=True)
+    assert boss.post(f"staff/users/{root.pk}/suspend", {"reason": "The key was lost."}).status_code == 200
+    User.objects.filter(pk=chief.pk).update(is_superuser=False)
+    assert boss.post(f"staff/users/{root.pk}/restore", {"reason": "A friend."}).json()["code"] == "superuser"
 
 
 def test_the_last_admin_is_not_locked_out(committed_db: None, staff: Callable[[str], Any]) -> None:

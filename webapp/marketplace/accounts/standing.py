@@ -26,15 +26,14 @@ ACTIONS = ("account_manage", "moderation_decide", "moderation_second")
 def user_suspend(*, actor: User, user_id: int, reason: str, action: str = "account_manage") -> Suspension:
     """Keep a person out from now on: nobody signs in, and sessions, tokens and impersonations end in the same transaction.
 
-    `action` is what allows the actor, one of ACTIONS. Only who may change groups suspends staff. Raises InvalidInput, NotFound,
+    `action` is what allows the actor, one of ACTIONS. Only who may change groups suspends staff, and only a superuser a superuser. Raises InvalidInput, NotFound,
     NotAllowed, Conflict("already_suspended") and Conflict("last_admin").
     """
     reason = _allowed(actor, action, reason)
     with staffing.guarded():
         user = _person(user_id)
         require(user.pk != actor.pk, "suspend_self", "Nobody suspends themselves.")
-        if user.is_staff:
-            require_staff(actor, "groups_change")
+        _require_rank(actor, user)
         if not user.is_active:
             raise Conflict("already_suspended", "This account is suspended or closed already.")
         user.is_active = False
@@ -58,8 +57,7 @@ def user_restore(*, actor: User, user_id: int, reason: str, action: str = "accou
     """
     reason = _allowed(actor, action, reason)
     user = _person(user_id)
-    if user.is_staff:
-        require_staff(actor, "groups_change")
+    _require_rank(actor, user)
     suspension = Suspension.objects.filter(user=user, live=True).first()
     if suspension is None or user.is_active:
         raise Conflict("not_suspended", "This account is not suspended.")
@@ -72,6 +70,12 @@ def user_restore(*, actor: User, user_id: int, reason: str, action: str = "accou
     after = {"active": True, "resumed": resumed}
     events.record(aggregate=user, kind="account.restore", actor_id=actor.pk, before={"active": False}, after=after, reason=reason)
     return suspension
+
+
+def _require_rank(actor: User, user: User) -> None:
+    if user.is_staff:
+        require_staff(actor, "groups_change")
+    require(actor.is_superuser or not user.is_superuser, "superuser", "A superuser answers to superusers only.")
 
 
 def _allowed(actor: User, action: str, reason: Any) -> str:
