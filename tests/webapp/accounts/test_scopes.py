@@ -9,7 +9,9 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from marketplace.accounts import scopes
-from tests.webapp.signing import program, sign_in
+from marketplace.accounts.models import ImpersonatedRequest
+from marketplace.core.models import Event
+from tests.webapp.signing import program, set_up_totp, sign_in
 
 UNSAFE = ("post", "put", "patch", "delete")
 
@@ -44,6 +46,28 @@ def test_what_the_table_does_not_name_is_closed_to_every_token(alice: Any) -> No
                 assert (answer.status_code, answer.json()["code"]) == (403, "token_closed"), (method, route)
                 closed += 1
     assert closed >= 20
+
+
+def test_nobody_speaks_in_the_name_of_somebody_else(alice: Any, staff: Any) -> None:
+    """Reviews, messages, reports, proposals, posts that go public, what a dispute's side says: closed, also when such a route is new."""
+    assert scopes.HELP <= scopes.WRITE
+    desk = sign_in(staff("support"))
+    set_up_totp(desk)
+    started = desk.post("staff/impersonations", {"user_id": alice.pk, "reason": "Ticket 481."}).json()
+    acting, before, closed = desk.acting(started["id"]), Event.objects.count(), set()
+    for route, name, view in routes(get_resolver().url_patterns):
+        for method in UNSAFE:
+            if hasattr(view, method) and name in scopes.WRITE - scopes.HELP:
+                answer = acting.call(method, re.sub(r"<int:\w+>", "1", route))
+                assert (answer.status_code, answer.json()["code"]) == (403, "impersonation_personal"), (method, route)
+                closed.add(name)
+    assert closed == scopes.WRITE - scopes.HELP and Event.objects.count() == before
+    assert closed >= {"contract-review", "review-reply", "reports", "job-proposals", "proposal", "job-publish", "dispute-evidence"}
+    assert closed >= {"milestone-dispute", "dispute-appeal", "milestones-submit", "contracts-accept", "work-requests-decline"}
+    assert acting.patch("me", {"display_name": "Alice A."}).status_code == 200
+    assert acting.get("me/contracts").status_code == 200
+    kept = ImpersonatedRequest.objects.filter(status=403).values_list("path", flat=True)
+    assert "/api/v1/reports" in kept, "what was refused is traced too"
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,13 @@ def by_session(request: Request, user: User, session_key: str | None) -> User:
     if running is None:
         raise PermissionDenied("This impersonation is over, or was not started in this session.", code="impersonation_over")
     impersonation.trace(request._request, running)
-    if scopes.scope_of(method, route, name) not in ("read", "write"):
+    scope = scopes.scope_of(method, route, name)
+    if scope not in ("read", "write"):
         message = "Nobody moves money or changes security settings as somebody else. Leave the header out to act as yourself."
         raise PermissionDenied(message, code="impersonation_forbidden")
+    if scope == "write" and name not in scopes.HELP:
+        message = "Nobody speaks, promises or judges as somebody else. Leave the header out to act as yourself."
+        raise PermissionDenied(message, code="impersonation_personal")
     return running.user
 
 

@@ -1,5 +1,7 @@
 """Staff acting as somebody else: with a reason, for half an hour, within one session, every request kept, and told to the person afterwards.
 
+Money and security settings stay closed, and so is all in which the person would speak to others: what is open is accounts.scopes.HELP.
+
 The client sends its own session and the header `X-Impersonation: <id>`: without the header staff are themselves, and the header opens
 nothing outside the session in which the impersonation was started. allauth's routes and Django's admin do not know the header.
 """

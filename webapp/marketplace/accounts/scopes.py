@@ -119,6 +119,36 @@ MONEY = frozenset(
         "weeks-submit",
     }
 )
+#: of WRITE, what staff may do as somebody else: help with the profile, drafts and settings. In whatever else is there the person speaks,
+#: promises or judges, which nobody does in another's name
+HELP = frozenset(
+    {
+        "activity-views",
+        "file",
+        "files",
+        "job-quote",
+        "jobs",
+        "me",
+        *(
+            f"me-{section}{what}"
+            for section in ("certifications", "education", "experience", "portfolio")
+            for what in ("", "-entry", "-order")
+        ),
+        "me-client-profile",
+        "me-freelancer-profile",
+        "me-hidden-job",
+        "me-inbox-read",
+        "me-inbox-read-all",
+        "me-notification-settings",
+        "me-saved-job",
+        "me-saved-search",
+        "me-saved-searches",
+        "me-shortlist",
+        "me-shortlist-item",
+        "me-shortlists",
+        "text-check",
+    }
+)
 #: where even reading is closed: security settings, staff's desks, whole copies of an account
 CLOSED = ("me/tokens", "me/sessions", "me/exports", "me/close", "me/calendar-feed", "staff/", "audit")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
