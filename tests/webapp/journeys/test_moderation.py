@@ -77,6 +77,14 @@ def told(user: Any) -> list[str]:
     return [k for k in rows if k.startswith(("moderation.", "report."))]
 
 
+def heard(user: Any) -> list[str]:
+    """Everything in the inbox since it was last emptied."""
+    drain()
+    kinds = list(InboxItem.objects.filter(user=user, read_at=None).order_by("id").values_list("kind", flat=True))
+    InboxItem.objects.filter(user=user).update(read_at=clock.now())
+    return kinds
+
+
 def state(thing: Any) -> str:
     thing.refresh_from_db()
     return str(thing.state)
@@ -234,6 +242,24 @@ def test_a_held_post_is_cleared_or_removed(alice: Any, case: Case, claimed: Case
         services.case_decide(actor=mods[0], case_id=case.pk, **decision)
         assert state(job) == outcome
     assert (state(case), told(alice)) == ("allowed", ["moderation.hold", "moderation.clear"])
+
+
+def test_one_decision_is_one_notice(alice: Any, bob: Any, case: Case, claimed: Case, job: Job, mods: tuple[Any, Any, Any]) -> None:
+    """A decision acts on the post or the account, which tells of its own moves: of one that carries out a decision its author is told once."""
+    heard(alice), heard(bob)
+    services.case_decide(actor=mods[0], case_id=case.pk, **HOLD)
+    assert heard(alice) == ["moderation.hold"]
+    case.refresh_from_db()
+    just_before_and_after(case.decide_by, tasks.advance_due)
+    assert heard(alice) == ["moderation.lifted"]
+    services.case_claim(actor=mods[0], case_id=case.pk)
+    services.case_decide(actor=mods[0], case_id=case.pk, **REMOVE)
+    assert heard(alice) == ["moderation.remove"]
+    services.case_appeal(actor=alice, case_id=case.pk, reason="It is none.")
+    services.appeal_decide(actor=mods[1], case_id=case.pk, overturn=True, reason="It is none.")
+    assert heard(alice) == ["moderation.overturn"]
+    jobs.job_hold(actor=mods[2], job_id=job.pk, reason="Once more.")
+    assert heard(alice) == ["job.hold"], "staff's own act beside the queue has no other notice"
 
 
 def test_a_proposal_that_nobody_approves_lapses(charlie: Any, bob: Any, mods: tuple[Any, Any, Any]) -> None:

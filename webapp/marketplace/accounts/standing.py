@@ -23,11 +23,12 @@ ACTIONS = ("account_manage", "moderation_decide", "moderation_second")
 
 
 @unit_of_work
-def user_suspend(*, actor: User, user_id: int, reason: str, action: str = "account_manage") -> Suspension:
+def user_suspend(*, actor: User, user_id: int, reason: str, action: str = "account_manage", case_id: int | None = None) -> Suspension:
     """Keep a person out from now on: nobody signs in, and sessions, tokens and impersonations end in the same transaction.
 
-    `action` is what allows the actor, one of ACTIONS. Only who may change groups suspends staff, and only a superuser a superuser. Raises InvalidInput, NotFound,
-    NotAllowed, Conflict("already_suspended") and Conflict("last_admin").
+    `action` is what allows the actor, one of ACTIONS; a `case_id` says that it carries out a decision of moderation, which tells the person
+    itself. Only who may change groups suspends staff, and only a superuser a superuser. Raises InvalidInput, NotFound, NotAllowed,
+    Conflict("already_suspended") and Conflict("last_admin").
     """
     reason = _allowed(actor, action, reason)
     with staffing.guarded():
@@ -42,14 +43,13 @@ def user_suspend(*, actor: User, user_id: int, reason: str, action: str = "accou
     ended = {"sessions": sessions.end(user.pk), "tokens": api_tokens.revoke_all(user.pk)}
     impersonation.end_all_of(user)
     audit.record(actor=actor, action=action, obj=user, reason=reason, before={"is_active": True}, after={"is_active": False})
-    events.record(
-        aggregate=user, kind="account.suspend", actor_id=actor.pk, before={"active": True}, after={"active": False, **ended}, reason=reason
-    )
+    told = {"active": False, **ended, **_case(case_id)}
+    events.record(aggregate=user, kind="account.suspend", actor_id=actor.pk, before={"active": True}, after=told, reason=reason)
     return suspension
 
 
 @unit_of_work
-def user_restore(*, actor: User, user_id: int, reason: str, action: str = "account_manage") -> Suspension:
+def user_restore(*, actor: User, user_id: int, reason: str, action: str = "account_manage", case_id: int | None = None) -> Suspension:
     """Lift the live suspension: the person signs in again; sessions and tokens do not come back. What stood still goes on (see the port
     suspension_lifted).
 
@@ -67,7 +67,7 @@ def user_restore(*, actor: User, user_id: int, reason: str, action: str = "accou
     user.save(update_fields=["is_active"])
     audit.record(actor=actor, action=action, obj=user, reason=reason, before={"is_active": False}, after={"is_active": True})
     resumed = ports.suspension_lifted.all(user_id=user.pk, since=suspension.at, until=suspension.lifted_at)
-    after = {"active": True, "resumed": resumed}
+    after = {"active": True, "resumed": resumed, **_case(case_id)}
     events.record(aggregate=user, kind="account.restore", actor_id=actor.pk, before={"active": False}, after=after, reason=reason)
     return suspension
 
@@ -86,6 +86,10 @@ def _allowed(actor: User, action: str, reason: Any) -> str:
     reason = checks.text("reason", reason, longest=audit.REASON_LENGTH, shortest=1)
     checks.raise_if_any()
     return reason
+
+
+def _case(case_id: int | None) -> dict[str, int]:
+    return {} if case_id is None else {"case_id": case_id}
 
 
 def _person(user_id: int) -> User:

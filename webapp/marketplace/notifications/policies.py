@@ -344,6 +344,9 @@ TOPICS: dict[str, tuple[str, ...]] = {
 ALWAYS = frozenset({"account"})
 
 
+#: what carries out a decision of moderation, when it names a case: the decision itself tells its author of it, with the way to appeal
+_CARRIED_OUT = frozenset({"job.hold", "job.clear", "job.remove", "job.restore", "account.suspend", "account.restore"})
+
 #: what staff do with somebody's post, though its first word says otherwise
 _JUDGEMENTS = frozenset({"job.hold", "job.clear", "job.remove", "job.restore"})
 
@@ -388,6 +391,8 @@ def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lam
     then = SCENES_THEN.get(event.aggregate_type)
     scene = then(event.aggregate_id, event.occurred_at) if then else SCENES[event.aggregate_type](event.aggregate_id)
     client, freelancer, link, title = scene
+    if event.kind in _CARRIED_OUT and "case_id" in event.after:
+        client = None
     sides = {"client": (client,), "freelancer": freelancer if isinstance(freelancer, tuple) else (freelancer,)}
     concerned = dict.fromkeys(u for side in told for u in sides[side])
     people = [u for u in concerned if u is not None and (u != event.actor_id or event.kind in OWN_ACTS)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -173,18 +173,29 @@ def _days_open(job: Job) -> int:
     return (job.expires_at - job.opened_at).days if job.expires_at and job.opened_at else features.number("JOB_OPEN_DAYS")
 
 
-def open_job(job: Job, action: str, role: str, actor_id: int | None, *, also: Sequence[str] = (), reason: str = "") -> None:
+def open_job(
+    job: Job,
+    action: str,
+    role: str,
+    actor_id: int | None,
+    *,
+    also: Sequence[str] = (),
+    reason: str = "",
+    extra: Mapping[str, Any] | None = None,
+) -> None:
     """Open the locked post from now on for JOB_OPEN_DAYS days, and send the invitations that waited for it."""
     job.opened_at = clock.now()
     job.expires_at = job.opened_at + timedelta(days=features.number("JOB_OPEN_DAYS"))
-    move(job, JOB, action, role=role, actor_id=actor_id, reason=reason, also=["opened_at", "expires_at", *also])
+    move(job, JOB, action, role=role, actor_id=actor_id, reason=reason, also=["opened_at", "expires_at", *also], extra=extra)
     send_waiting(job)
 
 
-def end_job(job: Job, action: str, *, role: str, actor_id: int | None, reason: str, also: Sequence[str] = ()) -> None:
+def end_job(
+    job: Job, action: str, *, role: str, actor_id: int | None, reason: str, also: Sequence[str] = (), extra: Mapping[str, Any] | None = None
+) -> None:
     """End the locked post; its proposals are the caller's to end."""
     job.ended_at = clock.now()
-    move(job, JOB, action, role=role, actor_id=actor_id, reason=reason[:500], also=["ended_at", *also])
+    move(job, JOB, action, role=role, actor_id=actor_id, reason=reason[:500], also=["ended_at", *also], extra=extra)
 
 
 def _differences(job: Job, values: dict[str, Any], skills: list[Skill] | None) -> tuple[dict[str, Any], dict[str, Any]]:

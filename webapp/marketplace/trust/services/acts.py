@@ -21,9 +21,9 @@ def do(act: str, case: Case, actor: User, reason: str) -> None:
     reason = reason[: audit.REASON_LENGTH]
     if act == "suspend":
         action = "moderation_second" if case.needs_second else "moderation_decide"
-        accounts.user_suspend(actor=actor, user_id=case.about_id, reason=reason, action=action)
+        accounts.user_suspend(actor=actor, user_id=case.about_id, reason=reason, action=action, case_id=case.pk)
     elif act in ("hold", "remove") and case.subject_type == "job":
-        (jobs.job_hold if act == "hold" else jobs.job_remove)(actor=actor, job_id=case.subject_id, reason=reason)
+        (jobs.job_hold if act == "hold" else jobs.job_remove)(actor=actor, job_id=case.subject_id, reason=reason, case_id=case.pk)
     elif act in ("hold", "remove") and not case.content_held:
         review_hide(actor=actor, review_id=case.subject_id, reason=reason, reply=case.subject_type == "reply")
 
@@ -32,7 +32,7 @@ def lift_hold(case: Case, actor: User | None, reason: str) -> str:
     """Put held content back, for a moderator or for the clock; empty, or why that was not possible any more."""
     reason = reason[: audit.REASON_LENGTH]
     if case.subject_type == "job":
-        return _undone(lambda: jobs.job_clear(actor=actor, job_id=case.subject_id, reason=reason))
+        return _undone(lambda: jobs.job_clear(actor=actor, job_id=case.subject_id, reason=reason, case_id=case.pk))
     return _undone(lambda: review_restore(actor=actor, review_id=case.subject_id, reason=reason, reply=case.subject_type == "reply"))
 
 
@@ -40,9 +40,11 @@ def undo(case: Case, actor: User, reason: str) -> str:
     """Take an act back after an appeal; empty, or why that was not possible any more."""
     reason = reason[: audit.REASON_LENGTH]
     if case.act == "suspend":
-        return _undone(lambda: accounts.user_restore(actor=actor, user_id=case.about_id, reason=reason, action="moderation_decide"))
+        return _undone(
+            lambda: accounts.user_restore(actor=actor, user_id=case.about_id, reason=reason, action="moderation_decide", case_id=case.pk)
+        )
     if case.act == "remove" and case.subject_type == "job":
-        return _undone(lambda: jobs.job_restore(actor=actor, job_id=case.subject_id, reason=reason))
+        return _undone(lambda: jobs.job_restore(actor=actor, job_id=case.subject_id, reason=reason, case_id=case.pk))
     if case.act == "remove":
         return lift_hold(case, actor, reason)
     return ""
