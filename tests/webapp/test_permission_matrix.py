@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.sessions.backends.db import SessionStore
+from django.core import mail
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -233,12 +235,22 @@ def test_everybody_gets_what_the_table_says(house: dict[str, int], alice: Any, b
     assert Event.objects.count() == events
 
 
-def test_whoever_is_denied_changes_nothing(house: dict[str, int], charlie: Any) -> None:
-    """Without the roll-back: what is refused to a stranger and to nobody has left no trace."""
-    events = Event.objects.count()
+def everything() -> dict[str, Any]:
+    """Every row of every table that is the house's, by table, and every letter that was sent."""
+    models = [m for m in apps.get_models() if m._meta.managed]
+    return {"letters": len(mail.outbox), **{m._meta.label: sorted(map(repr, m._default_manager.values_list())) for m in models}}
+
+
+def test_whoever_is_denied_changes_and_sends_nothing(house: dict[str, int], alice: Any, bob: Any, charlie: Any, staff: Any) -> None:
+    """Without the roll-back: what is refused to anybody has left no trace in any row, and no letter."""
+    people = [Person(), *(Person(u) for u in (charlie, alice, bob, *(staff(g) for g in GROUPS)))]
+    drain()
+    before = everything()
     for (method, route), expected in TABLE.items():
-        for person, status in ((Person(), expected[0]), (Person(charlie), expected[1])):
+        for i, (person, status) in enumerate(zip(people, expected, strict=True)):
             if method != "GET" and status in (401, 403, 404):
-                sent = {"data": BODIES.get(route, {}), "format": "json", "HTTP_IDEMPOTENCY_KEY": f"{method}{route}"[:120]}
-                assert getattr(person.client, method.lower())(address(route, house), **sent).status_code == status, route
-    assert Event.objects.count() == events
+                sent = {"data": BODIES.get(route, {}), "format": "json", "HTTP_IDEMPOTENCY_KEY": f"{i}{method}{route}"[:120]}
+                assert getattr(person.client, method.lower())(address(route, house), **sent).status_code == status, (route, i)
+    drain()
+    after = everything()
+    assert {label for label in before if before[label] != after[label]} == set()
