@@ -62,7 +62,9 @@ class ClientProfile(StampedModel):
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="client_profile")
     company_name = models.CharField(max_length=200, blank=True)
     about = models.TextField(blank=True, max_length=5000)
-    payment_verified = models.BooleanField(default=False)
+    payment_verified = models.BooleanField(
+        default=False, help_text="A payment of theirs has succeeded. It stays so: refunds and chargebacks are told by the client's record."
+    )
     import_source = models.CharField(max_length=64, blank=True, help_text="Set when the client stands for imported posts.")
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -53,6 +53,19 @@ def me_update(*, actor: User, **given: Any) -> User:
 
 
 @unit_of_work
+def client_payment_verify(*, user_id: int) -> bool:
+    """For payments: a payment of this client has succeeded. Says whether that is news; nothing happens without a client profile, or twice."""
+    user_locked(user_id)
+    profile = ClientProfile.objects.filter(user=user_id, payment_verified=False).first()
+    if profile is None:
+        return False
+    profile.payment_verified = True
+    profile.save(update_fields=["payment_verified"])
+    events.record(aggregate=profile, kind="client_profile.verify", actor_id=None, after={"payment_verified": True})
+    return True
+
+
+@unit_of_work
 def client_profile_put(*, actor: User, company_name: str = "", about: str = "", website: str = "") -> ClientProfile:
     """Create or replace the buying side; the same content again changes nothing.
 

@@ -9,7 +9,7 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from marketplace.core import bulk, ports
 
-        from . import payouts, personal, seeds
+        from . import events, payouts, personal, seeds
         from .ledger import triggers
 
         bulk.register(
@@ -25,6 +25,7 @@ class PaymentsConfig(AppConfig):
             ),
         )
 
+        events.connect()
         triggers.register()
         post_migrate.connect(seeds.after_migrate, sender=self, dispatch_uid="payments.seeds")
         ports.personal_data.register("payments", personal.exported)

@@ -1,0 +1,32 @@
+"""What payments make known below them: that a client has paid once."""
+
+from __future__ import annotations
+
+from marketplace.accounts import services as accounts
+from marketplace.accounts.selectors import users_of_profiles
+from marketplace.core import events
+from marketplace.core.models import Event
+
+from .models import Payment
+
+NAME = "payments.verified"
+#: states of a payment that once succeeded
+PROVEN = ("succeeded", "partially_refunded", "refunded", "charged_back")
+
+
+def paid(event: Event) -> None:
+    """A payment succeeded: its payer's means of payment is proven."""
+    accounts.client_payment_verify(user_id=Payment.objects.values_list("payer_id", flat=True).get(pk=event.aggregate_id))
+
+
+def appeared(event: Event) -> None:
+    """A client profile was made, perhaps by somebody who has paid before."""
+    for user_id in users_of_profiles(clients=[event.aggregate_id])[0]:
+        if Payment.objects.filter(payer=user_id, settled_at__isnull=False, state__in=PROVEN).exists():
+            accounts.client_payment_verify(user_id=user_id)
+
+
+def connect() -> None:
+    """Called once by the app's config."""
+    events.handler("payment.succeed", name=NAME)(paid)
+    events.handler("client_profile.create", name=NAME)(appeared)
