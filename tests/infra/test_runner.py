@@ -162,7 +162,7 @@ def test_every_mutant_names_its_tests_and_still_fits_the_code() -> None:
     for patch in patches:
         mutant = read_mutant(patch)
         for test in mutant.tests:
-            file, _, name = test.partition("::")
+            file, *_, name = test.split("::")
             assert f"def {name}(" in (REPO / file).read_text(), f"{patch.name} names {test}, which is not there"
         changed = {line.split("/", 1)[1] for line in patch.read_text().splitlines() if line.startswith("+++ b/")}
         assert changed, f"{patch.name} changes nothing"
