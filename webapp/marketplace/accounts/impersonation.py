@@ -48,7 +48,7 @@ def impersonation_start(*, actor: User, user_id: int, reason: str, session_key: 
     user = User.objects.select_for_update().filter(pk=user_id).first()
     if user is None:
         raise NotFound("person")
-    require(not user.is_staff, "impersonate_staff", "Nobody acts as a member of staff.")
+    require(not (user.is_staff or user.is_superuser), "impersonate_staff", "Nobody acts as a member of staff.")
     if not user.is_active:
         raise Conflict("account_inactive", "This account is suspended or closed.")
     now = clock.now()

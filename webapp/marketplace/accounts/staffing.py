@@ -1,4 +1,7 @@
-"""Who is staff, in which groups, and what each group may do. Whoever changes it holds `groups_change`, and the last who does stays."""
+"""Who is staff, in which groups, and what each group may do. Whoever changes it holds `groups_change`, and the last who does stays.
+
+Nobody gives what they do not hold, to themselves or to others: a group gets only what the actor may do, and a person only groups that may no more.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from django.db.models import Q
 from marketplace.core import audit, events
 from marketplace.core.checks import Checks
 from marketplace.core.errors import Conflict, NotFound
-from marketplace.core.policies import STAFF_ACTIONS, STAFF_GROUPS, one_of, require_staff
+from marketplace.core.policies import STAFF_ACTIONS, STAFF_GROUPS, one_of, require, require_staff
 from marketplace.core.transactions import unit_of_work
 
 from . import api_tokens, sessions
@@ -52,9 +55,32 @@ def guarded() -> Iterator[None]:
         raise Conflict("last_admin", "Nobody would be left who may change groups. Let somebody else do it first.")
 
 
+def rights_of(user: User) -> set[str]:
+    """What the database lets this person do as staff now, of STAFF_ACTIONS: nothing for who is no staff, everything for a superuser.
+
+    Read afresh: has_perm remembers what a user's object was asked before.
+    """
+    if not user.is_staff:
+        return set()
+    if user.is_superuser:
+        return set(STAFF_ACTIONS)
+    held = Permission.objects.filter(Q(group__user=user) | Q(user=user), **_HOOK, codename__in=STAFF_ACTIONS)
+    return set(held.values_list("codename", flat=True))
+
+
+def require_held(held: set[str], given: set[str]) -> None:
+    """Raise NotAllowed("rights_not_held") when rights would be given that are not held."""
+    words = "; ".join(STAFF_ACTIONS[action][0] for action in sorted(given - held))
+    require(not words, "rights_not_held", f"You give only what you may do yourself. Somebody who holds it has to give this: {words}.")
+
+
 @unit_of_work
 def group_put(*, actor: User, group_id: int, actions: list[str], reason: str) -> Group:
-    """Say what a group may do: exactly these of STAFF_ACTIONS. Raises InvalidInput, NotFound, NotAllowed, Conflict("last_admin")."""
+    """Say what a group may do: exactly these of STAFF_ACTIONS.
+
+    Raises InvalidInput, NotFound, NotAllowed("staff_only"), NotAllowed("rights_not_held") for what the group gains and the actor does not hold,
+    Conflict("last_admin").
+    """
     require_staff(actor, ACTION)
     checks = Checks()
     reason = checks.text("reason", reason, longest=audit.REASON_LENGTH, shortest=1)
@@ -65,6 +91,7 @@ def group_put(*, actor: User, group_id: int, actions: list[str], reason: str) ->
     with guarded():
         group = one_of(_groups(), group_id, "group")
         before = set(group.permissions.filter(**_HOOK).values_list("codename", flat=True))
+        require_held(rights_of(actor), set(actions) - before)
         group.permissions.remove(*Permission.objects.filter(**_HOOK, codename__in=before - set(actions)))
         group.permissions.add(*Permission.objects.filter(**_HOOK, codename__in=set(actions) - before))
     was, now = {a: a in before for a in STAFF_ACTIONS}, {a: a in actions for a in STAFF_ACTIONS}
@@ -80,7 +107,8 @@ def staff_put(*, actor: User, user_id: int, groups: list[str], reason: str) -> U
     """Put a person into exactly these staff groups; none makes them no staff. Who becomes staff signs in again, with a second factor, and
     loses their API tokens; who stops being staff loses their sessions.
 
-    Raises InvalidInput, NotFound, NotAllowed, Conflict("superuser") and Conflict("last_admin").
+    Raises InvalidInput, NotFound, NotAllowed("staff_only"), NotAllowed("rights_not_held") when the person would gain what the actor does not
+    hold, Conflict("superuser") and Conflict("last_admin").
     """
     require_staff(actor, ACTION)
     checks = Checks()
@@ -94,11 +122,12 @@ def staff_put(*, actor: User, user_id: int, groups: list[str], reason: str) -> U
             raise NotFound("person")
         if user.is_superuser:
             raise Conflict("superuser", "A superuser is made and changed on the server only.")
-        before = _standing(user)
+        before, held, had = _standing(user), rights_of(actor), rights_of(user)
         user.is_staff = bool(groups)
         user.save(update_fields=["is_staff"])
         others = user.groups.exclude(name__in=STAFF_GROUPS)
         user.groups.set([*others, *Group.objects.filter(name__in=groups)])
+        require_held(held, rights_of(user) - had)
     after = _standing(user)
     if before["is_staff"] != after["is_staff"]:
         sessions.end(user.pk)

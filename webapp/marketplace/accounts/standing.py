@@ -73,6 +73,7 @@ def user_restore(*, actor: User, user_id: int, reason: str, action: str = "accou
 
 
 def _require_rank(actor: User, user: User) -> None:
+    """Who suspends or lets in staff arranges staff, too."""
     if user.is_staff:
         require_staff(actor, "groups_change")
     require(actor.is_superuser or not user.is_superuser, "superuser", "A superuser answers to superusers only.")
