@@ -70,7 +70,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "marketplace.accounts.middleware.SecondFactorMiddleware",
-    "marketplace.accounts.middleware.UnreadablePasskeyMiddleware",
+    "marketplace.accounts.middleware.UnreadableSignInMiddleware",
     "marketplace.accounts.impersonation.TraceMiddleware",
 ]
 
@@ -193,6 +193,10 @@ EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = os.environ.get("OPENLANCE_EMAIL_DIR", str(VAR / "mail"))
 DEFAULT_FROM_EMAIL = "Openlance <no-reply@openlance.example>"
 
+# How many proxies of ours stand before the house: what X-Forwarded-For says beyond them is the caller's word, and not believed.
+PROXIES = int(os.environ.get("OPENLANCE_PROXIES", "0"))
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "marketplace.accounts.authentication.SessionTokenAuthentication",
@@ -203,8 +207,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["marketplace.core.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["marketplace.core.api.parsers.JSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["marketplace.core.api.throttles.PaceThrottle"],
-    # how many proxies of ours stand before the house: what X-Forwarded-For says beyond them is the caller's word, and not believed
-    "NUM_PROXIES": int(os.environ.get("OPENLANCE_PROXIES", "0")),
+    "NUM_PROXIES": PROXIES,
     "DEFAULT_SCHEMA_CLASS": "marketplace.core.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.core.api.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
