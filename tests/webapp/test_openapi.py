@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 from drf_spectacular.drainage import GENERATOR_STATS
+from jsonschema import Draft202012Validator
 
 from tests.webapp.people import Person
 from tests.webapp.test_permission_matrix import operations
@@ -59,3 +61,51 @@ def test_operation_ids_are_unique(document: Any) -> None:
 def test_the_document_and_its_pages_are_served_to_everybody(db: None) -> None:
     assert Person().get("schema").status_code == 200
     assert "swagger" in Person().get("/api/docs").content.decode().lower()
+
+
+def bodies(document: Any) -> Iterator[tuple[str, bool, Any]]:
+    """Every JSON body in the document: whose it is, whether somebody sends it to us, and its schema with its examples."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if body := operation.get("requestBody", {}).get("content", {}).get("application/json"):
+                yield operation["operationId"], True, body
+            for answer in operation["responses"].values():
+                if body := answer.get("content", {}).get("application/json"):
+                    yield operation["operationId"], False, body
+
+
+def as_json_schema(node: Any) -> Any:
+    """OpenAPI 3.0 says `nullable` where JSON Schema names null as a type."""
+    if isinstance(node, list):
+        return [as_json_schema(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    plain = {key: as_json_schema(part) for key, part in node.items()}
+    return {"anyOf": [plain, {"type": "null"}]} if plain.pop("nullable", None) is True else plain
+
+
+def test_every_operation_says_what_it_does(document: Any) -> None:
+    silent = [o["operationId"] for methods in document["paths"].values() for o in methods.values() if not o.get("description", "").strip()]
+    assert silent == []
+
+
+def test_every_body_that_is_sent_has_an_example(document: Any) -> None:
+    sent = {name: body.get("examples") for name, is_sent, body in bodies(document) if is_sent}
+    assert len(sent) > 100
+    assert [name for name, examples in sent.items() if not examples] == []
+
+
+def test_the_examples_are_what_their_schemas_say(document: Any) -> None:
+    components = as_json_schema(document["components"])
+    wrong = []
+    for name, is_sent, body in bodies(document):
+        validator = Draft202012Validator(
+            {**as_json_schema(body["schema"]), "components": components}, format_checker=Draft202012Validator.FORMAT_CHECKER
+        )
+        known = body["schema"].get("$ref", "").rpartition("/")[2]
+        fields = document["components"]["schemas"].get(known, {}).get("properties")
+        for title, example in body.get("examples", {}).items():
+            wrong += [(name, title, error.json_path, error.message) for error in validator.iter_errors(example["value"])]
+            if is_sent and fields:  # a name that is not read would be ignored without a word
+                wrong += [(name, title, field, "is no field") for field in example["value"] if field not in fields]
+    assert wrong == []
