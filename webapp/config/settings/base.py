@@ -185,7 +185,13 @@ IDP_OIDC_RP_INITIATED_LOGOUT_ASKS_FOR_OP_LOGOUT = False
 OIDC_DASHBOARDS_SECRET = os.environ.get("OPENLANCE_OIDC_DASHBOARDS_SECRET", "")
 
 REDIS_URL = os.environ.get("OPENLANCE_REDIS_URL", "redis://localhost:6379/0")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},  # a Redis that hangs is as good as none
+    }
+}
 ACTIVITY_BUFFER = "redis"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
 
@@ -212,8 +218,22 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "marketplace.core.api.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-#: requests a window of seconds: what a person reads and writes, and what an anonymous address asks for
-API_PACE = {"read": (1200, 60), "write": (240, 60), "address": (300, 60)}
+#: requests a window of seconds: what a person reads and writes, what an anonymous address asks for, and what costs much or is easily abused
+API_PACE = {
+    "read": (1200, 60),
+    "write": (240, 60),
+    "address": (300, 60),
+    "search": (240, 60),
+    "upload": (60, 60),
+    "download": (60, 600),
+    "export": (10, 3600),
+    "proposal": (60, 3600),
+    "invitation": (120, 3600),
+    "report": (30, 3600),
+    "text_check": (120, 60),
+    "token": (30, 3600),
+    "letter": (60, 600),
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Openlance API",
     "DESCRIPTION": (

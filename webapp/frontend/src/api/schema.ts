@@ -7303,6 +7303,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7369,6 +7371,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7406,6 +7410,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7466,6 +7472,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7555,6 +7563,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7621,6 +7631,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7679,6 +7691,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7766,6 +7780,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7853,6 +7869,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7940,6 +7958,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7977,6 +7997,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8043,6 +8065,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8080,6 +8104,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8169,6 +8195,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8235,6 +8263,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8326,6 +8356,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8397,6 +8429,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8488,6 +8522,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8579,6 +8615,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8670,6 +8708,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8741,6 +8781,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8832,6 +8874,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8923,6 +8967,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8989,6 +9035,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9080,6 +9128,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9171,6 +9221,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9262,6 +9314,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9353,6 +9407,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9424,6 +9480,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9515,6 +9573,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9606,6 +9666,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9672,6 +9734,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9738,6 +9802,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9804,6 +9870,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9875,6 +9943,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9946,6 +10016,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10033,6 +10105,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10124,6 +10198,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10215,6 +10291,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10306,6 +10384,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10380,6 +10460,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10446,6 +10528,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10533,6 +10617,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10624,6 +10710,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10715,6 +10803,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10806,6 +10896,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10897,6 +10989,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10988,6 +11082,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11079,6 +11175,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11166,6 +11264,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11221,6 +11321,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11312,6 +11414,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11349,6 +11453,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11438,6 +11544,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11504,6 +11612,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11581,6 +11691,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11695,6 +11807,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11761,6 +11875,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11788,15 +11904,6 @@ export interface operations {
             };
             /** @description The input is wrong: `fields` says where. */
             400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11893,6 +12000,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11984,6 +12093,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12094,6 +12205,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12183,6 +12296,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12249,6 +12364,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12340,6 +12457,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12431,6 +12550,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12522,6 +12643,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12593,6 +12716,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12684,6 +12809,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12755,6 +12882,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12846,6 +12975,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12917,6 +13048,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13008,6 +13141,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13099,6 +13234,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13190,6 +13327,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13281,6 +13420,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13372,6 +13513,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13463,6 +13606,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13510,6 +13655,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13582,6 +13729,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13637,6 +13786,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13717,6 +13868,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13772,6 +13925,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13832,6 +13987,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13887,6 +14044,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13972,6 +14131,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14038,6 +14199,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14118,6 +14281,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14173,6 +14338,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14261,6 +14428,8 @@ export interface operations {
             };
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14346,6 +14515,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14408,6 +14579,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14468,6 +14641,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14528,6 +14703,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14588,6 +14765,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14673,6 +14852,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14739,6 +14920,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14813,6 +14996,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14893,6 +15078,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14973,6 +15160,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15028,6 +15217,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15117,6 +15308,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15194,6 +15387,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15285,6 +15480,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15365,6 +15562,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15420,6 +15619,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15475,6 +15676,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15564,6 +15767,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15641,6 +15846,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15732,6 +15939,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15812,6 +16021,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15867,6 +16078,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15956,6 +16169,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16033,6 +16248,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16124,6 +16341,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16204,6 +16423,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16259,6 +16480,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16348,6 +16571,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16425,6 +16650,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16516,6 +16743,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16596,6 +16825,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16656,6 +16887,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16742,6 +16975,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16819,6 +17054,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16879,6 +17116,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16966,6 +17205,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17051,6 +17292,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17111,6 +17354,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17171,6 +17416,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17226,6 +17473,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17306,6 +17555,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17366,6 +17617,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17455,6 +17708,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17515,6 +17770,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17573,6 +17830,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17633,6 +17892,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17693,6 +17954,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17779,6 +18042,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17856,6 +18121,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17916,6 +18183,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18005,6 +18274,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18071,6 +18342,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18148,6 +18421,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18239,6 +18514,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18299,6 +18576,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18376,6 +18655,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18465,6 +18746,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18525,6 +18808,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18614,6 +18899,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18680,6 +18967,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18757,6 +19046,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18848,6 +19139,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18919,6 +19212,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19011,6 +19306,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19089,6 +19386,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19147,6 +19446,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19207,6 +19508,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19296,6 +19599,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19373,6 +19678,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19433,6 +19740,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19520,6 +19829,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19611,6 +19922,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19702,6 +20015,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19793,6 +20108,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19884,6 +20201,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19955,6 +20274,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20046,6 +20367,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20137,6 +20460,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20228,6 +20553,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20319,6 +20646,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20410,6 +20739,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20497,6 +20828,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20588,6 +20921,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20654,6 +20989,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20745,6 +21082,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20811,6 +21150,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20902,6 +21243,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20968,6 +21311,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21059,6 +21404,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21150,6 +21497,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21216,6 +21565,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21282,6 +21633,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21369,6 +21722,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21460,6 +21815,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21547,6 +21904,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21638,6 +21997,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21725,6 +22086,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21814,6 +22177,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21880,6 +22245,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21971,6 +22338,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22062,6 +22431,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22102,6 +22473,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22193,6 +22566,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22284,6 +22659,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22346,6 +22723,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22412,6 +22791,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22499,6 +22880,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22586,6 +22969,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22677,6 +23062,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22768,6 +23155,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22859,6 +23248,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22946,6 +23337,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23037,6 +23430,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23099,6 +23494,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23190,6 +23587,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23281,6 +23680,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23341,6 +23742,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23401,6 +23804,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23492,6 +23897,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23552,6 +23959,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23641,6 +24050,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23728,6 +24139,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23799,6 +24212,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23854,6 +24269,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23914,6 +24331,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24005,6 +24424,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24065,6 +24486,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24156,6 +24579,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24247,6 +24672,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24324,6 +24751,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24415,6 +24844,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24504,6 +24935,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24582,6 +25015,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24673,6 +25108,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24739,6 +25176,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24810,6 +25249,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24880,15 +25321,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     week_read: {
@@ -24949,6 +25381,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25040,6 +25474,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25131,6 +25567,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25222,6 +25660,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25313,6 +25753,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25404,6 +25846,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25495,6 +25939,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25582,6 +26028,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {

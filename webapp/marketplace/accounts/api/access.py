@@ -76,6 +76,7 @@ class ApiTokensView(IdempotentMixin, ListAPIView):
     """The keys of one's own programs that can still be used."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "token"}
     serializer_class = ApiTokenOut
     pagination_class = KeysetPagination
     queryset = ApiToken.objects.none()

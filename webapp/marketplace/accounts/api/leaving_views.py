@@ -51,6 +51,7 @@ class ExportsView(IdempotentMixin, ListAPIView):
     """One's own exports. A new one holds all own data as JSON and CSV, own files, and what one's reputation is computed from."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "export"}
     serializer_class = ExportOut
     pagination_class = KeysetPagination
     queryset = DataExport.objects.none()
@@ -94,6 +95,7 @@ class ExportDownloadView(APIView):
     """The file of a ready export: a ZIP archive, for its owner alone."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"GET": "download"}
 
     @extend_schema(
         operation_id="export_download",

@@ -249,6 +249,7 @@ class TimesheetFileView(APIView):
     """Every entry of a contract as CSV (UTF-8); texts that a spreadsheet could run as a formula are quoted."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"GET": "download"}
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # whoever asks for text/csv gets the file; refusals are JSON as everywhere

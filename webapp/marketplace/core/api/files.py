@@ -54,6 +54,7 @@ class FilesView(IdempotentMixin, APIView):
     """Upload first; the id that comes back is then named in the request that the file belongs to."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "upload"}
     parser_classes = [MultiPartParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -53,8 +53,12 @@ class AutoSchema(SpectacularAutoSchema):
             refusals["409"] = "Not possible in the present state, or the key belongs to another request."
         if self.method in ("POST", "PUT", "PATCH"):
             refusals["415"] = "Send a body of the media type that is documented."
-        refusals["429"] = "Too many requests: wait for as many seconds as the header Retry-After says."
+        if self.view.throttle_classes:
+            refusals["429"] = "Too many requests: wait for as many seconds as the header Retry-After says."
         for status, about in refusals.items():
             if status not in bodies:
                 bodies[status] = {**self._get_response_for_code(Error, status), "description": about}
+        if "429" in refusals:
+            seconds = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds to wait.", "required": True}
+            bodies["429"]["headers"] = {"Retry-After": seconds}
         return bodies

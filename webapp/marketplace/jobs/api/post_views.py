@@ -63,6 +63,7 @@ class JobInvitationsView(IdempotentMixin, APIView):
     """Ask a freelancer to propose, and whom the client asked."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "invitation"}
 
     @extend_schema(operation_id="job_invitations", tags=["invitations"], parameters=PAGE, responses=InvitationPage)
     def get(self, request: Request, job_id: int) -> Response:

@@ -101,6 +101,7 @@ class JobProposalsView(IdempotentMixin, APIView):
     """Bids on a post: the client sees all of them, a freelancer the own one."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "proposal"}
 
     @extend_schema(operation_id="job_proposals", tags=["proposals"], parameters=PAGE, responses=ProposalPage)
     def get(self, request: Request, job_id: int) -> Response:

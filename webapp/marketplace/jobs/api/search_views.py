@@ -124,6 +124,7 @@ class FreelancersView(APIView):
     """The search for freelancers, for everybody signed in."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"GET": "search"}
 
     @extend_schema(
         operation_id="freelancers_search",

@@ -66,6 +66,8 @@ class SkillsView(APIView):
 class JobsView(JobSearchMixin, IdempotentMixin, APIView):
     """The search over open posts, and writing a new one."""
 
+    pace = {"GET": "search"}
+
     def get_permissions(self) -> list[Any]:
         return [AllowAny() if self.request.method == "GET" else IsAuthenticated()]
 

@@ -137,6 +137,7 @@ class WebhookView(APIView):
     authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
     parser_classes = [_RawParser]
+    throttle_classes: list[Any] = []  # a provider sends all of its bursts from few addresses, and what it does not sign is thrown away
 
     @extend_schema(
         operation_id="webhook_receive",

@@ -38,6 +38,7 @@ class ReportsView(IdempotentMixin, APIView):
     """Say that a job, proposal, message, profile, review or reply breaks the rules."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "report"}
 
     @extend_schema(
         operation_id="report_file",
@@ -116,6 +117,7 @@ class LetterDecisionView(IdempotentMixin, APIView):
 
     authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
+    pace = {"GET": "letter", "POST": "letter"}
 
     @extend_schema(operation_id="letter_decision", tags=TAG, auth=[], responses={200: shapes.DecisionSerializer, 404: Error})
     def get(self, request: Request, token: str) -> Response:

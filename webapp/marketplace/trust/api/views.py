@@ -125,6 +125,7 @@ class TextCheckView(IdempotentMixin, APIView):
     """What the rules would say of a draft: contact details, paying past the platform, paying to apply, copies. Nothing is stored or blocked."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "text_check"}
 
     @extend_schema(
         operation_id="text_check",
