@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,14 @@ from django.urls import reverse
 
 from marketplace.accounts import impersonation, services, staffing
 from marketplace.accounts.models import Impersonation, Suspension, User
+from marketplace.core import clock
 from marketplace.core.errors import Conflict, NotAllowed
 from marketplace.core.models import BulkAct, Event, StaffAct
 from marketplace.core.policies import STAFF_ACTIONS
-from marketplace.core.tasks import work_bulk_acts
+from marketplace.core.tasks import drain, work_bulk_acts
+from marketplace.jobs.models import Job
+from marketplace.notifications.models import InboxItem
+from tests.webapp.journeys.posts_cast import *  # noqa: F403  (fixtures)
 from tests.webapp.people import Person
 from tests.webapp.signing import PASSWORD
 
@@ -140,3 +145,39 @@ def test_nor_on_the_site_of_the_staff(committed_db: None, root: User, staff: Cal
     fresh = User.objects.get(pk=root.pk)
     assert (fresh.is_active, fresh.is_staff) == (True, True) and not Suspension.objects.exists()
     assert "groups_change" in allowed("admin")
+
+
+def test_what_one_does_alone_has_a_reason_and_a_trace_and_a_colleague_undoes_it(staff: Callable[[str], Any], alice: User) -> None:
+    """docs/adr/0015-direct-acts-of-staff.md."""
+    one, other = staff("support"), staff("admin")
+    assert Person(one).post(f"staff/users/{alice.pk}/suspend", {"reason": ""}).status_code == 400
+    assert Person(one).post(f"staff/users/{alice.pk}/suspend", {"reason": "Taken over."}).status_code == 200
+    assert Person(other).post(f"staff/users/{alice.pk}/restore", {"reason": "It is hers again."}).status_code == 200
+    assert list(StaffAct.objects.order_by("id").values_list("actor_id", "action", "field", "before", "after", "reason")) == [
+        (one.pk, "account_manage", "is_active", True, False, "Taken over."),
+        (other.pk, "account_manage", "is_active", False, True, "It is hers again."),
+    ]
+    drain()
+    told = InboxItem.objects.filter(user=alice, kind__startswith="account.").order_by("id")
+    assert [(item.kind, reason in item.text) for item, reason in zip(told, ("Taken over.", "It is hers again."), strict=True)] == [
+        ("account.suspend", True),
+        ("account.restore", True),
+    ]
+
+
+def test_a_post_that_one_removes_alone_a_colleague_brings_back(staff: Callable[[str], Any], post: Callable[..., int]) -> None:
+    one, other, job = staff("moderator"), staff("admin"), Job.objects.get(pk=post())
+    assert job.expires_at is not None
+    days_left = job.expires_at - clock.now()
+    assert Person(one).post(f"jobs/{job.pk}/remove", {"reason": "Asks for passwords."}).status_code == 200
+    assert Person(other).post(f"jobs/{job.pk}/restore", {"reason": "It was another post."}).status_code == 200
+    job.refresh_from_db()
+    assert job.state == "open" and abs(job.expires_at - clock.now() - days_left) < timedelta(seconds=30)
+    acts = StaffAct.objects.order_by("id").values_list("actor_id", "before", "after", "reason")
+    assert list(acts) == [
+        (one.pk, "open", "removed", "Asks for passwords."),
+        (other.pk, "removed", "open", "It was another post."),
+    ]
+    drain()
+    told = InboxItem.objects.filter(user=job.client, kind__in=("job.remove", "job.restore")).order_by("id")
+    assert [item.kind for item in told] == ["job.remove", "job.restore"] and "Asks for passwords." in told[0].text
