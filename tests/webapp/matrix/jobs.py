@@ -39,6 +39,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "jobs/<int:job_id>/remove"): (401, 404, 403, 403, {"moderator": 409, "admin": 409, "*": 403}),
     ("POST", "jobs/<int:job_id>/restore"): (401, 404, 403, 403, {"moderator": 409, "admin": 409, "*": 403}),
     ("GET", "jobs/<int:job_id>/invitations"): (401, 404, 200, 403, 200),
+    ("GET", "jobs/<int:job_id>/suggested-freelancers"): (401, 404, 200, 403, 200),
+    ("GET", "price-guide"): (401, 400, 400, 400, 400),
     ("POST", "jobs/<int:job_id>/invitations"): (401, 404, 400, 400, 400),
     ("GET", "me/invitations"): (401, 200, 200, 200, 200),
     ("POST", "invitations/<int:invitation_id>/accept"): (401, 404, 403, 409, 403),

@@ -1189,6 +1189,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/suggested-freelancers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Freelancers who fit a post by skills and budget, best first, with the reasons; without those who have bid already. For its client. */
+        get: operations["job_suggested_freelancers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/letter-decisions/{token}": {
         parameters: {
             query?: never;
@@ -2383,6 +2400,23 @@ export interface paths {
         };
         /** @description One of the user's payments. */
         get: operations["payment_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/price-guide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What like posts of the last two years were agreed at, and how many bids they drew in their first week. */
+        get: operations["price_guide"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6093,6 +6127,16 @@ export interface components {
             high_minor: number;
             currency: string;
         };
+        /** @description What like posts were agreed at, and how many bids they drew in their first week. Null where too few people stand behind the numbers. */
+        PriceGuide: {
+            /** @description What the posts have in common: skills, category, pricing. */
+            alike_in: string[];
+            currency: string;
+            price: components["schemas"]["QuartilesOut"] | null;
+            bids: components["schemas"]["QuartilesOut"] | null;
+            /** @description Why the group is broader than asked for, or there is none. */
+            note: string;
+        };
         /**
          * @description * `fixed` - Fixed
          *     * `hourly` - Hourly
@@ -6201,6 +6245,16 @@ export interface components {
             /** @description In the order of the questions; empty for an optional one left out. */
             answers?: string[];
             file_ids?: number[];
+        };
+        /** @description Numbers of like posts, by nearest rank. Prices in minor units, for hourly posts an hour. */
+        QuartilesOut: {
+            /** @description A quarter of the posts lies at or below it. */
+            low: number;
+            median: number;
+            /** @description A quarter of the posts lies at or above it. */
+            high: number;
+            /** @description How many posts it is of. */
+            count: number;
         };
         QuestionRequest: {
             /** Format: int64 */
@@ -6867,6 +6921,13 @@ export interface components {
         SubmitRequest: {
             note: string;
             file_ids?: number[];
+        };
+        /** @description Who fits a post, best first, by the ranking of the search for freelancers. */
+        SuggestedFreelancers: {
+            ranking: string;
+            /** @description Send it with a profile that was opened from this list. */
+            batch: string;
+            results: components["schemas"]["FreelancerHit"][];
         };
         /** @description A skill that is not claimed yet. */
         SuggestedSkill: {
@@ -13608,6 +13669,75 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait. */
                     "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    job_suggested_freelancers: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100; default 10. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuggestedFreelancers"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -21152,6 +21282,73 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait. */
                     "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    price_guide: {
+        parameters: {
+            query: {
+                /** @description Slug. */
+                category: string;
+                /** @description ISO 4217. */
+                currency?: string;
+                /**
+                 * @description * `fixed` - Fixed
+                 *     * `hourly` - Hourly
+                 */
+                pricing: "fixed" | "hourly";
+                /** @description Slugs, by comma. */
+                skills?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceGuide"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

@@ -198,3 +198,37 @@ class FreelancerSearch(_Search):
     sort = serializers.ChoiceField(
         choices=["relevance", "rating", "rate", "newest"], required=False, default="relevance", help_text="`rate`: the lowest first."
     )
+
+
+class SuggestedFreelancers(Serializer):
+    """Who fits a post, best first, by the ranking of the search for freelancers."""
+
+    ranking = serializers.CharField()
+    batch = serializers.CharField(help_text="Send it with a profile that was opened from this list.")
+    results = FreelancerHit(many=True)
+
+
+class PriceGuideQuery(Serializer):
+    category = serializers.CharField(max_length=64, help_text="Slug.")
+    skills = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="", help_text="Slugs, by comma.")
+    pricing = serializers.ChoiceField(choices=Job.Pricing.choices)
+    currency = CurrencyField(required=False, default="USD")
+
+
+class QuartilesOut(Serializer):
+    """Numbers of like posts, by nearest rank. Prices in minor units, for hourly posts an hour."""
+
+    low = serializers.IntegerField(help_text="A quarter of the posts lies at or below it.")
+    median = serializers.IntegerField()
+    high = serializers.IntegerField(help_text="A quarter of the posts lies at or above it.")
+    count = serializers.IntegerField(help_text="How many posts it is of.")
+
+
+class PriceGuide(Serializer):
+    """What like posts were agreed at, and how many bids they drew in their first week. Null where too few people stand behind the numbers."""
+
+    alike_in = serializers.ListField(child=serializers.CharField(), help_text="What the posts have in common: skills, category, pricing.")
+    currency = serializers.CharField()
+    price = QuartilesOut(allow_null=True)
+    bids = QuartilesOut(allow_null=True)
+    note = serializers.CharField(allow_blank=True, help_text="Why the group is broader than asked for, or there is none.")

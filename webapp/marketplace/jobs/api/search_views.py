@@ -140,7 +140,7 @@ class FreelancersView(APIView):
         found = people.find(
             request.user, asked["query"], filters, sort=asked["sort"], after=place, limit=asked["limit"], facets=asked["facets"]
         )
-        cards = [_freelancer_card(hit) for hit in found.hits]
+        cards = [freelancer_card(hit) for hit in found.hits]
         return _answer(request, asked, found, filters.told(), "freelancer", [hit.user.pk for hit in found.hits], cards, people.RANKING)
 
 
@@ -256,7 +256,7 @@ def _facets(counts: dict[str, list[tuple[str, int]]]) -> dict[str, list[dict[str
     }
 
 
-def _freelancer_card(hit: people.Hit) -> dict[str, Any]:
+def freelancer_card(hit: people.Hit) -> dict[str, Any]:
     user, profile = hit.user, hit.user.freelancer_profile
     plain = ("hourly_rate_minor", "currency", "experience_level", "years_experience", "availability", "hours_per_week")
     return {

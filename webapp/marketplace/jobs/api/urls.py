@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import keeping_views, post_views, proposal_views, search_views, views
+from . import guidance_views, keeping_views, post_views, proposal_views, search_views, views
 
 urlpatterns = [
     path("categories", views.CategoriesView.as_view(), name="categories"),
@@ -18,6 +18,8 @@ urlpatterns = [
     path("jobs/<int:job_id>/remove", post_views.JobRemoveView.as_view(), name="job-remove"),
     path("jobs/<int:job_id>/restore", post_views.JobRestoreView.as_view(), name="job-restore"),
     path("jobs/<int:job_id>/invitations", post_views.JobInvitationsView.as_view(), name="job-invitations"),
+    path("jobs/<int:job_id>/suggested-freelancers", guidance_views.SuggestedFreelancersView.as_view(), name="job-suggested-freelancers"),
+    path("price-guide", guidance_views.PriceGuideView.as_view(), name="price-guide"),
     path("me/invitations", post_views.MyInvitationsView.as_view(), name="me-invitations"),
     path("invitations/<int:invitation_id>/accept", post_views.InvitationAcceptView.as_view(), name="invitation-accept"),
     path("invitations/<int:invitation_id>/decline", post_views.InvitationDeclineView.as_view(), name="invitation-decline"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -165,8 +165,10 @@ def find(
     after: Place | None = None,
     limit: int = 20,
     facets: Sequence[str] = (),
+    without: Collection[int] = (),
 ) -> Found:
-    """The next freelancers after the place that the actor may see, best first. The index proposes, the database decides."""
+    """The next freelancers after the place that the actor may see, best first; none of the users `without`. The index proposes, the database
+    decides."""
     as_of = int(clock.now().timestamp()) if after is None else after.as_of
     found = engine.search(
         SHELF,
@@ -180,7 +182,7 @@ def find(
         facets_key=engine.facets_key(text, engine.values_of(filters)) if facets else "",
     )
 
-    page, following = engine.page_of(found, lambda ids: _active(actor, ids), after, as_of, limit)
+    page, following = engine.page_of(found, lambda ids: _active(actor, [pk for pk in ids if pk not in without]), after, as_of, limit)
     claimed = claimed_skills([user.pk for user, _ in page])
     skills = facts.skills_with({s for rows in claimed.values() for s, _ in rows})
     categories = facts.categories_with({c for u, _ in page if (c := u.freelancer_profile.category_id) is not None})
