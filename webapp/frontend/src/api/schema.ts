@@ -13738,6 +13738,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21349,6 +21351,8 @@ export interface operations {
             /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
             429: {
                 headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
