@@ -10,7 +10,8 @@ import redis
 from django.conf import settings as configured
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.urls import URLPattern, get_resolver
+from django.urls import URLPattern, get_resolver, resolve
+from rest_framework.test import APIRequestFactory
 from structlog.testing import capture_logs
 
 from config.settings import base
@@ -188,3 +189,12 @@ def test_whether_a_server_lives_may_be_asked_at_any_rate(db: Any, settings: Any)
 @pytest.mark.parametrize(("now", "found"), [(0.0, (0, 60.0)), (59.5, (0, 0.5)), (60.0, (1, 60.0)), (61.0, (1, 59.0))])
 def test_windows_begin_at_their_multiples(now: float, found: tuple[int, float]) -> None:
     assert window(now, 60) == found
+
+
+def test_callers_without_an_address_count_together(db: Any, settings: Any) -> None:
+    settings.API_PACE = {"address": (1, DAY)}
+    without = {"REMOTE_ADDR": ""}
+    assert [Caller().get("jobs", **without).status_code for _ in range(2)] == [200, 429]
+    nameless = APIRequestFactory().get("/api/v1/jobs")
+    del nameless.META["REMOTE_ADDR"]
+    assert resolve("/api/v1/jobs").func(nameless).status_code == 429

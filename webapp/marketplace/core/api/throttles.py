@@ -64,7 +64,10 @@ class PaceThrottle(BaseThrottle):
         return False
 
 
-def _household(address: str) -> str:
+def _household(address: str | None) -> str:
+    """Who shares the address; callers without one, as through a Unix socket, count together."""
+    if not address:
+        return "nowhere"
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
