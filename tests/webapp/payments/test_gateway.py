@@ -15,7 +15,7 @@ from marketplace.core import clock
 from marketplace.core.errors import IdempotencyConflict, InvalidInput, NotFound
 from marketplace.core.models import Event
 from marketplace.core.money import Money
-from marketplace.payments import gateways, providers, selectors, services, tasks
+from marketplace.payments import gateways, selectors, services, tasks
 from marketplace.payments.models import Account, Entry, Payment, SandboxObject, WebhookEvent
 from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.base import Fetched, Result
@@ -339,15 +339,15 @@ def test_a_wrong_address_looks_like_no_address(given: dict[str, str]) -> None:
 class Dying(sandbox.Sandbox):
     """The sandbox, and a process that dies between the gateway's success and our commit."""
 
-    def create_payment(self, *, key: str, amount: Money, method: Mapping[str, Any]) -> Result:
-        super().create_payment(key=key, amount=amount, method=method)
+    def create_payment(self, *, key: str, amount: Money, method: Mapping[str, Any], **more: Any) -> Result:
+        super().create_payment(key=key, amount=amount, method=method, **more)
         raise SystemExit(137)
 
 
 def test_a_crash_after_the_gateways_success_is_repaired_by_the_poller(
     alice: Any, pay: Any, monkeypatch: pytest.MonkeyPatch, proven: Any
 ) -> None:
-    monkeypatch.setitem(providers._GATEWAYS, "sandbox", Dying())
+    monkeypatch.setattr(gateways, "gateway", lambda name: Dying())
     with pytest.raises(SystemExit):
         pay(alice, AMOUNT)
     monkeypatch.undo()

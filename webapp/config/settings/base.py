@@ -305,6 +305,7 @@ CELERY_BEAT_SCHEDULE = {
     "advance-disputes": {"task": "marketplace.disputes.tasks.advance_due", "schedule": 60.0},
     "open-reviews": {"task": "marketplace.trust.tasks.open_due", "schedule": 300.0},
     "advance-moderation": {"task": "marketplace.trust.tasks.advance_due", "schedule": 60.0},
+    "poll-gateway-events": {"task": "marketplace.payments.tasks.poll_events", "schedule": 300.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
     "end-impersonations": {"task": "marketplace.accounts.tasks.end_due_impersonations", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
@@ -395,8 +396,30 @@ SEARCH_DIR = VAR / "search"
 BUNDLES = Path(os.environ.get("OPENLANCE_BUNDLES", VAR / "bundles"))
 # a list of recommendations that takes the model longer is answered by the documented rules
 MATCHING_DEADLINE_SECONDS = 0.1
-PAYMENT_PROVIDERS = ["sandbox"]
+# which gateways may be there at all; one without its credentials is not offered
+PAYMENT_PROVIDERS = ["sandbox", "stripe", "paypal", "mpesa"]
+
+
+def payment_credentials(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """gateway → what OPENLANCE_<GATEWAY>_<NAME> says, names in lower case; nothing of money's keys is ever in a file of ours."""
+    found: dict[str, dict[str, str]] = {}
+    for name, value in environ.items():
+        for provider in ("stripe", "paypal", "mpesa"):
+            prefix = f"OPENLANCE_{provider.upper()}_"
+            if name.startswith(prefix) and value:
+                found.setdefault(provider, {})[name.removeprefix(prefix).lower()] = value
+    return found
+
+
+PAYMENT_CREDENTIALS = payment_credentials(os.environ)
 MAX_AMOUNT_MINOR = 10**12
+# a payment that waits for its payer is given up after so long
+PAYMENT_WAITS_HOURS = 72
+WEBHOOK_RETRY_DAYS = 7
+# how far back a gateway's own list of events is read at most: PayPal and Stripe keep thirty days
+GATEWAY_EVENTS_DAYS = 29
+# how many proxies stand before us and add to X-Forwarded-For; 0: the peer itself is the sender
+TRUSTED_PROXIES = int(os.environ.get("OPENLANCE_TRUSTED_PROXIES", "0"))
 
 MEDIA_ROOT = Path(os.environ.get("OPENLANCE_UPLOADS", VAR / "uploads"))
 FILE_MAX_BYTES = 50 * 1024 * 1024

@@ -34,6 +34,11 @@ def exponent(currency: str) -> int:
     return int(get_currency_precision(currency))
 
 
+def payable() -> frozenset[str]:
+    """Every currency that somebody can be paid in."""
+    return _known()
+
+
 @lru_cache(maxsize=1)
 def _known() -> frozenset[str]:
     # Fund codes, metals and test codes are currencies in CLDR's list but nobody can be paid in them.

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from marketplace.core import clock, events, ports
-from marketplace.core.errors import IdempotencyConflict, InvalidInput, NotAllowed, Unavailable
+from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput, NotAllowed, Unavailable
 from marketplace.core.money import Money
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
@@ -24,7 +24,7 @@ from .ledger.accounts import Kind
 from .ledger.post import Line, post
 from .models import Account, AccountBalance, Payment
 from .providers import gateway
-from .providers.base import Accepted, Done, Fetched, Rejected, Result, Unknown
+from .providers.base import Accepted, Capture, Done, Fetched, Rejected, Result, Unknown
 from .states import PAYMENT
 
 log = structlog.get_logger(__name__)
@@ -55,8 +55,10 @@ def payment_start(
     method: Mapping[str, Any],
     idempotency_key: str,
     provider: str = "sandbox",
+    capture: Capture = "automatic",
 ) -> Payment:
-    """Charge the actor and return the payment as it stands then: succeeded, failed, or pending (a webhook or the poller finishes it).
+    """Charge the actor and return the payment as it stands then: succeeded, failed, or pending (a webhook or the poller finishes it; what the
+    payer still has to do is in `action`). With manual capture the amount is only reserved until `payment_capture`.
 
     Not to be called inside a transaction. The same key with the same request continues the same payment and never charges twice; with
     another request it raises IdempotencyConflict. Raises InvalidInput for an unusable amount, purpose, provider or method.
@@ -65,8 +67,12 @@ def payment_start(
     check_amount(amount)
     if purpose not in PURPOSES:
         raise InvalidInput("purpose_unknown", f"A payment is for one of: {', '.join(PURPOSES)}.")
-    kept = gateway(provider).check_method(method, purpose="payment")
-    payment = run_in_transaction(
+    asked = gateway(provider)
+    kept = asked.check_method(method, purpose="payment")
+    asked.check_amount(amount, purpose="payment")
+    if capture == "manual" and not asked.capabilities().manual_capture:
+        raise InvalidInput("gateway_cannot", f"{provider} cannot reserve an amount. Pay at once, or choose another way.")
+    payment, new = run_in_transaction(
         lambda: _intent(
             Payment(
                 provider=provider,
@@ -76,16 +82,17 @@ def payment_start(
                 purpose=purpose,
                 purpose_id=purpose_id,
                 method=kept,
+                capture=capture,
                 idempotency_key=idempotency_key,
                 created_at=clock.now(),
             )
         )
     )
-    return payment_refresh(payment_id=payment.pk)
+    return payment_refresh(payment_id=payment.pk, first=new)
 
 
-def _intent(payment: Payment) -> Payment:
-    """Insert the operation row, or find the one that this key made before."""
+def _intent(payment: Payment) -> tuple[Payment, bool]:
+    """Insert the operation row, or find the one that this key made before; and whether it is new."""
     decision = ports.fraud_decision.first(
         act="payment", actor_id=payment.payer_id, subject_type=payment.purpose, subject_id=payment.purpose_id
     )
@@ -98,37 +105,89 @@ def _intent(payment: Payment) -> Payment:
         seen = Payment.objects.filter(idempotency_key=payment.idempotency_key).first()
         if seen is None:
             raise
-        same = ("provider", "payer_id", "amount_minor", "currency", "purpose", "purpose_id", "method")
+        same = ("provider", "payer_id", "amount_minor", "currency", "purpose", "purpose_id", "method", "capture")
         if any(getattr(seen, name) != getattr(payment, name) for name in same):
             raise IdempotencyConflict from None
-        return seen
+        return seen, False
     after = {"purpose": payment.purpose, "amount_minor": payment.amount_minor, "currency": payment.currency}
     events.record(aggregate=payment, kind="payment.create", actor_id=payment.payer_id, after=after)
-    return payment
+    return payment, True
 
 
-def payment_refresh(*, payment_id: int) -> Payment:
+def payment_key(payment: Payment) -> str:
+    """The key of the payment's call; what follows on it adds a word."""
+    return f"payment:{payment.pk}:{payment.idempotency_key}"
+
+
+def payment_refresh(*, payment_id: int, first: bool = False, heard_ref: str | None = None, claimed: Money | None = None) -> Payment:
     """Ask the gateway how the payment stands and apply it; returns the re-read row. Not to be called inside a transaction.
 
-    Without a reference nobody knows whether the call was made: the same key is sent again, which charges at most once.
+    Without a reference nobody knows whether the call was made: the same key is sent again, which charges at most once. `first` says that the
+    row was made just now, so that there was no call before. `heard_ref` is the reference by which a verified notification names this very
+    payment, `claimed` the amount that it says.
     """
     require_no_transaction()
     payment = Payment.objects.get(pk=payment_id)
     asked = gateway(payment.provider)
     fetched: Fetched | None = None
     result: Result | None = None
+    ref = payment.provider_ref or heard_ref
     try:
-        if payment.provider_ref is None:
+        if ref is None:
             if payment.state == PAYMENT.initial:
-                amount = Money(payment.amount_minor, payment.currency)
-                result = asked.create_payment(key=f"payment:{payment.pk}:{payment.idempotency_key}", amount=amount, method=payment.method)
+                result = asked.create_payment(
+                    key=payment_key(payment),
+                    amount=Money(payment.amount_minor, payment.currency),
+                    method=payment.method,
+                    capture="manual" if payment.capture == "manual" else "automatic",
+                    age=None if first else clock.now() - payment.created_at,
+                )
                 if isinstance(result, Done):
                     fetched = asked.fetch_payment(ref=result.ref)
         else:
-            fetched = asked.fetch_payment(ref=payment.provider_ref)
+            fetched = asked.fetch_payment(ref=ref)
     except Unavailable as e:
         result = Unknown(e.code)
-    return run_in_transaction(lambda: _apply(payment_id, result, fetched))
+    return run_in_transaction(lambda: _apply(payment_id, result, fetched, claimed))
+
+
+def payment_capture(*, payment_id: int, amount: Money) -> Payment:
+    """Take a reserved payment, whole or in part; the rest is set free. Not to be called inside a transaction.
+
+    The amount is written before the gateway is asked: the same amount again is the same capture, another one a Conflict. Raises Conflict
+    when nothing is reserved, or the reservation has run out.
+    """
+    require_no_transaction()
+
+    def intent() -> Payment:
+        payment = payment_locked(payment_id)
+        if payment.capture != "manual" or payment.state != "pending" or payment.provider_ref is None:
+            raise Conflict("payment_capture_impossible", f"The payment is {payment.state}: nothing is reserved that could be taken.")
+        if not 0 < amount.minor <= payment.amount_minor or amount.currency != payment.currency:
+            raise InvalidInput("amount_out_of_range", "No more than what was reserved can be taken.", {"amount_minor": ["Out of range."]})
+        if payment.received_minor not in (None, amount.minor):
+            raise Conflict("payment_capture_begun", "Another amount is being taken already.")
+        Payment.objects.filter(pk=payment.pk).update(received_minor=amount.minor)
+        return payment
+
+    payment = run_in_transaction(intent)
+    result = gateway(payment.provider).capture(key=f"{payment_key(payment)}:capture", ref=str(payment.provider_ref), amount=amount)
+    now = payment_refresh(payment_id=payment_id)
+    if isinstance(result, Rejected) and now.state == "pending":
+        Payment.objects.filter(pk=payment_id, state="pending").update(received_minor=None)
+        raise Conflict("payment_capture_refused", "The gateway did not take the amount. Try again, or cancel the payment.")
+    return now
+
+
+def payment_cancel(*, payment_id: int) -> Payment:
+    """Give up a payment that waits for the payer or is only reserved; one that succeeded meanwhile has succeeded. Raises Conflict while nobody
+    knows the gateway's name of it, InvalidInput at a gateway that cannot."""
+    require_no_transaction()
+    payment = Payment.objects.get(pk=payment_id)
+    if payment.state != "pending" or payment.provider_ref is None:
+        raise Conflict("payment_cancel_impossible", f"The payment is {payment.state} and cannot be cancelled.")
+    gateway(payment.provider).cancel(key=f"{payment_key(payment)}:cancel", ref=payment.provider_ref)
+    return payment_refresh(payment_id=payment_id)
 
 
 def payment_locked(payment_id: int) -> Payment:
@@ -136,16 +195,16 @@ def payment_locked(payment_id: int) -> Payment:
     return Payment.objects.select_for_update().get(pk=payment_id)
 
 
-def _apply(payment_id: int, result: Result | None, fetched: Fetched | None) -> Payment:
+def _apply(payment_id: int, result: Result | None, fetched: Fetched | None, claimed: Money | None = None) -> Payment:
     """Bring the payment to what the gateway says, forward only, and post what that means. Runs in a transaction."""
     payment = payment_locked(payment_id)
     if result is not None and payment.state == PAYMENT.initial:
         _note(payment, result)
     if fetched is None:
         return payment
-    if fetched.amount != Money(payment.amount_minor, payment.currency):
+    if different := _difference(payment, fetched, claimed):
         # never post an amount that nobody agreed to: a person has to look
-        log.error("payment_amount_differs", payment=payment.pk, ours=payment.amount_minor, theirs=fetched.amount.minor)
+        log.error("payment_amount_differs", payment=payment.pk, ours=payment.amount_minor, theirs=str(different))
         Payment.objects.filter(pk=payment.pk).update(failure_code="amount_differs", last_result="unknown")
         payment.refresh_from_db()
         return payment
@@ -154,15 +213,27 @@ def _apply(payment_id: int, result: Result | None, fetched: Fetched | None) -> P
     act = _ACTS.get((payment.state, fetched.status))
     if act is not None:
         act(payment, fetched)
+    elif payment.state == "pending" and dict(fetched.action) != payment.action:
+        Payment.objects.filter(pk=payment.pk).update(action=dict(fetched.action))
+        payment.refresh_from_db()
     return payment
+
+
+def _difference(payment: Payment, fetched: Fetched, claimed: Money | None) -> Money | None:
+    """The amount, if any, at which the gateway and we disagree."""
+    ours = Money(payment.amount_minor, payment.currency)
+    for theirs, expected in ((fetched.amount, ours), (claimed, ours), (fetched.received, Money(payment.received, payment.currency))):
+        if theirs is not None and theirs != expected:
+            return theirs
+    return None
 
 
 def _note(payment: Payment, result: Result) -> None:
     """Store what the call answered; a refusal or acceptance is also a state."""
     payment.last_result = type(result).__name__.lower()
     if isinstance(result, Accepted):
-        payment.provider_ref = result.ref
-        move(payment, PAYMENT, "wait", role="system", actor_id=None, also=["provider_ref", "last_result"])
+        payment.provider_ref, payment.action = result.ref, dict(result.action)
+        move(payment, PAYMENT, "wait", role="system", actor_id=None, also=["provider_ref", "last_result", "action"])
     elif isinstance(result, Rejected):
         payment.provider_ref = result.ref
         payment.failure_code = result.code
@@ -176,63 +247,84 @@ def _about(payment: Payment) -> dict[str, Any]:
     return {
         "purpose": payment.purpose,
         "purpose_id": payment.purpose_id,
-        "amount_minor": payment.amount_minor,
+        "amount_minor": payment.received,
         "currency": payment.currency,
     }
 
 
 def _wait(payment: Payment, fetched: Fetched) -> None:
-    move(payment, PAYMENT, "wait", role="system", actor_id=None, also=["provider_ref"])
+    payment.action = dict(fetched.action)
+    move(payment, PAYMENT, "wait", role="system", actor_id=None, also=["provider_ref", "action"])
 
 
 def _fail(payment: Payment, fetched: Fetched) -> None:
-    payment.failure_code = fetched.failure_code
-    also = ["provider_ref", "failure_code"]
+    payment.failure_code, payment.action = fetched.failure_code, {}
+    also = ["provider_ref", "failure_code", "action"]
     action = "cancel" if fetched.status == "cancelled" else "fail"
     move(payment, PAYMENT, action, role="system", actor_id=None, also=also, extra={"failure_code": fetched.failure_code, **_about(payment)})
 
 
 def _succeed(payment: Payment, fetched: Fetched) -> None:
-    """Clearing → wallet, and the event that funds what the payment was for."""
-    payment.settled_at = clock.now()
+    """Clearing → wallet, and the event that funds what the payment was for. Also of a payment that we had given up: the money is there."""
+    payment.settled_at, payment.failure_code, payment.action = clock.now(), "", {}
     currency = payment.currency
+    amount = Money(payment.received, currency)
     post(
         "deposit",
         key=f"deposit:{payment.pk}",
-        lines=[Line("deposit", accounts.clearing(payment.provider, currency), accounts.wallet(payment.payer_id, currency), fetched.amount)],
+        lines=[Line("deposit", accounts.clearing(payment.provider, currency), accounts.wallet(payment.payer_id, currency), amount)],
         subject=("payment", payment.pk),
         actor_id=payment.payer_id,
         rule="gateway_succeeded",
     )
-    move(payment, PAYMENT, "succeed", role="system", actor_id=payment.payer_id, also=["provider_ref", "settled_at"], extra=_about(payment))
+    if fetched.fee is not None:
+        post_provider_fee(payment.provider, fetched.fee, key=f"payment:{payment.pk}", subject=("payment", payment.pk))
+    also = ["provider_ref", "settled_at", "failure_code", "action"]
+    move(payment, PAYMENT, "succeed", role="system", actor_id=payment.payer_id, also=also, extra=_about(payment))
 
 
-def _charge_back(payment: Payment, fetched: Fetched) -> None:
-    """The bank took the money back: out of the wallet as far as it is there, the rest is owed by the user."""
+def post_provider_fee(provider: str, fee: Money, *, key: str, subject: tuple[str, int]) -> None:
+    """What the gateway kept for itself: our expense, out of what it holds for us. A fee of nothing is not posted."""
+    if fee.minor > 0:
+        line = Line("fee", accounts.provider_fees(provider, fee.currency), accounts.clearing(provider, fee.currency), fee)
+        post("provider_fee", key=f"provider_fee:{key}", lines=[line], subject=subject, actor_id=None, rule="gateway_fee")
+
+
+def taken_back(payment: Payment, amount: Money) -> tuple[list[Line], int]:
+    """The lines by which the bank's taking leaves the wallet as far as it is there, and what the payer owes for the rest."""
     currency, payer = payment.currency, payment.payer_id
     there = AccountBalance.objects.select_for_update().filter(
         account__in=Account.objects.filter(user_id=payer, kind=Kind.WALLET, currency=currency).values("id")
     )
-    recovered = min(there.values_list("available", flat=True).first() or 0, payment.amount_minor)
+    recovered = min(there.values_list("available", flat=True).first() or 0, amount.minor)
     clearing = accounts.clearing(payment.provider, currency)
+    owed = amount.minor - recovered
+    lines = [
+        Line("recovered", accounts.wallet(payer, currency), clearing, Money(recovered, currency)),
+        Line("owed", accounts.receivable(payer, currency), clearing, Money(owed, currency)),
+    ]
+    return lines, owed
+
+
+def _charge_back(payment: Payment, fetched: Fetched) -> None:
+    """The bank took the money back for good: out of the wallet as far as it is there, the rest is owed by the user."""
+    lines, owed = taken_back(payment, Money(payment.received, payment.currency))
     post(
         "chargeback",
         key=f"chargeback:{payment.pk}",
-        lines=[
-            Line("recovered", accounts.wallet(payer, currency), clearing, Money(recovered, currency)),
-            Line("owed", accounts.receivable(payer, currency), clearing, Money(payment.amount_minor - recovered, currency)),
-        ],
+        lines=lines,
         subject=("payment", payment.pk),
         actor_id=None,
         rule="gateway_charged_back",
     )
-    move(payment, PAYMENT, "charge_back", role="system", actor_id=None, extra={"recovered_minor": recovered, **_about(payment)})
+    extra = {"recovered_minor": payment.received - owed, **_about(payment)}
+    move(payment, PAYMENT, "charge_back", role="system", actor_id=None, extra=extra)
 
 
 #: (our state, the gateway's state) → what to do; every other pair is old news and changes nothing
 _ACTS: dict[tuple[str, str], Callable[[Payment, Fetched], None]] = {
-    ("created", "pending"): _wait,
-    **{(ours, "succeeded"): _succeed for ours in ("created", "pending")},
+    **{("created", theirs): _wait for theirs in ("pending", "authorized")},
+    **{(ours, "succeeded"): _succeed for ours in ("created", "pending", "failed", "cancelled")},
     **{(ours, theirs): _fail for ours in ("created", "pending") for theirs in ("failed", "cancelled")},
     ("succeeded", "charged_back"): _charge_back,
 }

@@ -10,7 +10,7 @@ from django.db import models
 
 from marketplace.core.fields import StampedModel
 
-from .states import PAYMENT, PAYOUT
+from .states import CHARGEBACK, PAYMENT, PAYOUT, REFUND
 
 
 class Account(StampedModel):
@@ -173,6 +173,9 @@ class Payment(StampedModel):
     idempotency_key = models.CharField(max_length=128, unique=True)
     provider_ref = models.CharField(max_length=128, null=True, unique=True)
     method = models.JSONField(default=dict, help_text="Token and display data only; never card data.")
+    capture = models.CharField(max_length=9, default="automatic", help_text="automatic, or manual: reserved first, taken by a second call")
+    received_minor = models.BigIntegerField(null=True, help_text="What was captured, where that is not the whole amount.")
+    action = models.JSONField(default=dict, help_text="What the payer still has to do, for the browser; empty when nothing.")
     last_result = models.CharField(max_length=16, blank=True, help_text="done, accepted, rejected, unknown")
     failure_code = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
@@ -187,6 +190,66 @@ class Payment(StampedModel):
 
     def __str__(self) -> str:
         return f"{self.provider} payment {self.pk} ({self.state})"
+
+    @property
+    def received(self) -> int:
+        """Minor units that came, or will when it succeeds."""
+        return self.amount_minor if self.received_minor is None else self.received_minor
+
+
+class PaymentRefund(StampedModel):
+    """(Part of) a payment on its way back to where it came from; it left the payer's wallet when it was asked for."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    provider = models.CharField(max_length=16)
+    state = models.CharField(max_length=12, choices=REFUND.choices, default=REFUND.initial)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    idempotency_key = models.CharField(max_length=128, unique=True)
+    provider_ref = models.CharField(max_length=128, null=True, unique=True)
+    failure_code = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payment_refund_positive")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="payment_refund_stamp"),
+            models.Index(fields=["state"], name="payment_refund_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"refund {self.pk} of payment {self.payment_id} ({self.state})"
+
+
+class Chargeback(StampedModel):
+    """A payer's dispute with their bank about one of our payments. Several may be about the same payment."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="chargebacks")
+    provider = models.CharField(max_length=16)
+    provider_ref = models.CharField(max_length=128)
+    state = models.CharField(max_length=12, choices=CHARGEBACK.choices, default=CHARGEBACK.initial)
+    amount_minor = models.BigIntegerField()
+    owed_minor = models.BigIntegerField(default=0, help_text="What the wallet lacked when the bank took the money: the payer owes it.")
+    currency = models.CharField(max_length=3)
+    fee_minor = models.BigIntegerField(default=0, help_text="The gateway's fee, as far as it is posted.")
+    fee_currency = models.CharField(max_length=3, blank=True)
+    reason = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "provider_ref"], name="chargeback_once"),
+            models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="chargeback_positive"),
+        ]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="chargeback_stamp"),
+            models.Index(fields=["state"], name="chargeback_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"chargeback {self.pk} of payment {self.payment_id} ({self.state})"
 
 
 class Payout(StampedModel):
@@ -204,6 +267,7 @@ class Payout(StampedModel):
     hold_reason = models.CharField(max_length=64, blank=True, help_text="Why it was held: first_payout or a risk code.")
     held_until = models.DateTimeField(null=True, help_text="Business time; null while held means that staff decides.")
     created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, help_text="When it was decided to call the gateway; from then on it may have been paid.")
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -225,6 +289,12 @@ class WebhookEvent(models.Model):
     event_id = models.CharField(max_length=128)
     kind = models.CharField(max_length=64)
     object_ref = models.CharField(max_length=128, help_text="The gateway's name of the payment or payout it is about.")
+    subject = models.CharField(
+        max_length=16, blank=True, help_text="payment, payout, refund, dispute, payee, other; empty: found by its reference."
+    )
+    own_ref = models.CharField(max_length=64, blank=True, help_text="Our own name of the object, when the gateway tells it.")
+    claimed_minor = models.BigIntegerField(null=True, help_text="An amount that cannot be asked about later; compared, never posted.")
+    claimed_currency = models.CharField(max_length=3, blank=True)
     body = models.JSONField()
     received_at = models.DateTimeField()
     handled_at = models.DateTimeField(null=True)
@@ -236,6 +306,16 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id}"
+
+
+class GatewayPoll(models.Model):
+    """Up to when a gateway's own list of events was read."""
+
+    provider = models.CharField(max_length=16, primary_key=True)
+    read_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.provider} until {self.read_until:%Y-%m-%d %H:%M}"
 
 
 class SandboxObject(models.Model):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.db import IntegrityError, transaction
 
 from marketplace.accounts.selectors import is_suspended
@@ -30,6 +31,8 @@ from .providers import gateway
 from .providers.base import Accepted, Done, Fetched, Rejected, Result, Unknown
 from .states import PAYOUT
 
+log = structlog.get_logger(__name__)
+
 
 def payout_locked(payout_id: int) -> Payout:
     """The payout, locked and read again. Payouts are locked before balances. Raises NotFound."""
@@ -47,7 +50,9 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
     payout. Raises Conflict("insufficient_funds"), InvalidInput, NotAllowed("payout_blocked"), IdempotencyConflict.
     """
     check_amount(amount)
-    kept = gateway(provider).check_method(method, purpose="payout")
+    asked = gateway(provider)
+    kept = asked.check_method(method, purpose="payout")
+    asked.check_amount(amount, purpose="payout")
     key = f"{actor.pk}:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"  # whole, however long the caller's key is
     payout = Payout(
         provider=provider,
@@ -131,28 +136,45 @@ def payout_send(*, payout_id: int) -> Payout:
             move(payout, PAYOUT, "clear", role="system", actor_id=None, reason="hold_over")
         if payout.state != "requested" or is_suspended(payout.payee_id):
             return False
-        move(payout, PAYOUT, "send", role="system", actor_id=None)
+        payout.sent_at = clock.now()
+        move(payout, PAYOUT, "send", role="system", actor_id=None, also=["sent_at"])
         return True
 
     if run_in_transaction(intent):
-        return payout_refresh(payout_id=payout_id)
+        return payout_refresh(payout_id=payout_id, first=True)
     return Payout.objects.get(pk=payout_id)
 
 
-def payout_refresh(*, payout_id: int) -> Payout:
-    """Ask the gateway how a sent payout stands and apply it; without a reference, by sending the same key again."""
+def payout_key(payout: Payout) -> str:
+    """The key of the payout's call."""
+    return f"payout:{payout.pk}:{payout.idempotency_key}"
+
+
+def payout_refresh(*, payout_id: int, first: bool = False, heard_ref: str | None = None, claimed: Money | None = None) -> Payout:
+    """Ask the gateway how a sent (or paid) payout stands and apply it; without a reference, by sending the same key again.
+
+    `first` says that it became sent just now, so that there was no call before; `heard_ref` and `claimed` as in payment_refresh.
+    """
     require_no_transaction()
     payout = Payout.objects.get(pk=payout_id)
-    if payout.state != "sent":
+    if payout.state not in ("sent", "paid"):
         return payout
     asked = gateway(payout.provider)
+    amount = Money(payout.amount_minor, payout.currency)
+    ref = payout.provider_ref or heard_ref
     result: Result
     try:
-        if payout.provider_ref is None:
-            amount = Money(payout.amount_minor, payout.currency)
-            result = asked.pay_out(key=f"payout:{payout.pk}:{payout.idempotency_key}", amount=amount, method=payout.method)
+        if ref is None:
+            age = None if first else clock.now() - (payout.sent_at or payout.created_at)
+            result = asked.pay_out(key=payout_key(payout), amount=amount, method=payout.method, age=age)
         else:
-            result = _as_result(asked.fetch_payout(ref=payout.provider_ref))
+            fetched = asked.fetch_payout(ref=ref)
+            for theirs in (claimed, None if fetched is None else fetched.amount):
+                if theirs is not None and theirs != amount:
+                    log.error("payout_amount_differs", payout=payout.pk, ours=payout.amount_minor, theirs=theirs.minor)
+                    Payout.objects.filter(pk=payout.pk).update(failure_code="amount_differs")
+                    return Payout.objects.get(pk=payout_id)
+            result = _as_result(fetched)
     except Unavailable as e:
         result = Unknown(e.code)
     return run_in_transaction(lambda: _apply(payout_id, result))
@@ -169,9 +191,16 @@ def _as_result(fetched: Fetched | None) -> Result:
 def _apply(payout_id: int, result: Result) -> Payout:
     """Bring a sent payout to what the gateway says, and post what that means. Forward only; runs in a transaction."""
     payout = payout_locked(payout_id)
+    if payout.state == "paid" and isinstance(result, Rejected):
+        # the payee's bank sent it back: it is the payee's money again
+        payout.failure_code = result.code
+        _post(payout, "payout_return", None, "gateway_returned", result.code)
+        also = ["failure_code"]
+        move(payout, PAYOUT, "return", role="system", actor_id=None, also=also, reason=result.code, extra=_about(payout))
+        return payout
     if payout.state != "sent" or isinstance(result, Unknown):
         return payout
-    payout.provider_ref = result.ref
+    payout.provider_ref = result.ref or payout.provider_ref
     if isinstance(result, Accepted):
         payout.save(update_fields=["provider_ref"])
     elif isinstance(result, Rejected):
@@ -203,6 +232,7 @@ def _post(payout: Payout, kind: str, actor_id: int | None, rule: str, reason: st
         "payout_request": (here, transit),
         "payout_settle": (transit, accounts.clearing(payout.provider, currency)),
         "payout_fail": (transit, here),
+        "payout_return": (accounts.clearing(payout.provider, currency), here),
     }[kind]
     post(
         kind,

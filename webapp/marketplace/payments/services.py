@@ -18,7 +18,8 @@ from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 
 from . import fees, fx, selectors
-from .gateways import payment_refresh, payment_start
+from .chargebacks import chargeback_refresh
+from .gateways import payment_cancel, payment_capture, payment_refresh, payment_start
 from .ledger import accounts
 from .ledger.accounts import Kind, Ref
 from .ledger.check import Report
@@ -26,18 +27,25 @@ from .ledger.check import run as ledger_check
 from .ledger.post import Line, post
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payouts import payout_allow, payout_refresh, payout_refuse, payout_request, payout_send
-from .webhooks import webhook_handle, webhook_receive
+from .refunds import payment_refund_refresh, payment_refund_request
+from .webhooks import missed_events, webhook_handle, webhook_receive
 
 __all__ = [
     "Quote",
     "Report",
     "bonus",
+    "chargeback_refresh",
     "clear",
     "clear_bonus",
     "clear_part",
     "hold",
     "ledger_check",
+    "missed_events",
+    "payment_cancel",
+    "payment_capture",
     "payment_refresh",
+    "payment_refund_refresh",
+    "payment_refund_request",
     "payment_start",
     "payout_allow",
     "payout_refresh",

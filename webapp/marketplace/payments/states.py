@@ -9,14 +9,45 @@ PAYMENT = Machine(
     "created",
     {
         ("created", "wait"): ("pending", {"system"}),
-        **{(s, "succeed"): ("succeeded", {"system"}) for s in ("created", "pending")},
+        # also after a failure or a cancellation: the money has come all the same
+        **{(s, "succeed"): ("succeeded", {"system"}) for s in ("created", "pending", "failed", "cancelled")},
         **{(s, "fail"): ("failed", {"system"}) for s in ("created", "pending")},
         **{(s, "cancel"): ("cancelled", {"system", "client"}) for s in ("created", "pending")},
         ("succeeded", "refund_part"): ("partially_refunded", {"system", "staff"}),
         ("succeeded", "refund"): ("refunded", {"system", "staff"}),
         ("partially_refunded", "refund_part"): ("partially_refunded", {"system", "staff"}),
         ("partially_refunded", "refund"): ("refunded", {"system", "staff"}),
-        **{(s, "charge_back"): ("charged_back", {"system"}) for s in ("succeeded", "partially_refunded")},
+        # a refund that had succeeded came back from the payer's bank
+        ("refunded", "refund_return"): ("partially_refunded", {"system"}),
+        ("partially_refunded", "refund_return"): ("partially_refunded", {"system"}),
+        **{(s, "refund_return_all"): ("succeeded", {"system"}) for s in ("refunded", "partially_refunded")},
+        **{(s, "charge_back"): ("charged_back", {"system"}) for s in ("succeeded", "partially_refunded", "refunded")},
+        ("charged_back", "reinstate"): ("succeeded", {"system"}),
+        ("charged_back", "reinstate_part"): ("partially_refunded", {"system"}),
+    },
+)
+
+#: what is sent back to the payer's card or account
+REFUND = Machine(
+    "payment_refund",
+    "created",
+    {
+        ("created", "wait"): ("pending", {"system"}),
+        **{(s, "succeed"): ("succeeded", {"system"}) for s in ("created", "pending")},
+        **{(s, "fail"): ("failed", {"system"}) for s in ("created", "pending")},
+        # the payer's bank sent it back later
+        ("succeeded", "return"): ("failed", {"system"}),
+    },
+)
+
+#: a payer's dispute with their bank; inquiry takes no money
+CHARGEBACK = Machine(
+    "chargeback",
+    "inquiry",
+    {
+        ("inquiry", "open"): ("open", {"system"}),
+        **{(s, "win"): ("won", {"system"}) for s in ("inquiry", "open")},
+        ("open", "lose"): ("lost", {"system"}),
     },
 )
 
@@ -29,5 +60,7 @@ PAYOUT = Machine(
         ("requested", "send"): ("sent", {"system"}),
         ("sent", "settle"): ("paid", {"system"}),
         **{(s, "fail"): ("failed", {"system", "staff"}) for s in ("requested", "held", "sent")},
+        # the payee's bank sent it back after it had been paid
+        ("paid", "return"): ("failed", {"system"}),
     },
 )

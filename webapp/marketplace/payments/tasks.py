@@ -9,14 +9,17 @@ from typing import Any
 
 import structlog
 from celery import shared_task
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Q, QuerySet
 
 from marketplace.core import clock
+from marketplace.core.errors import InvalidInput, Unavailable
 from marketplace.core.tasks import each_due
 
 from . import services
-from .models import Payment, Payout, WebhookEvent
+from .models import Chargeback, Payment, PaymentRefund, Payout, WebhookEvent
+from .providers import gateways
 
 log = structlog.get_logger(__name__)
 
@@ -38,19 +41,56 @@ def poll_unsettled() -> int:
     One that fails does not stop the others, and BATCH that never end do not hide what comes after them: rounds take turns.
     """
     now = clock.now()
-    unhandled = WebhookEvent.objects.filter(handled_at=None, received_at__lte=now - GRACE)
+    # what is about nothing of ours after all that time stays to be looked at, and is not asked about for ever
+    known_by_now = now - timedelta(days=settings.WEBHOOK_RETRY_DAYS)
+    unhandled = WebhookEvent.objects.filter(handled_at=None, received_at__lte=now - GRACE, received_at__gt=known_by_now)
     payments = Payment.objects.filter(state__in=("created", "pending"), created_at__lte=now - GRACE)
+    given_up = payments.filter(state="pending", created_at__lte=now - timedelta(hours=settings.PAYMENT_WAITS_HOURS))
+    refunds = PaymentRefund.objects.filter(state__in=("created", "pending"))
+    disputes = Chargeback.objects.filter(state__in=("inquiry", "open"))
     sent = Payout.objects.filter(state="sent")
     due = Payout.objects.filter(Q(state="requested") | Q(state="held", held_until__lte=now))
     work: list[tuple[Callable[[int], object], list[int]]] = [
         (lambda i: services.webhook_handle(webhook_id=i), _turn("webhooks", unhandled)),
         (lambda i: services.payment_refresh(payment_id=i), _turn("payments", payments)),
+        (_give_up, _turn("payments_given_up", given_up)),
+        (lambda i: services.payment_refund_refresh(refund_id=i), _turn("refunds", refunds)),
+        (_dispute, _turn("disputes", disputes)),
         (lambda i: services.payout_refresh(payout_id=i), _turn("payouts_sent", sent)),
         (lambda i: services.payout_send(payout_id=i), _turn("payouts_due", due)),
     ]
     for ask, ids in work:
         each_due(ids, partial(_asked, ask), "poll")
     return sum(len(ids) for _, ids in work)
+
+
+def _give_up(payment_id: int) -> object:
+    """Nobody confirmed it for days: it is cancelled where the gateway can, so that it does not succeed when nobody expects it any more."""
+    payment = Payment.objects.get(pk=payment_id)
+    # a reserved amount is given up by whoever reserved it, or runs out
+    if payment.state != "pending" or payment.capture == "manual":
+        return False
+    try:
+        return services.payment_cancel(payment_id=payment_id)
+    except InvalidInput:
+        return False
+
+
+def _dispute(chargeback_id: int) -> object:
+    row = Chargeback.objects.get(pk=chargeback_id)
+    return services.chargeback_refresh(provider=row.provider, ref=row.provider_ref)
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def poll_events() -> int:
+    """Read the gateways' own lists of events; returns how many had never arrived. `poll_unsettled` handles them."""
+    new = 0
+    for name in sorted(gateways()):
+        try:
+            new += services.missed_events(provider=name)
+        except Unavailable:
+            log.warning("gateway_events_unread", provider=name)
+    return new
 
 
 def _asked(ask: Callable[[int], object], i: int) -> bool:

@@ -5,28 +5,53 @@ What a notification says is never believed: it only names what to ask about. So 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
 
 from marketplace.core import clock
 from marketplace.core.errors import DomainError, InvalidInput, NotFound
+from marketplace.core.money import Money
 
-from .gateways import payment_refresh, require_no_transaction
-from .models import Payment, Payout, WebhookEvent
-from .payouts import payout_refresh
+from .chargebacks import chargeback_refresh
+from .gateways import payment_key, payment_refresh, require_no_transaction
+from .models import GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent
+from .payouts import payout_key, payout_refresh
 from .providers import gateway
+from .providers.base import VerifiedEvent, own_ref, row_of
+from .refunds import payment_refund_refresh, refund_key
+
+#: gateways list an event a little later than they say it happened
+OVERLAP = timedelta(hours=1)
 
 
-def webhook_receive(*, provider: str, path_token: str, raw_body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
+def webhook_receive(*, provider: str, path_token: str, raw_body: bytes, headers: Mapping[str, str], remote_ip: str = "") -> WebhookEvent:
     """Verify a notification and store it under its unique id; the work is done later by `webhook_handle`. Duplicates are the same row.
 
-    Raises NotFound for an unknown provider or path token, InvalidInput for a bad signature or body.
+    Raises NotFound for an unknown provider, path token or sender's address, InvalidInput for a bad signature or body.
     """
     try:
         asked = gateway(provider)
     except InvalidInput as e:
         raise NotFound("webhook") from e
-    event = asked.parse_webhook(raw_body=raw_body, headers=headers, path_token=path_token)
-    defaults = {"kind": event.kind, "object_ref": event.object_ref, "body": event.body, "received_at": clock.now()}
+    return store(provider, asked.parse_webhook(raw_body=raw_body, headers=headers, path_token=path_token, remote_ip=remote_ip))
+
+
+def store(provider: str, event: VerifiedEvent) -> WebhookEvent:
+    """Store a verified event once."""
+    defaults = {
+        "kind": event.kind,
+        "object_ref": event.object_ref,
+        "subject": event.subject,
+        "own_ref": event.own_ref,
+        "claimed_minor": None if event.claimed is None else event.claimed.minor,
+        "claimed_currency": "" if event.claimed is None else event.claimed.currency,
+        "body": event.body,
+        "received_at": clock.now(),
+    }
     stored, _ = WebhookEvent.objects.get_or_create(provider=provider, event_id=event.event_id, defaults=defaults)
     return stored
 
@@ -40,18 +65,68 @@ def webhook_handle(*, webhook_id: int) -> bool:
     event = WebhookEvent.objects.get(pk=webhook_id)
     if event.handled_at is not None:
         return True
-    error = ""
     try:
-        payment = Payment.objects.filter(provider=event.provider, provider_ref=event.object_ref).first()
-        payout = Payout.objects.filter(provider=event.provider, provider_ref=event.object_ref).first()
-        if payment is not None:
-            payment_refresh(payment_id=payment.pk)
-        elif payout is not None:
-            payout_refresh(payout_id=payout.pk)
-        else:
-            error = "object_unknown"
+        error = "" if _handle(event) else "object_unknown"
     except DomainError as e:
         error = str(e)[:1000]
     handled = None if error else clock.now()
     WebhookEvent.objects.filter(pk=webhook_id).update(handled_at=handled, last_error=error)
     return handled is not None
+
+
+def _handle(event: WebhookEvent) -> bool:
+    """Whether what the event is about was found, asked about and applied."""
+    if event.subject in ("payee", "other"):
+        return True  # asked about when it is needed
+    if event.subject == "dispute":
+        return chargeback_refresh(provider=event.provider, ref=event.object_ref) is not None
+    claimed = None if event.claimed_minor is None else Money(event.claimed_minor, event.claimed_currency)
+    payment = _row(Payment.objects.all(), "payment", event, payment_key)
+    if payment is not None:
+        payment_refresh(payment_id=payment.pk, heard_ref=event.object_ref, claimed=claimed)
+        return True
+    payout = _row(Payout.objects.all(), "payout", event, payout_key)
+    if payout is not None:
+        payout_refresh(payout_id=payout.pk, heard_ref=event.object_ref, claimed=claimed)
+        return True
+    refund = _row(PaymentRefund.objects.all(), "refund", event, refund_key)
+    if refund is not None:
+        payment_refund_refresh(refund_id=refund.pk, heard_ref=event.object_ref)
+        return True
+    return False
+
+
+def _row(rows: QuerySet[Any], kind: str, event: WebhookEvent, key: Callable[[Any], str]) -> Any:
+    """The row that an event is about: by the gateway's reference, else by our own name of it when that is truly the row's."""
+    if event.subject not in ("", kind):
+        return None
+    rows = rows.filter(provider=event.provider)
+    found = rows.filter(provider_ref=event.object_ref).first()
+    if found is not None:
+        return found
+    named = row_of(event.own_ref)
+    if named is None or named[0] != kind:
+        return None
+    found = rows.filter(pk=named[1], provider_ref=None).first()
+    return found if found is not None and own_ref(key(found)) == event.own_ref else None
+
+
+def missed_events(*, provider: str) -> int:
+    """Read the gateway's own list of events since the last reading (with an overlap) and store what never arrived; returns how many were new.
+
+    After any outage, ours or our endpoint's, this brings everything back, to the length of the gateway's memory. Raises Unavailable.
+    """
+    require_no_transaction()
+    asked = gateway(provider)
+    if not asked.capabilities().lists_events:
+        return 0
+    now = clock.now()
+    read = GatewayPoll.objects.filter(provider=provider).values_list("read_until", flat=True).first()
+    since = max((read or now) - OVERLAP, now - settings.GATEWAY_EVENTS_DAYS * timedelta(days=1))
+    new = 0
+    for event in asked.missed_events(since=since):
+        before = WebhookEvent.objects.filter(provider=provider, event_id=event.event_id).exists()
+        store(provider, event)
+        new += not before
+    GatewayPoll.objects.update_or_create(provider=provider, defaults={"read_until": now})
+    return new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import ListAPIView
@@ -131,6 +132,13 @@ class _RawParser(BaseParser):
         return bytes(stream.read())
 
 
+def _sender(request: Request) -> str:
+    """The address that the outermost of our own proxies saw; what a sender writes into the header itself is never read."""
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    trusted = settings.TRUSTED_PROXIES
+    return hops[-trusted] if 0 < trusted <= len(hops) else str(request.META.get("REMOTE_ADDR", ""))
+
+
 class WebhookView(APIView):
     """A gateway's notification: verified, stored once under its id, answered, and handled afterwards."""
 
@@ -149,7 +157,9 @@ class WebhookView(APIView):
         ],
     )
     def post(self, request: Request, provider: str, path_token: str) -> Response:
-        stored = services.webhook_receive(provider=provider, path_token=path_token, raw_body=request.body, headers=request.headers)
+        stored = services.webhook_receive(
+            provider=provider, path_token=path_token, raw_body=request.body, headers=request.headers, remote_ip=_sender(request)
+        )
         if stored.handled_at is None:
             webhook_id = stored.pk
             transaction.on_commit(lambda: tasks.handle_webhook.delay(webhook_id), robust=True)

@@ -78,6 +78,11 @@ def fees(currency: str) -> Ref:
     return Ref(f"fees:{currency}", Kind.FEES, currency)
 
 
+def provider_fees(processor: str, currency: str) -> Ref:
+    """What a gateway charged us (debit-normal: an expense)."""
+    return Ref(f"provider_fees:{processor}:{currency}", Kind.PROVIDER_FEES, currency, processor=processor)
+
+
 def tax(currency: str) -> Ref:
     """Tax collected for the authorities."""
     return Ref(f"tax:{currency}", Kind.TAX, currency)

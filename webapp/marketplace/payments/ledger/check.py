@@ -289,7 +289,7 @@ STATES: list[Rule] = [
            LEFT JOIN payments_entry e ON e.kind = 'deposit' AND e.subject_type = 'payment' AND e.subject_id = y.id
            LEFT JOIN payments_posting p ON p.entry_id = e.id
            WHERE (y.state IN ('created', 'pending', 'failed', 'cancelled')) <> (e.id IS NULL)
-             OR (e.id IS NOT NULL AND (p.amount IS NULL OR p.amount <> y.amount_minor OR p.currency <> y.currency))""",
+             OR (e.id IS NOT NULL AND (p.amount IS NULL OR p.amount <> COALESCE(y.received_minor, y.amount_minor) OR p.currency <> y.currency))""",
     ),
     (
         "deposit_has_its_payment",
@@ -302,10 +302,35 @@ STATES: list[Rule] = [
         "payments_payout",
         """SELECT o.id, o.state FROM payments_payout o
            LEFT JOIN (SELECT subject_id, SUM(kind = 'payout_request') AS asked, SUM(kind = 'payout_settle') AS paid,
-                SUM(kind = 'payout_fail') AS failed FROM payments_entry WHERE subject_type = 'payout' GROUP BY subject_id) k
+                SUM(kind = 'payout_fail') AS failed, SUM(kind = 'payout_return') AS returned FROM payments_entry WHERE subject_type = 'payout' GROUP BY subject_id) k
              ON k.subject_id = o.id
-           WHERE COALESCE(k.asked, 0) <> 1 OR (o.state = 'paid') <> (COALESCE(k.paid, 0) = 1)
-             OR (o.state = 'failed') <> (COALESCE(k.failed, 0) = 1)""",
+           WHERE COALESCE(k.asked, 0) <> 1 OR (o.state = 'paid') <> (COALESCE(k.paid, 0) - COALESCE(k.returned, 0) = 1)
+             OR (o.state = 'failed') <> (COALESCE(k.failed, 0) + COALESCE(k.returned, 0) = 1)""",
+    ),
+    (
+        "refund_state_is_posted",
+        "payments_paymentrefund",
+        """SELECT r.id, r.state FROM payments_paymentrefund r
+           LEFT JOIN (SELECT subject_id, SUM(kind = 'card_refund_request') AS asked, SUM(kind = 'card_refund_settle') AS sent,
+                SUM(kind = 'card_refund_fail') AS failed, SUM(kind = 'card_refund_return') AS returned
+                FROM payments_entry WHERE subject_type = 'payment_refund' GROUP BY subject_id) k ON k.subject_id = r.id
+           WHERE COALESCE(k.asked, 0) <> 1 OR (r.state = 'succeeded') <> (COALESCE(k.sent, 0) - COALESCE(k.returned, 0) = 1)
+             OR (r.state = 'failed') <> (COALESCE(k.failed, 0) + COALESCE(k.returned, 0) = 1)""",
+    ),
+    (
+        "refunds_are_within_their_payment",
+        "payments_payment",
+        """SELECT y.id, SUM(r.amount_minor) FROM payments_payment y JOIN payments_paymentrefund r ON r.payment_id = y.id
+           WHERE r.state <> 'failed' GROUP BY y.id, y.amount_minor, y.received_minor
+           HAVING SUM(r.amount_minor) > COALESCE(y.received_minor, y.amount_minor)""",
+    ),
+    (
+        "chargeback_state_is_posted",
+        "payments_chargeback",
+        """SELECT c.id, c.state FROM payments_chargeback c
+           LEFT JOIN (SELECT subject_id, SUM(kind = 'dispute_open') AS opened, SUM(kind = 'dispute_won') AS won
+                FROM payments_entry WHERE subject_type = 'chargeback' GROUP BY subject_id) k ON k.subject_id = c.id
+           WHERE (c.state IN ('open', 'lost')) <> (COALESCE(k.opened, 0) - COALESCE(k.won, 0) = 1)""",
     ),
 ]
 

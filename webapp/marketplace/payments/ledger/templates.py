@@ -56,5 +56,14 @@ TEMPLATES: Mapping[str, Template] = {
     "payout_request": Template({"payout": Leg(Kind.AVAILABLE, Kind.PAYOUT_TRANSIT, required=True)}),
     "payout_settle": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),
     "payout_fail": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.AVAILABLE, required=True)}),
+    "payout_return": Template({"payout": Leg(Kind.CLEARING, Kind.AVAILABLE, required=True)}),
+    # money on its way back to the payer's card waits where a payout waits: with neither the wallet nor the gateway
+    "card_refund_request": Template({"refund": Leg(Kind.WALLET, Kind.PAYOUT_TRANSIT, required=True)}),
+    "card_refund_settle": Template({"refund": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),
+    "card_refund_fail": Template({"refund": Leg(Kind.PAYOUT_TRANSIT, Kind.WALLET, required=True)}),
+    "card_refund_return": Template({"refund": Leg(Kind.CLEARING, Kind.WALLET, required=True)}),
+    "dispute_open": Template({"recovered": Leg(Kind.WALLET, Kind.CLEARING), "owed": Leg(Kind.RECEIVABLE, Kind.CLEARING)}),
+    "dispute_won": Template({"returned": Leg(Kind.CLEARING, Kind.WALLET), "forgiven": Leg(Kind.CLEARING, Kind.RECEIVABLE)}),
+    "provider_fee": Template({"fee": Leg(Kind.PROVIDER_FEES, Kind.CLEARING, required=True)}, once=False),
     "chargeback": Template({"recovered": Leg(Kind.WALLET, Kind.CLEARING), "owed": Leg(Kind.RECEIVABLE, Kind.CLEARING)}),
 }

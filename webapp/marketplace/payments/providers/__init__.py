@@ -1,22 +1,46 @@
-"""Payment gateways behind one protocol (providers.base); chosen by name among those that settings.PAYMENT_PROVIDERS lets in."""
+"""Payment gateways behind one protocol (providers.base). One is there when settings.PAYMENT_PROVIDERS lets it in and the environment gave
+its credentials (settings.PAYMENT_CREDENTIALS); without them it does not exist.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from django.conf import settings
 
 from marketplace.core.errors import InvalidInput
 
+from . import stripe
 from .base import Gateway
 from .sandbox import Sandbox
 
-_GATEWAYS: dict[str, Gateway] = {Sandbox.name: Sandbox()}
+#: name → how to make it of its credentials; None when something is missing
+_MAKERS: dict[str, Callable[[Mapping[str, str]], Gateway | None]] = {
+    Sandbox.name: lambda _: Sandbox(),
+    stripe.Stripe.name: stripe.made_of,
+}
+
+
+@lru_cache(maxsize=32)
+def _made(name: str, credentials: frozenset[tuple[str, str]]) -> Gateway | None:
+    return _MAKERS[name](dict(credentials))
+
+
+def gateways() -> dict[str, Gateway]:
+    """name → gateway, of those that this installation has, by name."""
+    there = {}
+    for name in sorted(_MAKERS.keys() & set(settings.PAYMENT_PROVIDERS)):
+        made = _made(name, frozenset(settings.PAYMENT_CREDENTIALS.get(name, {}).items()))
+        if made is not None:
+            there[name] = made
+    return there
 
 
 def gateway(name: str) -> Gateway:
     """The gateway of that name. Raises InvalidInput("provider_unknown") for one that this installation does not have."""
-    here = sorted(_GATEWAYS.keys() & set(settings.PAYMENT_PROVIDERS))
-    found = _GATEWAYS[name] if name in here else None
-    if found is None:
+    here = gateways()
+    if name not in here:
         known = f"Use one of: {', '.join(here)}." if here else "None is set up yet."
         raise InvalidInput("provider_unknown", f"{name!r} is not a payment provider here. {known}", {"provider": ["Unknown."]})
-    return found
+    return here[name]

@@ -2,18 +2,31 @@
 
 Every call that moves money carries our own persisted idempotency key: calling again with the same key has no second effect. No adapter is
 ever called inside a database transaction. A time-out is `Unknown`: nobody may conclude success or failure from it.
+
+Keys are `<kind>:<row id>:…`; `own_ref` of a key goes with the call as metadata, so that news of an object whose reference we never heard
+still finds its row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
+from marketplace.core.errors import InvalidInput
 from marketplace.core.money import Money
 
-PaymentStatus = Literal["pending", "succeeded", "failed", "cancelled", "charged_back"]
+PaymentStatus = Literal["pending", "authorized", "succeeded", "failed", "cancelled", "charged_back"]
 PayoutStatus = Literal["sent", "paid", "failed"]
+RefundStatus = Literal["pending", "succeeded", "failed"]
+#: inquiry: the bank only asks, nothing was taken; open: the money is away until it is decided
+DisputeStatus = Literal["inquiry", "open", "won", "lost"]
+_OWN = re.compile(r"(payment|payout|refund):(\d{1,18}):[0-9a-f]{16}")
+Capture = Literal["automatic", "manual"]
+Subject = Literal["", "payment", "payout", "refund", "dispute", "payee", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +38,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The gateway has it and will say later how it went."""
+    """The gateway has it and will say later how it went. `action` is what the payer has to do meanwhile, for the browser."""
 
     ref: str
+    action: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +54,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No answer in time. Ask again with the same key."""
+    """No answer in time. Ask again with the same key; an adapter whose gateway keeps no keys only asks how it stands."""
 
     why: str
 
@@ -50,43 +64,203 @@ Result = Done | Accepted | Rejected | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The state of a payment or payout at the gateway, with the amount as the gateway has it."""
+    """The state of a payment or payout at the gateway, with the amount as the gateway has it (None: it never says).
+
+    `received` is what was captured, where that can differ; `fee` what the gateway kept of it, None while it does not say.
+    """
 
     ref: str
     status: str
-    amount: Money
+    amount: Money | None
     failure_code: str = ""
+    received: Money | None = None
+    fee: Money | None = None
+    own_ref: str = ""
+    action: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedRefund:
+    """A refund of a payment as the gateway has it."""
+
+    ref: str
+    status: RefundStatus
+    amount: Money
+    payment_ref: str
+    failure_code: str = ""
+    own_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedDispute:
+    """A payer's dispute with their bank. `fee` is what the gateway charges for it by now."""
+
+    ref: str
+    status: DisputeStatus
+    amount: Money
+    payment_ref: str
+    reason: str = ""
+    fee: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPayee:
+    """How far a payee is with the gateway's own onboarding; `due` names what it still asks for."""
+
+    ref: str
+    ready: bool
+    due: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarding:
+    """Where a payee gives the gateway what it must know; the address is good for a short time and for one person."""
+
+    ref: str
+    url: str
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEvent:
-    """A notification whose sender was verified. It only names what to fetch again."""
+    """A notification whose sender was verified. It only names what to fetch again.
+
+    `own_ref` is our own name of the object when the gateway tells it. `claimed` is an amount that nothing can be asked about later: it is
+    compared, never posted.
+    """
 
     event_id: str
     kind: str
     object_ref: str
     body: dict[str, Any]
+    subject: Subject = ""
+    own_ref: str = ""
+    claimed: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a gateway does, and for whom. Empty `payer_countries` or `payee_countries` stand for every country."""
+
+    pays_in: frozenset[str]
+    pays_out: frozenset[str]
+    payer_countries: frozenset[str] = frozenset()
+    payee_countries: frozenset[str] = frozenset()
+    manual_capture: bool = False
+    refunds: bool = False
+    disputes: bool = False
+    onboards: bool = False
+    #: it keeps a list of past events, so that an outage of our endpoint loses none
+    lists_events: bool = False
 
 
 class Gateway(Protocol):
-    """A payment gateway."""
+    """A payment gateway. What its capabilities exclude raises InvalidInput("gateway_cannot")."""
 
     name: str
 
-    def create_payment(self, *, key: str, amount: Money, method: Mapping[str, Any]) -> Result:
-        """Charge the payer. Same key, same object."""
+    def capabilities(self) -> Capabilities:
+        """What it can do; the same at every call."""
+
+    def create_payment(
+        self, *, key: str, amount: Money, method: Mapping[str, Any], capture: Capture = "automatic", age: timedelta | None = None
+    ) -> Result:
+        """Charge the payer, or with manual capture only reserve the amount. Same key, same object.
+
+        `age` says how long ago the call may have been made before; None is the first call.
+        """
+
+    def capture(self, *, key: str, ref: str, amount: Money) -> Result:
+        """Take (part of) a reserved amount; what is left of it is set free."""
+
+    def cancel(self, *, key: str, ref: str) -> Result:
+        """Give up a payment that has not succeeded. Rejected when it is too late: fetch it then."""
+
+    def refund(self, *, key: str, payment_ref: str, amount: Money, age: timedelta | None = None) -> Result:
+        """Send (part of) a payment back to where it came from. `age` as in create_payment."""
 
     def fetch_payment(self, *, ref: str) -> Fetched | None:
         """The payment as it stands at the gateway, None when the gateway knows none; raises Unavailable when it does not answer."""
 
-    def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any]) -> Result:
-        """Send money to a payee. Same key, same object."""
+    def fetch_refund(self, *, ref: str) -> FetchedRefund | None:
+        """As fetch_payment."""
+
+    def fetch_dispute(self, *, ref: str) -> FetchedDispute | None:
+        """As fetch_payment."""
+
+    def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any], age: timedelta | None = None) -> Result:
+        """Send money to a payee. Same key, same object. `age` as in create_payment."""
 
     def fetch_payout(self, *, ref: str) -> Fetched | None:
+        """As fetch_payment."""
+
+    def onboard_payee(self, *, key: str, country: str, email: str, return_url: str, refresh_url: str, ref: str | None = None) -> Onboarding:
+        """An account for the payee (or that of `ref`) and an address where they complete it. Raises Unavailable, InvalidInput."""
+
+    def fetch_payee(self, *, ref: str) -> FetchedPayee | None:
         """As fetch_payment."""
 
     def check_method(self, method: Mapping[str, Any], *, purpose: Literal["payment", "payout"]) -> dict[str, Any]:
         """The method reduced to what may be stored (token and display data). Raises InvalidInput for one that cannot be used."""
 
-    def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str) -> VerifiedEvent:
-        """Verify and read a notification. Raises NotFound for a wrong path token, InvalidInput for a bad signature or body."""
+    def check_amount(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> None:
+        """Raise InvalidInput for a currency or an amount that the gateway cannot move exactly."""
+
+    def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
+        """Verify and read a notification. Raises NotFound for a wrong path token or address, InvalidInput for a bad signature or body."""
+
+    def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
+        """Everything the gateway has told or tried to tell since then. Raises Unavailable."""
+
+
+class Limited:
+    """What a gateway does not do: it says so. Adapters inherit it and write what they can."""
+
+    name = ""
+
+    def _cannot(self, what: str) -> InvalidInput:
+        return InvalidInput("gateway_cannot", f"{self.name} cannot {what}. Choose another way.")
+
+    def capture(self, *, key: str, ref: str, amount: Money) -> Result:
+        raise self._cannot("reserve amounts")
+
+    def cancel(self, *, key: str, ref: str) -> Result:
+        raise self._cannot("cancel a payment")
+
+    def refund(self, *, key: str, payment_ref: str, amount: Money, age: timedelta | None = None) -> Result:
+        raise self._cannot("send a payment back")
+
+    def fetch_refund(self, *, ref: str) -> FetchedRefund | None:
+        return None
+
+    def fetch_dispute(self, *, ref: str) -> FetchedDispute | None:
+        return None
+
+    def onboard_payee(self, *, key: str, country: str, email: str, return_url: str, refresh_url: str, ref: str | None = None) -> Onboarding:
+        raise self._cannot("take payees' details: none are needed")
+
+    def fetch_payee(self, *, ref: str) -> FetchedPayee | None:
+        return None
+
+    def check_amount(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> None:
+        """Every amount of ours."""
+
+    def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
+        return iter(())
+
+
+def own_ref(key: str) -> str:
+    """Our name of the row that a key belongs to: `payment:12:<hash of the key>`. The hash tells rows of another installation apart."""
+    kind, row, *_ = key.split(":")
+    return f"{kind}:{row}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def row_of(own: str) -> tuple[str, int] | None:
+    """Kind and row id in an `own_ref`; None for anything else. The caller compares the whole with the row's own."""
+    match = _OWN.fullmatch(own)
+    return (match[1], int(match[2])) if match else None
+
+
+def codes(text: str) -> frozenset[str]:
+    """Currency or country codes written in one line."""
+    return frozenset(text.split())

@@ -25,16 +25,17 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Literal
 
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from marketplace.core.errors import InvalidInput, NotFound
-from marketplace.core.money import Money
+from marketplace.core.money import Money, payable
 
 from ..models import SandboxObject
-from .base import Accepted, Done, Fetched, Rejected, Result, Unknown, VerifiedEvent
+from .base import Accepted, Capabilities, Capture, Done, Fetched, Limited, Rejected, Result, Unknown, VerifiedEvent
 
 #: token → (state after the call, failure code)
 _PAYMENT_TOKENS = {
@@ -56,15 +57,22 @@ TOLERANCE_SECONDS = 300
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 
 
-class Sandbox:
+class Sandbox(Limited):
     """See the module's table of tokens."""
 
     name = "sandbox"
 
-    def create_payment(self, *, key: str, amount: Money, method: Mapping[str, Any]) -> Result:
+    def capabilities(self) -> Capabilities:
+        return Capabilities(pays_in=payable(), pays_out=payable())
+
+    def create_payment(
+        self, *, key: str, amount: Money, method: Mapping[str, Any], capture: Capture = "automatic", age: timedelta | None = None
+    ) -> Result:
+        if capture == "manual":
+            raise self._cannot("reserve amounts")
         return self._create("payment", key, amount, str(method.get("token", "")), _PAYMENT_TOKENS)
 
-    def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any]) -> Result:
+    def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any], age: timedelta | None = None) -> Result:
         return self._create("payout", key, amount, str(method.get("token", "")), _PAYOUT_TOKENS)
 
     def fetch_payment(self, *, ref: str) -> Fetched | None:
@@ -84,7 +92,7 @@ class Sandbox:
             )
         return {"token": token}
 
-    def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str) -> VerifiedEvent:
+    def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         if not constant_time_compare(path_token, webhook_path_token()):
             raise NotFound("webhook")
         _verify(raw_body, headers.get("Sandbox-Signature", ""))

@@ -1,0 +1,535 @@
+"""Stripe: PaymentIntents, Connect transfers and payouts, disputes, signed webhooks. Card data never comes here: the browser's element
+gives a token, or confirms the payment itself with the client secret.
+
+A payout is a transfer to the payee's connected account and then a payout from there, each under a key of its own; our reference names all
+three. When the payout fails the money lies on the connected account: it is fetched back by reversing the transfer before the failure is told.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import stripe
+import structlog
+from django.utils.crypto import constant_time_compare
+
+from marketplace.core.errors import InvalidInput, NotFound, Unavailable
+from marketplace.core.money import Money
+
+from . import units
+from .base import (
+    Accepted,
+    Capabilities,
+    Capture,
+    DisputeStatus,
+    Done,
+    Fetched,
+    FetchedDispute,
+    FetchedPayee,
+    FetchedRefund,
+    Onboarding,
+    RefundStatus,
+    Rejected,
+    Result,
+    Subject,
+    Unknown,
+    VerifiedEvent,
+    codes,
+    own_ref,
+)
+
+log = structlog.get_logger(__name__)
+API_VERSION = "2026-08-26.dahlia"
+TOLERANCE_SECONDS = 300
+TIMEOUT = (5.0, 25.0)
+#: Stripe keeps a key for a day at least, and then also answers with the error that the first call got
+KEY_LIVES = timedelta(hours=23)
+
+_PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,100}")
+_ACCOUNT = re.compile(r"acct_[A-Za-z0-9]{1,60}")
+_DECLINES = {
+    "insufficient_funds": "insufficient_funds",
+    "expired_card": "card_expired",
+    "authentication_required": "authentication_required",
+    "payment_intent_authentication_failure": "authentication_failed",
+    "fraudulent": "declined",
+    "incorrect_cvc": "card_details_wrong",
+    "incorrect_number": "card_details_wrong",
+    "invalid_expiry_year": "card_details_wrong",
+    "currency_not_supported": "currency_not_supported",
+}
+_REFUND: dict[str, RefundStatus] = {
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "canceled": "failed",
+    "pending": "pending",
+    "requires_action": "pending",
+}
+_DISPUTE: dict[str, DisputeStatus] = {"won": "won", "lost": "lost", "needs_response": "open", "under_review": "open", "prevented": "won"}
+_KINDS: dict[str, Subject] = {
+    "payment_intent.": "payment",
+    "charge.dispute.": "dispute",
+    "charge.refund.": "refund",
+    "refund.": "refund",
+    "charge.": "payment",
+    "payout.": "payout",
+    "account.": "payee",
+}
+#: what we ask for when we look for events that did not arrive
+_WANTED = [
+    *(f"payment_intent.{what}" for what in ("succeeded", "payment_failed", "canceled", "amount_capturable_updated", "processing")),
+    *(f"charge.dispute.{what}" for what in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")),
+    *(f"refund.{what}" for what in ("created", "updated", "failed")),
+    *(f"payout.{what}" for what in ("paid", "failed", "canceled")),
+]
+# Stripe's presentment currencies that are also the house's; what an account can settle is the account's own matter
+_CURRENCIES = codes(
+    "AED AUD BGN BHD BRL CAD CHF CLP COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JOD JPY KES KRW KWD MAD MXN MYR NGN NOK NZD OMR PEN PHP"
+    " PKR PLN QAR RON RSD SAR SEK SGD THB TND TRY TWD UAH UGX USD UYU VND ZAR"
+)
+_PAYEES = codes(
+    "AE AT AU BE BG BR CA CH CY CZ DE DK EE ES FI FR GB GI GR HK HR HU IE IT JP LI LT LU LV MT MX MY NL NO NZ PL PT RO SE SG SI SK TH US"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the environment gives. `webhook_secrets` are several while a secret is being replaced."""
+
+    secret_key: str
+    webhook_secrets: tuple[str, ...]
+    path_token: str
+    publishable_key: str = ""
+    account: str = ""
+    api: str = "https://api.stripe.com"
+    return_url: str = ""
+
+    @property
+    def live(self) -> bool:
+        return self.secret_key.startswith(("sk_live_", "rk_live_"))
+
+
+def made_of(given: Mapping[str, str]) -> Stripe | None:
+    """The gateway, or None unless the key, a webhook secret and the path's token are all there."""
+    secrets = tuple(s for s in given.get("webhook_secrets", "").split(",") if s)
+    if not (given.get("secret_key") and secrets and given.get("path_token")):
+        return None
+    more = {name: given[name] for name in ("publishable_key", "account", "api", "return_url") if given.get(name)}
+    return Stripe(Credentials(given["secret_key"], secrets, given["path_token"], **more))
+
+
+class Stripe:
+    """See the module."""
+
+    name = "stripe"
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._own = credentials
+        self._client = stripe.StripeClient(
+            credentials.secret_key,
+            stripe_version=API_VERSION,
+            base_addresses={"api": credentials.api},  # type: ignore[typeddict-item]
+            # a second try is ours to decide, under the same key, after the operation row says that there was a first
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=TIMEOUT),
+        )
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            pays_in=_CURRENCIES,
+            pays_out=_CURRENCIES,
+            payee_countries=_PAYEES,
+            manual_capture=True,
+            refunds=True,
+            disputes=True,
+            onboards=True,
+            lists_events=True,
+        )
+
+    # payments
+
+    def create_payment(
+        self, *, key: str, amount: Money, method: Mapping[str, Any], capture: Capture = "automatic", age: timedelta | None = None
+    ) -> Result:
+        token = method.get("payment_method")
+        params: dict[str, Any] = {
+            "amount": units.STRIPE.out(amount),
+            "currency": amount.currency.lower(),
+            "capture_method": capture,
+            "transfer_group": own_ref(key),
+            "metadata": {"openlance": own_ref(key), "flow": "token" if token else "element"},
+            "automatic_payment_methods": {"enabled": True},
+        }
+        if token:
+            params |= {"payment_method": token, "confirm": True}
+            if self._own.return_url:
+                params["return_url"] = self._own.return_url
+            else:
+                params["automatic_payment_methods"] = {"enabled": True, "allow_redirects": "never"}
+
+        def known() -> Result | None:
+            query: Any = {"query": f"metadata['openlance']:'{own_ref(key)}'"}
+            found = self._client.v1.payment_intents.search(query).data
+            return _payment_result(found[0]) if found else None
+
+        return self._once(age, lambda: _payment_result(self._client.v1.payment_intents.create(params, self._options(key))), known)  # type: ignore[arg-type]
+
+    def capture(self, *, key: str, ref: str, amount: Money) -> Result:
+        params: Any = {"amount_to_capture": units.STRIPE.out(amount)}
+        return self._call(lambda: _payment_result(self._client.v1.payment_intents.capture(ref, params, self._options(key))))
+
+    def cancel(self, *, key: str, ref: str) -> Result:
+        return self._call(lambda: Done(self._client.v1.payment_intents.cancel(ref, {}, self._options(key)).id))
+
+    def fetch_payment(self, *, ref: str) -> Fetched | None:
+        params: Any = {"expand": ["latest_charge.balance_transaction"]}
+        found = self._fetch(lambda: self._client.v1.payment_intents.retrieve(ref, params))
+        return None if found is None else _fetched_payment(found.to_dict())
+
+    # refunds and disputes
+
+    def refund(self, *, key: str, payment_ref: str, amount: Money, age: timedelta | None = None) -> Result:
+        params: Any = {"payment_intent": payment_ref, "amount": units.STRIPE.out(amount), "metadata": {"openlance": own_ref(key)}}
+
+        def known() -> Result | None:
+            asked: Any = {"payment_intent": payment_ref, "limit": 100}
+            there = self._client.v1.refunds.list(asked).auto_paging_iter()
+            return next((_refund_result(r) for r in there if _own(r.to_dict()) == own_ref(key)), None)
+
+        return self._once(age, lambda: _refund_result(self._client.v1.refunds.create(params, self._options(key))), known)
+
+    def fetch_refund(self, *, ref: str) -> FetchedRefund | None:
+        found = self._fetch(lambda: self._client.v1.refunds.retrieve(ref))
+        if found is None:
+            return None
+        data = found.to_dict()
+        return FetchedRefund(
+            data["id"],
+            _REFUND.get(data.get("status") or "pending", "pending"),
+            _money(data["amount"], data["currency"]),
+            str(data.get("payment_intent") or ""),
+            str(data.get("failure_reason") or ""),
+            _own(data),
+        )
+
+    def fetch_dispute(self, *, ref: str) -> FetchedDispute | None:
+        found = self._fetch(lambda: self._client.v1.disputes.retrieve(ref))
+        if found is None:
+            return None
+        data = found.to_dict()
+        moves = data.get("balance_transactions") or []
+        fees = [_money(m["fee"], m["currency"]) for m in moves]
+        return FetchedDispute(
+            data["id"],
+            _DISPUTE.get(data["status"], "inquiry"),
+            _money(data["amount"], data["currency"]),
+            str(data.get("payment_intent") or ""),
+            str(data.get("reason") or ""),
+            sum(fees[1:], fees[0]) if fees else None,
+        )
+
+    # payees and payouts
+
+    def onboard_payee(self, *, key: str, country: str, email: str, return_url: str, refresh_url: str, ref: str | None = None) -> Onboarding:
+        try:
+            if ref is None:
+                account: Any = {
+                    "country": country,
+                    "email": email,
+                    "metadata": {"openlance": own_ref(key)},
+                    "capabilities": {"transfers": {"requested": True}},
+                    "controller": {
+                        "fees": {"payer": "application"},
+                        "losses": {"payments": "application"},
+                        "requirement_collection": "stripe",
+                        "stripe_dashboard": {"type": "express"},
+                    },
+                    # we say when money goes to the bank, else a transfer could be swept away before our own payout
+                    "settings": {"payouts": {"schedule": {"interval": "manual"}}},
+                }
+                ref = self._client.v1.accounts.create(account, self._options(key)).id
+            asked: Any = {"account": ref, "type": "account_onboarding", "return_url": return_url, "refresh_url": refresh_url}
+            link = self._client.v1.account_links.create(asked)
+        except stripe.InvalidRequestError as e:
+            raise InvalidInput(
+                "onboarding_refused", "Stripe does not take payees with these details. Choose another way to be paid."
+            ) from e
+        except stripe.StripeError as e:
+            raise _unavailable(e) from e
+        return Onboarding(ref, link.url, datetime.fromtimestamp(link.expires_at, UTC))
+
+    def fetch_payee(self, *, ref: str) -> FetchedPayee | None:
+        found = self._fetch(lambda: self._client.v1.accounts.retrieve(ref))
+        if found is None:
+            return None
+        data = found.to_dict()
+        due = (data.get("requirements") or {}).get("currently_due") or []
+        able = (data.get("capabilities") or {}).get("transfers") == "active"
+        return FetchedPayee(data["id"], bool(able and data.get("payouts_enabled")), tuple(due))
+
+    def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any], age: timedelta | None = None) -> Result:
+        first = self._transfer(key, amount, str(method["account"]), age)
+        if not isinstance(first, Done):
+            return first
+        second = self._payout(key, amount, str(method["account"]), first.ref, age)
+        if not isinstance(second, Rejected):
+            return second
+        # refused for good, and the money is on the connected account: it comes back before anybody hears of the refusal
+        return second if self._reverse(first.ref) else Unknown("transfer_not_reversed")
+
+    def _transfer(self, key: str, amount: Money, account: str, age: timedelta | None) -> Result:
+        params: Any = {
+            "amount": units.STRIPE_PAYOUT.out(amount),
+            "currency": amount.currency.lower(),
+            "destination": account,
+            "transfer_group": own_ref(key),
+            "metadata": {"openlance": own_ref(key)},
+        }
+
+        def known() -> Result | None:
+            asked: Any = {"transfer_group": own_ref(key), "limit": 1}
+            found = self._client.v1.transfers.list(asked).data
+            return Done(found[0].id) if found else None
+
+        return self._once(age, lambda: Done(self._client.v1.transfers.create(params, self._options(f"{key}:transfer")).id), known)
+
+    def _payout(self, key: str, amount: Money, account: str, transfer: str, age: timedelta | None) -> Result:
+        params: Any = {
+            "amount": units.STRIPE_PAYOUT.out(amount),
+            "currency": amount.currency.lower(),
+            "metadata": {"openlance": own_ref(key), "transfer": transfer},
+        }
+        there: Any = {"stripe_account": account}
+
+        def known() -> Result | None:
+            listed: Any = {"limit": 100}
+            made = self._client.v1.payouts.list(listed, there).auto_paging_iter()
+            return next((Accepted(f"{account}/{p.id}/{transfer}") for p in made if _own(p.to_dict()) == own_ref(key)), None)
+
+        def create() -> Result:
+            options: Any = {**self._options(f"{key}:payout"), **there}
+            return Accepted(f"{account}/{self._client.v1.payouts.create(params, options).id}/{transfer}")
+
+        return self._once(age, create, known)
+
+    def fetch_payout(self, *, ref: str) -> Fetched | None:
+        account, payout, transfer = ref.split("/")
+        options: Any = {"stripe_account": account}
+        found = self._fetch(lambda: self._client.v1.payouts.retrieve(payout, {}, options))
+        if found is None:
+            return None
+        data = found.to_dict()
+        amount = units.STRIPE_PAYOUT.back(data["amount"], data["currency"].upper())
+        if data["status"] == "paid":
+            return Fetched(ref, "paid", amount, own_ref=_own(data))
+        if data["status"] in ("failed", "canceled"):
+            back = self._reverse(transfer)
+            code = str(data.get("failure_code") or data["status"])
+            return Fetched(ref, "failed" if back else "sent", amount, code if back else "", own_ref=_own(data))
+        return Fetched(ref, "sent", amount, own_ref=_own(data))
+
+    def _reverse(self, transfer: str) -> bool:
+        """Fetch a whole transfer back; whether it is back now."""
+        result = self._call(lambda: Done(self._client.v1.transfers.reversals.create(transfer, {}, self._options(f"{transfer}:reverse")).id))
+        if isinstance(result, Done):
+            return True
+        found = self._fetch(lambda: self._client.v1.transfers.retrieve(transfer))
+        return found is not None and bool(found.reversed)
+
+    # what comes from outside
+
+    def check_method(self, method: Mapping[str, Any], *, purpose: Literal["payment", "payout"]) -> dict[str, Any]:
+        if purpose == "payout":
+            account = method.get("account")
+            if isinstance(account, str) and _ACCOUNT.fullmatch(account):
+                return {"account": account}
+            raise InvalidInput("method_unknown", "Connect a Stripe account first.", {"method.account": ["Not a connected account."]})
+        token = method.get("payment_method")
+        if token is None and method.get("token") in (None, "element"):
+            return {"token": "element"}
+        if isinstance(token, str) and _PAYMENT_METHOD.fullmatch(token):
+            return {"payment_method": token}
+        raise InvalidInput(
+            "method_unknown",
+            "Send the payment method that Stripe's form in the browser made; never card data.",
+            {"method.payment_method": ["Not a payment method of Stripe."]},
+        )
+
+    def check_amount(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> None:
+        if amount.currency not in _CURRENCIES:
+            raise InvalidInput("currency_not_supported", f"Stripe does not move {amount.currency} here. Choose another way to pay.")
+        (units.STRIPE if purpose == "payment" else units.STRIPE_PAYOUT).out(amount)
+
+    def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
+        if not constant_time_compare(path_token, self._own.path_token):
+            raise NotFound("webhook")
+        _verify(raw_body, headers.get("Stripe-Signature", ""), self._own.webhook_secrets)
+        try:
+            body = json.loads(raw_body)
+        except (ValueError, RecursionError) as e:
+            raise InvalidInput("webhook_unreadable", "The body is not JSON.") from e
+        return self._event(body)
+
+    def _event(self, body: Any) -> VerifiedEvent:
+        try:
+            kind, about, account = body["type"], body["data"]["object"], body.get("account")
+            live, event_id = body["livemode"], body["id"]
+            if not isinstance(live, bool) or not all(isinstance(x, str) for x in (kind, event_id)) or not isinstance(about, dict):
+                raise TypeError
+        except (KeyError, TypeError, AttributeError) as e:
+            raise InvalidInput("webhook_unreadable", "The body is not an event of Stripe.") from e
+        if live is not self._own.live:
+            raise InvalidInput("webhook_wrong_mode", "An event of the other mode (live or test) is not for this installation.")
+        subject: Subject = next((s for prefix, s in _KINDS.items() if kind.startswith(prefix)), "other")
+        connected = account is not None and account != self._own.account
+        if connected and subject not in ("payout", "payee", "other"):
+            # what a payee does on their own account is not our money
+            raise InvalidInput("webhook_wrong_account", "This event is of another account.")
+        if subject == "payout" and not connected:
+            subject = "other"  # our own account's payouts to our own bank
+        ref = str(about.get("id") or "")
+        if subject == "payout":
+            ref = f"{account}/{ref}/{(about.get('metadata') or {}).get('transfer', '')}"
+        elif kind.startswith("charge.") and subject == "payment":
+            ref = str(about.get("payment_intent") or "")
+        if not 0 < len(event_id) <= 128 or len(kind) > 64 or len(ref) > 128:
+            raise InvalidInput("webhook_unreadable", "The body is not an event of Stripe.")
+        return VerifiedEvent(event_id, kind, ref or "-", body, subject if ref else "other", _own(about))
+
+    def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
+        params: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "types": _WANTED}
+        try:
+            for found in self._client.v1.events.list(params).auto_paging_iter():
+                yield self._event(json.loads(str(found)))
+        except stripe.StripeError as e:
+            raise _unavailable(e) from e
+
+    # the wire
+
+    def _once(self, age: timedelta | None, create: Callable[[], Result], known: Callable[[], Result | None]) -> Result:
+        """Create under the same key; what was created when the key may be forgotten, or answers only with an error, is looked for."""
+
+        def seen() -> Result:
+            return known() or Unknown("not_found")
+
+        if age is not None and age > KEY_LIVES:
+            found = self._call(seen)
+            if found != Unknown("not_found"):
+                return found
+        result = self._call(create)
+        if age is not None and isinstance(result, Unknown):
+            found = self._call(seen)
+            return result if isinstance(found, Unknown) else found
+        return result
+
+    @staticmethod
+    def _options(key: str) -> Any:
+        return {"idempotency_key": key}
+
+    @staticmethod
+    def _call(call: Callable[[], Result]) -> Result:
+        """The call's result; what Stripe raises becomes one. Only what says that nothing happened is a refusal."""
+        try:
+            return call()
+        except stripe.CardError as e:
+            intent = getattr(e.error, "payment_intent", None)
+            return Rejected(_declined(getattr(e.error, "decline_code", None) or e.code), getattr(intent, "id", None))
+        except stripe.InvalidRequestError as e:
+            log.warning("stripe_refused", code=e.code, param=e.param, request=e.request_id)
+            return Rejected((e.code or "gateway_refused")[:64])
+        except (stripe.StripeError, ValueError) as e:
+            # no or no readable answer, a fault of theirs, a key in use, a wrong key of ours: nobody knows, or nobody has asked yet
+            log.warning("stripe_unknown", kind=type(e).__name__, request=getattr(e, "request_id", None))
+            return Unknown(type(e).__name__)
+
+    @staticmethod
+    def _fetch(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except stripe.InvalidRequestError as e:
+            if e.http_status == 404:
+                return None
+            raise _unavailable(e) from e
+        except stripe.StripeError as e:
+            raise _unavailable(e) from e
+
+
+def _unavailable(e: stripe.StripeError) -> Unavailable:
+    log.warning("stripe_unavailable", kind=type(e).__name__, request=e.request_id)
+    return Unavailable("gateway_unavailable", "Stripe does not answer at the moment. Try again in a few minutes.")
+
+
+def _money(minor: int, currency: str) -> Money:
+    return units.STRIPE.back(minor, currency.upper())
+
+
+def _own(data: Mapping[str, Any]) -> str:
+    metadata = data.get("metadata")
+    found = metadata.get("openlance") if isinstance(metadata, Mapping) else None
+    return found[:64] if isinstance(found, str) else ""
+
+
+def _declined(code: str | None) -> str:
+    return _DECLINES.get(code or "", "declined")
+
+
+def _payment_result(intent: Any) -> Result:
+    """What creating or capturing answered."""
+    fetched = _fetched_payment(intent.to_dict())
+    if fetched.status == "succeeded":
+        return Done(fetched.ref)
+    if fetched.status in ("failed", "cancelled"):
+        return Rejected(fetched.failure_code or "declined", fetched.ref)
+    return Accepted(fetched.ref, fetched.action)
+
+
+def _refund_result(made: Any) -> Result:
+    status = _REFUND.get(made.status or "pending", "pending")
+    if status == "failed":
+        return Rejected(str(getattr(made, "failure_reason", None) or "refund_failed"), made.id)
+    return Done(made.id) if status == "succeeded" else Accepted(made.id)
+
+
+def _fetched_payment(data: dict[str, Any]) -> Fetched:
+    status, failure, action = data["status"], "", {}
+    error = data.get("last_payment_error") or {}
+    charge = data.get("latest_charge")
+    moved = charge.get("balance_transaction") if isinstance(charge, dict) else None
+    # the fee is in the currency in which our account is settled
+    fee = _money(moved["fee"], moved["currency"]) if isinstance(moved, dict) else None
+    flow = (data.get("metadata") or {}).get("flow")
+    ours = {"succeeded": "succeeded", "requires_capture": "authorized", "canceled": "cancelled"}.get(status, "pending")
+    if status == "canceled":
+        failure = {"automatic": "authorization_expired", "expired": "authorization_expired"}.get(data.get("cancellation_reason") or "", "")
+    elif status == "requires_payment_method" and error and flow == "token":
+        # confirmed by us with one token: nobody is there to try another card on the same intent
+        ours, failure = "failed", _declined(error.get("decline_code") or error.get("code"))
+    elif ours == "pending" and data.get("client_secret"):
+        action = {"kind": "stripe", "client_secret": data["client_secret"]}
+    received = _money(data.get("amount_received") or 0, data["currency"]) if ours == "succeeded" else None
+    amount = _money(data["amount"], data["currency"])
+    return Fetched(data["id"], ours, amount, failure, received, fee, _own(data), action)
+
+
+def _verify(raw_body: bytes, header: str, secrets: tuple[str, ...]) -> None:
+    """Raise InvalidInput unless one of the secrets signed these bytes within the tolerance."""
+    try:
+        text = raw_body.decode()
+        stamp = int(next(part[2:] for part in header.split(",") if part.startswith("t=")))
+    except (UnicodeDecodeError, ValueError, StopIteration) as e:
+        raise InvalidInput("signature_invalid", "The signature does not fit the body.") from e
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(text, header, secret)
+        except stripe.SignatureVerificationError:
+            continue
+        if abs(time.time() - stamp) > TOLERANCE_SECONDS:
+            raise InvalidInput("signature_stale", "The signature is too old.")
+        return
+    raise InvalidInput("signature_invalid", "The signature does not fit the body.")

@@ -1,0 +1,190 @@
+"""Sending payments back: wallet → in transit → the gateway, as with a payout, and back to the wallet when the payer's bank does not take it.
+
+What is held or was released is not in the wallet and cannot be sent back. The operation row is committed before the gateway is called; sums
+are decided under the payment's lock, so that no two refunds together exceed the payment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from marketplace.core import clock, events
+from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput, Unavailable
+from marketplace.core.money import Money
+from marketplace.core.policies import Actor
+from marketplace.core.states import move
+from marketplace.core.transactions import run_in_transaction, unit_of_work
+
+from . import selectors
+from .gateways import payment_locked, require_no_transaction
+from .ledger import accounts
+from .ledger.post import Line, post
+from .models import Payment, PaymentRefund
+from .providers import gateway
+from .providers.base import Accepted, Done, FetchedRefund, Rejected, Result, Unknown
+from .states import PAYMENT, REFUND
+
+log = structlog.get_logger(__name__)
+
+
+@unit_of_work
+def payment_refund_request(*, actor: Actor, payment_id: int, amount: Money, idempotency_key: str, reason: str = "") -> PaymentRefund:
+    """Take the amount from the payer's wallet to be sent back to where the payment came from; it is sent by the next round.
+
+    The payer and staff who see all money may ask. Raises NotFound, Conflict("refund_impossible" | "over_refund" | "insufficient_funds"),
+    InvalidInput for an amount or a gateway that cannot, IdempotencyConflict.
+    """
+    selectors.payment_for(actor, payment_id)
+    payment = payment_locked(payment_id)
+    asked = gateway(payment.provider)
+    if amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(
+            "amount_out_of_range", f"Send back an amount in {payment.currency}, greater than zero.", {"amount_minor": ["Wrong."]}
+        )
+    if not asked.capabilities().refunds:
+        raise InvalidInput("gateway_cannot", f"{payment.provider} cannot send money back. Ask for a payout instead.")
+    asked.check_amount(amount, purpose="payment")
+    key = f"{actor.pk}:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"
+    made = PaymentRefund(
+        payment=payment,
+        provider=payment.provider,
+        amount_minor=amount.minor,
+        currency=amount.currency,
+        idempotency_key=key,
+        created_at=clock.now(),
+    )
+    seen = PaymentRefund.objects.filter(idempotency_key=key).first()
+    if seen is None:
+        _decide(payment, amount)
+        try:
+            with transaction.atomic():
+                made.save(force_insert=True)
+                after = {"amount_minor": amount.minor, "currency": amount.currency, "payment_id": payment.pk}
+                events.record(aggregate=made, kind="payment_refund.request", actor_id=actor.pk, after=after, reason=reason)
+                _post(made, "request", actor.pk, "payer_request", reason)
+        except IntegrityError:
+            seen = PaymentRefund.objects.filter(idempotency_key=key).first()
+            if seen is None:
+                raise
+    if seen is not None:
+        if any(getattr(seen, n) != getattr(made, n) for n in ("payment_id", "amount_minor", "currency")):
+            raise IdempotencyConflict
+        return seen
+    return made
+
+
+def _decide(payment: Payment, amount: Money) -> None:
+    if payment.state not in ("succeeded", "partially_refunded"):
+        raise Conflict("refund_impossible", f"The payment is {payment.state.replace('_', ' ')}: there is nothing to send back.")
+    begun = payment.refunds.exclude(state="failed").aggregate(total=Sum("amount_minor"))["total"] or 0
+    if begun + amount.minor > payment.received:
+        left = Money(payment.received - begun, payment.currency)
+        raise Conflict("over_refund", f"Of this payment, {left} can still be sent back.")
+
+
+def refund_key(refund: PaymentRefund) -> str:
+    """The key of the refund's call."""
+    return f"refund:{refund.pk}:{refund.idempotency_key}"
+
+
+def payment_refund_refresh(*, refund_id: int, heard_ref: str | None = None) -> PaymentRefund:
+    """Send a refund, or ask how it stands, and apply the answer. Not to be called inside a transaction."""
+    require_no_transaction()
+    refund = PaymentRefund.objects.select_related("payment").get(pk=refund_id)
+    if refund.state == "failed":
+        return refund
+    asked = gateway(refund.provider)
+    amount = Money(refund.amount_minor, refund.currency)
+    ref = refund.provider_ref or heard_ref
+    result: Result
+    try:
+        if ref is None:
+            # never None: the row may be older than a call whose process died
+            age = clock.now() - refund.created_at
+            result = asked.refund(key=refund_key(refund), payment_ref=str(refund.payment.provider_ref), amount=amount, age=age)
+        else:
+            fetched = asked.fetch_refund(ref=ref)
+            if fetched is not None and fetched.amount != amount:
+                log.error("refund_amount_differs", refund=refund.pk, ours=amount.minor, theirs=fetched.amount.minor)
+                return refund
+            result = _as_result(fetched)
+    except Unavailable as e:
+        result = Unknown(e.code)
+    return run_in_transaction(lambda: _apply(refund_id, result))
+
+
+def _as_result(fetched: FetchedRefund | None) -> Result:
+    if fetched is None:
+        return Unknown("the gateway does not know it")
+    if fetched.status == "failed":
+        return Rejected(fetched.failure_code or "refund_failed", fetched.ref)
+    return Done(fetched.ref) if fetched.status == "succeeded" else Accepted(fetched.ref)
+
+
+def _apply(refund_id: int, result: Result) -> PaymentRefund:
+    """Bring a refund, and with it the payment, to what the gateway says. Forward only; runs in a transaction."""
+    payment = payment_locked(PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id))
+    refund = PaymentRefund.objects.select_for_update().get(pk=refund_id)
+    if isinstance(result, Unknown):
+        return refund
+    refund.provider_ref = result.ref or refund.provider_ref
+    if isinstance(result, Accepted):
+        if refund.state == REFUND.initial:
+            move(refund, REFUND, "wait", role="system", actor_id=None, also=["provider_ref"])
+    elif isinstance(result, Done):
+        if refund.state in ("created", "pending"):
+            refund.settled_at = clock.now()
+            _post(refund, "settle", None, "gateway_refunded")
+            move(refund, REFUND, "succeed", role="system", actor_id=None, also=["provider_ref", "settled_at"], extra=_about(refund))
+            _move_payment(payment)
+    elif refund.state != "failed":
+        came_back = refund.state == "succeeded"
+        refund.failure_code = result.code
+        _post(refund, "return" if came_back else "fail", None, "gateway_returned" if came_back else "refund_failed", result.code)
+        also = ["provider_ref", "failure_code"]
+        move(refund, REFUND, "return" if came_back else "fail", role="system", actor_id=None, also=also, extra=_about(refund))
+        if came_back:
+            _move_payment(payment)
+    return refund
+
+
+def _move_payment(payment: Payment) -> None:
+    """The payment's state after a refund of it succeeded or came back; one that is charged back stays that."""
+    if payment.state == "charged_back":
+        return
+    sent = payment.refunds.filter(state="succeeded").aggregate(total=Sum("amount_minor"))["total"] or 0
+    action = "refund" if sent == payment.received else "refund_part"
+    if sent == 0:
+        action = "refund_return_all"
+    elif payment.state == "refunded":
+        action = "refund_return"
+    move(payment, PAYMENT, action, role="system", actor_id=None, extra={"refunded_minor": sent, "currency": payment.currency})
+
+
+def _about(refund: PaymentRefund) -> dict[str, object]:
+    return {"amount_minor": refund.amount_minor, "currency": refund.currency, "payment_id": refund.payment_id}
+
+
+def _post(refund: PaymentRefund, step: str, actor_id: int | None, rule: str, reason: str = "") -> None:
+    payer, currency = refund.payment.payer_id, refund.currency
+    wallet, transit = accounts.wallet(payer, currency), accounts.payout_transit(payer, currency)
+    clearing = accounts.clearing(refund.provider, currency)
+    debit, credit = {
+        "request": (wallet, transit),
+        "settle": (transit, clearing),
+        "fail": (transit, wallet),
+        "return": (clearing, wallet),
+    }[step]
+    post(
+        f"card_refund_{step}",
+        key=f"card_refund_{step}:{refund.pk}",
+        lines=[Line("refund", debit, credit, Money(refund.amount_minor, currency))],
+        subject=("payment_refund", refund.pk),
+        actor_id=actor_id,
+        rule=rule,
+        reason=reason,
+    )
