@@ -24,7 +24,11 @@ from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, npm,
 
 HOME = VAR / "test"
 CHROMIUM = "/usr/bin/chromium"
-APT = ("mariadb-server", "redis-server", "chromium", "chromium-driver", "default-libmysqlclient-dev", "pkg-config", "gcc", "python3-dev")
+APT = (
+    *("mariadb-server", "redis-server", "chromium", "chromium-driver", "default-libmysqlclient-dev", "pkg-config", "gcc", "python3-dev"),
+    # what lays out and sets the invoices
+    *("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-dejavu-core", "fonts-liberation"),
+)
 #: asked for; operations with few possible inputs use less of their share, and 20,000 must remain
 FUZZ_CASES = 22_000
 CI = os.environ.get("CI", "").lower() in ("1", "true")
