@@ -29,6 +29,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "me/contracts"): (401, 200, 200, 200, 200),
     ("GET", "contracts/<int:pk>"): (401, 404, 200, 200, 200),
     ("GET", "contracts/<int:pk>/timeline"): (401, 404, 200, 200, 200),
+    ("GET", "contracts/<int:pk>/money"): (401, 404, 200, 200, 200),
+    ("GET", "contracts/<int:pk>/money/entries"): (401, 404, 200, 200, 200),
     ("POST", "contracts/<int:pk>/accept"): (401, 404, 409, 409, 409),
     ("POST", "contracts/<int:pk>/decline"): (401, 404, 409, 409, 409),
     ("GET", "contracts/<int:pk>/counter-offers"): (401, 404, 200, 200, 200),

@@ -14,6 +14,12 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "me/payouts"): (401, 200, 200, 200, 200),
     ("POST", "me/payouts"): (401, 400, 400, 400, 400),
     ("GET", "payments/<int:payment_id>"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
+    ("GET", "me/ledger-accounts"): (401, 200, 200, 200, 200),
+    ("GET", "me/statement"): (401, 200, 200, 200, 200),
+    ("GET", "me/statement.csv"): (401, 200, 200, 200, 200),
+    ("GET", "ledger-accounts/<int:account_id>/statement"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
+    ("GET", "ledger-accounts/<int:account_id>/statement.csv"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
+    ("GET", "staff/users/<int:user_id>/statement"): (401, 403, 403, 403, {"finance": 200, "admin": 200, "*": 403}),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),
 }

@@ -22,18 +22,10 @@ from marketplace.core.prepared import Statement
 from . import fx, policies
 from .ledger.accounts import USER_KINDS, Kind
 from .models import Account, AccountBalance, Entry, FeeSchedule, Payment, Payout, Posting
-
-
-@dataclass(frozen=True, slots=True)
-class Balances:
-    """A user's money in one currency: `held` is on milestones they fund; `in_transit` is being paid out."""
-
-    currency: str
-    wallet: Money
-    held: Money
-    pending: Money
-    available: Money
-    in_transit: Money
+from .statements import Balances as Balances
+from .statements import Position as Position
+from .statements import contract_positions as contract_positions
+from .statements import story_of as story_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -382,6 +382,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contracts/{id}/money": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Who holds what of the contract's money, now or at a past instant. */
+        get: operations["contract_money"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contracts/{id}/money/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every movement of the contract's money in the order it was posted: who or which rule moved it, and between which accounts. */
+        get: operations["contract_money_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/contracts/{id}/pause": {
         parameters: {
             query?: never;
@@ -627,10 +661,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * @description How like disputes ended: base rates by category, by who opened them and by the band of the amount, without anything that points to a
-         *     person: where too few are alike, a broader group answers and says so.
-         */
+        /** @description How like disputes ended: base rates by category and by who opened them, without anything that points to a person. */
         get: operations["dispute_precedents"];
         put?: never;
         post?: never;
@@ -1189,15 +1220,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/suggested-freelancers": {
+    "/api/v1/ledger-accounts/{account_id}/statement": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description Freelancers who fit a post by skills and budget, best first, with the reasons; without those who have bid already. For its client. */
-        get: operations["job_suggested_freelancers"];
+        /** @description The statement of one account, for its owner and finance staff. */
+        get: operations["account_statement_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger-accounts/{account_id}/statement.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The statement of one account as a CSV file. */
+        get: operations["account_statement_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1249,7 +1297,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The signed-in user's balances, one item a currency. */
+        /** @description The signed-in user's balances, one item a currency; with `as_of` as they stood at that instant. */
         get: operations["balances_read"];
         put?: never;
         post?: never;
@@ -1817,6 +1865,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/ledger-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The signed-in user's accounts and what was on each, now or at a past instant. */
+        get: operations["ledger_accounts_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/notification-settings": {
         parameters: {
             query?: never;
@@ -2116,6 +2181,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every change of the signed-in user's accounts, newest first, with the balance after each. */
+        get: operations["statement_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/statement.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The same as a CSV file, oldest first, with all lines that the filters leave. */
+        get: operations["statement_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/tokens": {
         parameters: {
             query?: never;
@@ -2400,23 +2499,6 @@ export interface paths {
         };
         /** @description One of the user's payments. */
         get: operations["payment_read"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/price-guide": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description What like posts of the last two years were agreed at, and how many bids they drew in their first week. */
-        get: operations["price_guide"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3091,6 +3173,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/users/{user_id}/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Somebody's statement, for staff who may `payments_see`. */
+        get: operations["staff_statement_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/users/{user_id}/suspend": {
         parameters: {
             query?: never;
@@ -3401,23 +3500,10 @@ export interface components {
             reason_code: components["schemas"]["Agreement"];
             by_reason_code: components["schemas"]["CodeAgreement"][];
         };
-        /**
-         * @description * `filer` - opened by the same side
-         *     * `category` - in this category
-         *     * `amount` - over a like amount
-         * @enum {string}
-         */
-        AlikeInEnum: "filer" | "category" | "amount";
         /** @description An exact amount: whole minor units of an ISO 4217 currency. */
         Amount: {
             minor: number;
             currency: string;
-        };
-        /** @description Amounts above one end, up to and including the other, in US cents by the rates of today. */
-        AmountBand: {
-            above_usd_minor: number;
-            up_to_usd_minor: number | null;
-            text: string;
         };
         /** @description Fewer `minutes`, or a `text` that says why the entry stands. */
         AnswerRequest: {
@@ -3628,7 +3714,7 @@ export interface components {
             object_ids: number[];
             reason: string;
         };
-        /** @description How far an act on many objects has come: `done` + `refused` + `failed` of `total` are over; what failed did so by a fault of ours. */
+        /** @description How far an act on many objects has come: `done` + `refused` of `total` have been tried. */
         BulkActOut: {
             id: number;
             name: string;
@@ -3637,8 +3723,6 @@ export interface components {
             readonly total: number;
             done: number;
             refused: number;
-            /** @description Given up after faults of ours, each with the code fault among the refusals. */
-            failed: number;
             refusals: components["schemas"]["Refusal"][];
             /** Format: date-time */
             created_at: string;
@@ -4221,6 +4305,24 @@ export interface components {
             at: string;
             then: string;
             milestone_id: number | null;
+        };
+        /** @description The amounts sum to zero in each currency; the client's wallet stands below zero by what the contract has cost them so far. */
+        ContractMoney: {
+            /**
+             * Format: date-time
+             * @description The instant that was asked for; null: now.
+             */
+            as_of: string | null;
+            accounts: components["schemas"]["ContractPosition"][];
+        };
+        /** @description What this contract's entries have brought one account, or taken from it. */
+        ContractPosition: {
+            /** @description Kind of account: hold, pending, available, wallet, fees, tax, fx_clearing, … */
+            kind: string;
+            owner: components["schemas"]["OwnerEnum"];
+            /** @description Of a hold. */
+            milestone_id: number | null;
+            amount: components["schemas"]["Amount"];
         };
         ContractReasonRequest: {
             /** @default  */
@@ -5308,6 +5410,23 @@ export interface components {
          * @enum {string}
          */
         LanguageEnum: "en" | "de" | "fr" | "es" | "pt" | "sw" | "hi" | "ar" | "zh" | "ja";
+        /** @description One account of the ledger. */
+        LedgerAccount: {
+            id: number;
+            /** @description wallet, hold, pending, available, payout_transit or receivable. */
+            kind: string;
+            /** @description Of a hold. */
+            milestone_id: number | null;
+            balance: components["schemas"]["Amount"];
+        };
+        LedgerAccounts: {
+            /**
+             * Format: date-time
+             * @description The instant that was asked for; null: now.
+             */
+            as_of: string | null;
+            results: components["schemas"]["LedgerAccount"][];
+        };
         /** @description A saved or hidden post. */
         MarkedJob: {
             job: components["schemas"]["JobCard"];
@@ -5466,14 +5585,13 @@ export interface components {
         /**
          * @description * `job` - Job
          *     * `proposal` - Proposal
-         *     * `submission` - work handed in
          *     * `message` - Message
          *     * `profile` - Profile
          *     * `review` - Review
          *     * `reply` - reply to a review
          * @enum {string}
          */
-        ModerationSubjectEnum: "job" | "proposal" | "submission" | "message" | "profile" | "review" | "reply";
+        ModerationSubjectEnum: "job" | "proposal" | "message" | "profile" | "review" | "reply";
         /** @description A page of one's own posts. */
         MyJobs: {
             results: components["schemas"]["JobCard"][];
@@ -5593,6 +5711,13 @@ export interface components {
             readonly hidden_at: string | null;
             versions: components["schemas"]["ReviewVersion"][];
         };
+        /**
+         * @description * `client` - client
+         *     * `freelancer` - freelancer
+         *     * `platform` - platform
+         * @enum {string}
+         */
+        OwnerEnum: "client" | "freelancer" | "platform";
         /**
          * @description * `instant` - Instant
          *     * `daily` - Daily
@@ -6070,20 +6195,13 @@ export interface components {
             finished_on?: string | null;
             links?: string[];
         };
-        /**
-         * @description Base rates of the narrowest group that hides each person in it; `n` is 0 and the figures null when there is none.
-         *
-         *     `alike_in` says what its disputes have in common; `note` what was given up to find enough of them.
-         */
+        /** @description Base rates; `n` is 0 and the rest null while there are too few to hide a person among. */
         Precedents: {
             n: number;
             freelancer_share_quartiles_bps: number[] | null;
             settled_by: {
                 [key: string]: number;
             } | null;
-            alike_in: components["schemas"]["AlikeInEnum"][];
-            amount_band: components["schemas"]["AmountBand"] | null;
-            note: string;
         };
         /** @description How somebody wants to hear. The inbox always fills; letters about the account always come. */
         Preference: {
@@ -6126,16 +6244,6 @@ export interface components {
             low_minor: number;
             high_minor: number;
             currency: string;
-        };
-        /** @description What like posts were agreed at, and how many bids they drew in their first week. Null where too few people stand behind the numbers. */
-        PriceGuide: {
-            /** @description What the posts have in common: skills, category, pricing. */
-            alike_in: string[];
-            currency: string;
-            price: components["schemas"]["QuartilesOut"] | null;
-            bids: components["schemas"]["QuartilesOut"] | null;
-            /** @description Why the group is broader than asked for, or there is none. */
-            note: string;
         };
         /**
          * @description * `fixed` - Fixed
@@ -6245,16 +6353,6 @@ export interface components {
             /** @description In the order of the questions; empty for an optional one left out. */
             answers?: string[];
             file_ids?: number[];
-        };
-        /** @description Numbers of like posts, by nearest rank. Prices in minor units, for hourly posts an hour. */
-        QuartilesOut: {
-            /** @description A quarter of the posts lies at or below it. */
-            low: number;
-            median: number;
-            /** @description A quarter of the posts lies at or above it. */
-            high: number;
-            /** @description How many posts it is of. */
-            count: number;
         };
         QuestionRequest: {
             /** Format: int64 */
@@ -6787,20 +6885,11 @@ export interface components {
              */
             to_freelancer_minor: number;
         };
-        /**
-         * @description One addend of the computed share, in basis points of the held money. `rows` is empty for precedents, which name nobody, and for
-         *     proposals computed before rows were noted.
-         */
+        /** @description One addend of the computed share, in basis points of the held money. */
         SplitPart: {
             code: string;
             bps: number;
             text: string;
-            /**
-             * @description False: nothing is on record for it; the text says why.
-             * @default true
-             */
-            counted?: boolean;
-            rows?: components["schemas"]["SplitSource"][];
         };
         /** @description A non-binding split. The parts sum to `share_bps`, the freelancer's share. */
         SplitProposal: {
@@ -6823,12 +6912,6 @@ export interface components {
              */
             to_client_minor: number;
             reason: string;
-        };
-        /** @description Rows that a part was read from. */
-        SplitSource: {
-            /** @description milestone, submission or message. */
-            kind: string;
-            ids: number[];
         };
         SpokenLanguage: {
             code: string;
@@ -6905,8 +6988,83 @@ export interface components {
         StaffReasonRequest: {
             reason: string;
         };
+        /** @description One change of one account. */
+        StatementLine: {
+            posting_id: number;
+            entry_id: number;
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            leg: string;
+            account_id: number;
+            account: string;
+            milestone_id: number | null;
+            contract_id: number | null;
+            subject_type: string;
+            subject_id: number | null;
+            /** @description Above zero: money in. */
+            change: components["schemas"]["Amount"];
+            /** @description Of this account, after this line. */
+            balance: components["schemas"]["Amount"];
+            /** @description Of all accounts of the statement in this currency, after this line. */
+            total: components["schemas"]["Amount"];
+            rule: string;
+            reason: string;
+        };
+        StatementPage: {
+            results: components["schemas"]["StatementLine"][];
+            /** @description Path and query of the next page; null at the end. */
+            next: string | null;
+        };
+        StoryAccount: {
+            kind: string;
+            owner: components["schemas"]["OwnerEnum"];
+            milestone_id: number | null;
+        };
+        /** @description One movement of the contract's money, whole. */
+        StoryEntry: {
+            entry_id: number;
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            subject_type: string;
+            subject_id: number | null;
+            /** @description A side's name, Openlance staff, or the clock. */
+            actor: string;
+            actor_id: number | null;
+            rule: string;
+            rule_text: string;
+            reason: string;
+            fee_schedule: string | null;
+            rate: components["schemas"]["StoryRate"] | null;
+            lines: components["schemas"]["StoryLine"][];
+        };
+        /** @description One posting: `amount` from one account to the other. */
+        StoryLine: {
+            posting_id: number;
+            leg: string;
+            /** @description Where it came from. */
+            debit: components["schemas"]["StoryAccount"];
+            /** @description Where it went. */
+            credit: components["schemas"]["StoryAccount"];
+            amount: components["schemas"]["Amount"];
+        };
+        StoryPage: {
+            results: components["schemas"]["StoryEntry"][];
+            /** @description Path and query of the next page; null at the end. */
+            next: string | null;
+        };
+        /** @description The exchange rate of an entry: one unit of `base` costs `rate` units of `quote`, before the spread. */
+        StoryRate: {
+            base: string;
+            quote: string;
+            rate: string;
+            source: string;
+            spread_bps: number;
+            /** Format: date */
+            as_of: string;
+        };
         Submission: {
-            readonly id: number;
             readonly version: number;
             readonly note: string;
             readonly files: components["schemas"]["FileOut"][];
@@ -6921,13 +7079,6 @@ export interface components {
         SubmitRequest: {
             note: string;
             file_ids?: number[];
-        };
-        /** @description Who fits a post, best first, by the ranking of the search for freelancers. */
-        SuggestedFreelancers: {
-            ranking: string;
-            /** @description Send it with a profile that was opened from this list. */
-            batch: string;
-            results: components["schemas"]["FreelancerHit"][];
         };
         /** @description A skill that is not claimed yet. */
         SuggestedSkill: {
@@ -7361,17 +7512,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     audit_list: {
@@ -7429,17 +7569,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     bid_credit_rule: {
@@ -7462,17 +7591,6 @@ export interface operations {
             /** @description The input is wrong: `fields` says where. */
             400: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7524,17 +7642,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7621,17 +7728,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     bulk_act: {
@@ -7689,17 +7785,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     calendar_read: {
@@ -7743,17 +7828,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7838,17 +7912,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     cap_change_decline: {
@@ -7921,17 +7984,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8016,17 +8068,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     categories: {
@@ -8049,17 +8090,6 @@ export interface operations {
             /** @description The input is wrong: `fields` says where. */
             400: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8123,17 +8153,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     clock_read: {
@@ -8156,17 +8175,6 @@ export interface operations {
             /** @description The input is wrong: `fields` says where. */
             400: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8253,17 +8261,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_read: {
@@ -8315,17 +8312,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8414,17 +8400,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_bonuses: {
@@ -8481,17 +8456,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8580,17 +8544,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_cancel: {
@@ -8667,17 +8620,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8766,17 +8708,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     counter_offers: {
@@ -8833,17 +8764,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8932,17 +8852,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_decline: {
@@ -9025,17 +8934,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_hours: {
@@ -9087,17 +8985,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9186,17 +9073,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_hours_stop: {
@@ -9279,11 +9155,122 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
+        };
+    };
+    contract_money: {
+        parameters: {
+            query?: {
+                /** @description State at this instant, what was posted in it included: 2026-11-02T12:00:00Z, or a day (its end, UTC). */
+                as_of?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
                 headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContractMoney"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    contract_money_entries: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoryPage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -9372,17 +9359,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_pause_request: {
@@ -9465,17 +9441,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_refund_requests: {
@@ -9532,17 +9497,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9631,17 +9585,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_review: {
@@ -9724,17 +9667,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_reviews: {
@@ -9786,17 +9718,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9860,17 +9781,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_timesheet_file: {
@@ -9922,17 +9832,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10001,17 +9900,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     contract_work_requests: {
@@ -10068,17 +9956,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10157,17 +10034,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10256,17 +10122,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     counter_offer_withdraw: {
@@ -10343,17 +10198,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10442,27 +10286,12 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     dispute_precedents: {
         parameters: {
             query: {
-                /** @description What is held, in minor units of `currency`; absent: any amount. */
-                amount_minor?: number;
                 category: string;
-                /** @description ISO 4217. */
-                currency?: string;
                 /**
                  * @description * `client` - client
                  *     * `freelancer` - freelancer
@@ -10512,17 +10341,6 @@ export interface operations {
             };
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10580,17 +10398,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10669,17 +10476,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10768,17 +10564,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     dispute_decide: {
@@ -10855,17 +10640,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10954,17 +10728,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     dispute_offer: {
@@ -11041,17 +10804,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11140,17 +10892,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     dispute_settle: {
@@ -11227,17 +10968,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11322,17 +11052,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     feature_settings: {
@@ -11373,17 +11092,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11472,17 +11180,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     fee_schedule_read: {
@@ -11505,17 +11202,6 @@ export interface operations {
             /** @description The input is wrong: `fields` says where. */
             400: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11602,17 +11288,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     file_download: {
@@ -11664,17 +11339,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11743,17 +11407,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11865,17 +11518,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     freelancer_read: {
@@ -11927,17 +11569,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12058,17 +11689,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     invitation_decline: {
@@ -12145,17 +11765,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12263,17 +11872,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_create: {
@@ -12354,17 +11952,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_read: {
@@ -12416,17 +12003,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12515,17 +12091,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_clear: {
@@ -12602,17 +12167,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12701,17 +12255,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_history: {
@@ -12768,17 +12311,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12867,17 +12399,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_invitations: {
@@ -12934,17 +12455,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13033,17 +12543,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_proposals: {
@@ -13100,17 +12599,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13199,17 +12687,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_publish: {
@@ -13286,17 +12763,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13385,17 +12851,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_remove: {
@@ -13472,17 +12927,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13571,17 +13015,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_restore: {
@@ -13664,28 +13097,31 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
-    job_suggested_freelancers: {
+    account_statement_read: {
         parameters: {
             query?: {
-                /** @description 1 to 100; default 10. */
+                /** @description Kind of account. */
+                account?: "available" | "hold" | "payout_transit" | "pending" | "receivable" | "wallet";
+                /** @description Id of a contract. */
+                contract?: number;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant on, or from the beginning of this day (UTC). */
+                from?: string;
+                /** @description Kind of entry. */
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                /** @description Rows on a page. */
                 limit?: number;
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
             };
             header?: never;
             path: {
-                job_id: number;
+                account_id: number;
             };
             cookie?: never;
         };
@@ -13696,7 +13132,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SuggestedFreelancers"];
+                    "application/json": components["schemas"]["StatementPage"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -13735,11 +13171,70 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
+        };
+    };
+    account_statement_file: {
+        parameters: {
+            query?: {
+                /** @description Kind of account. */
+                account?: "available" | "hold" | "payout_transit" | "pending" | "receivable" | "wallet";
+                /** @description Id of a contract. */
+                contract?: number;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From this instant on, or from the beginning of this day (UTC). */
+                from?: string;
+                /** @description Kind of entry. */
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
                 headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13778,17 +13273,6 @@ export interface operations {
             };
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13858,17 +13342,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_read: {
@@ -13909,17 +13382,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13997,22 +13459,14 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     balances_read: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description State at this instant, what was posted in it included: 2026-11-02T12:00:00Z, or a day (its end, UTC). */
+                as_of?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -14048,17 +13502,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14116,17 +13559,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_calendar_feed: {
@@ -14167,17 +13599,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14260,17 +13681,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_calendar_feed_revoke: {
@@ -14322,17 +13732,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14410,17 +13809,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     closing_read: {
@@ -14461,17 +13849,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14560,8 +13937,6 @@ export interface operations {
             };
             429: {
                 headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14644,17 +14019,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_contracts: {
@@ -14702,17 +14066,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14770,17 +14123,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_disputes: {
@@ -14832,17 +14174,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     exports_list: {
@@ -14888,17 +14219,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14981,17 +14301,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     export_read: {
@@ -15043,17 +14352,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15119,17 +14417,6 @@ export interface operations {
             };
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15207,17 +14494,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_freelancer_profile_change: {
@@ -15289,17 +14565,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     certification_list: {
@@ -15340,17 +14605,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15437,17 +14691,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     certification_delete: {
@@ -15510,17 +14753,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15609,17 +14841,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     certification_order: {
@@ -15691,17 +14912,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     profile_completeness: {
@@ -15748,17 +14958,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     education_list: {
@@ -15799,17 +14998,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15896,17 +15084,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     education_delete: {
@@ -15969,17 +15146,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16068,17 +15234,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     education_order: {
@@ -16150,17 +15305,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     experience_list: {
@@ -16201,17 +15345,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16298,17 +15431,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     experience_delete: {
@@ -16371,17 +15493,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16470,17 +15581,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     experience_order: {
@@ -16552,17 +15652,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     portfolio_piece_list: {
@@ -16603,17 +15692,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16700,17 +15778,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     portfolio_piece_delete: {
@@ -16773,17 +15840,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16872,17 +15928,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     portfolio_piece_order: {
@@ -16954,17 +15999,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_hidden_jobs: {
@@ -17010,17 +16044,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17104,17 +16127,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_unhide: {
@@ -17183,17 +16195,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_inbox: {
@@ -17239,17 +16240,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17334,17 +16324,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_inbox_read_all: {
@@ -17421,17 +16400,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_invitations: {
@@ -17477,17 +16445,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17545,11 +16502,49 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
+        };
+    };
+    ledger_accounts_list: {
+        parameters: {
+            query?: {
+                /** @description State at this instant, what was posted in it included: 2026-11-02T12:00:00Z, or a day (its end, UTC). */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
                 headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerAccounts"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -17596,17 +16591,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17684,17 +16668,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     payouts_list: {
@@ -17740,17 +16713,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17837,17 +16799,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_proposals: {
@@ -17899,17 +16850,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     recommended_jobs: {
@@ -17953,17 +16893,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18021,17 +16950,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_saved_jobs: {
@@ -18077,17 +16995,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18171,17 +17078,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     job_unsave: {
@@ -18250,17 +17146,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_saved_searches: {
@@ -18306,17 +17191,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18403,17 +17277,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     saved_search_read: {
@@ -18465,17 +17328,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18544,17 +17396,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18643,17 +17484,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_sessions_list: {
@@ -18699,17 +17529,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18778,17 +17597,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18875,17 +17683,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_shortlists: {
@@ -18931,17 +17728,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19028,17 +17814,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     shortlist_read: {
@@ -19090,17 +17865,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19169,17 +17933,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19268,17 +18021,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     shortlist_items: {
@@ -19335,17 +18077,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19435,17 +18166,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     shortlist_take_off: {
@@ -19515,17 +18235,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     skill_suggestions: {
@@ -19575,11 +18284,122 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
+        };
+    };
+    statement_read: {
+        parameters: {
+            query?: {
+                /** @description Kind of account. */
+                account?: "available" | "hold" | "payout_transit" | "pending" | "receivable" | "wallet";
+                /** @description Id of a contract. */
+                contract?: number;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant on, or from the beginning of this day (UTC). */
+                from?: string;
+                /** @description Kind of entry. */
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
                 headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementPage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    statement_file: {
+        parameters: {
+            query?: {
+                /** @description Kind of account. */
+                account?: "available" | "hold" | "payout_transit" | "pending" | "receivable" | "wallet";
+                /** @description Id of a contract. */
+                contract?: number;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From this instant on, or from the beginning of this day (UTC). */
+                from?: string;
+                /** @description Kind of entry. */
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -19631,17 +18451,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19728,17 +18537,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     me_token_revoke: {
@@ -19807,17 +18605,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     transactions_list: {
@@ -19863,17 +18650,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19952,17 +18728,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20051,17 +18816,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     milestone_dispute: {
@@ -20138,17 +18892,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20237,17 +18980,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     milestone_fund: {
@@ -20330,17 +19062,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     milestone_progress: {
@@ -20397,17 +19118,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20496,17 +19206,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     milestone_progress_request: {
@@ -20583,17 +19282,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20682,17 +19370,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     milestone_refund_request: {
@@ -20769,17 +19446,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20868,17 +19534,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     milestone_start: {
@@ -20951,17 +19606,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21050,17 +19694,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     milestone_tasks: {
@@ -21112,17 +19745,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21211,17 +19833,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     payment_read: {
@@ -21273,86 +19884,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    price_guide: {
-        parameters: {
-            query: {
-                /** @description Slug. */
-                category: string;
-                /** @description ISO 4217. */
-                currency?: string;
-                /**
-                 * @description * `fixed` - Fixed
-                 *     * `hourly` - Hourly
-                 */
-                pricing: "fixed" | "hourly";
-                /** @description Slugs, by comma. */
-                skills?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PriceGuide"];
-                };
-            };
-            /** @description The input is wrong: `fields` says where. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Sign in first. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description You may see it, but not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21441,17 +19972,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     proposal_read: {
@@ -21503,17 +20023,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21602,17 +20111,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     proposal_decline: {
@@ -21695,17 +20193,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     proposal_history: {
@@ -21763,17 +20250,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     proposal_receipt: {
@@ -21825,17 +20301,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21914,17 +20379,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22013,17 +20467,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     refund_request_accept: {
@@ -22096,17 +20539,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22195,17 +20627,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     refund_request_withdraw: {
@@ -22278,17 +20699,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22375,17 +20785,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     review_read: {
@@ -22437,17 +20836,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22536,17 +20924,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     review_reply: {
@@ -22629,17 +21006,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     skills: {
@@ -22665,17 +21031,6 @@ export interface operations {
             /** @description The input is wrong: `fields` says where. */
             400: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22764,17 +21119,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     skill_rename: {
@@ -22857,17 +21201,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_cases: {
@@ -22915,17 +21248,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22983,17 +21305,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23078,17 +21389,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_case_claim: {
@@ -23161,17 +21461,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23260,17 +21549,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_case_decide_appeal: {
@@ -23347,17 +21625,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23446,17 +21713,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_case_release: {
@@ -23529,17 +21785,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23628,17 +21873,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_certifications: {
@@ -23686,17 +21920,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -23785,17 +22008,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_company_check: {
@@ -23878,17 +22090,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_disputes: {
@@ -23940,17 +22141,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_groups_list: {
@@ -23996,17 +22186,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24095,17 +22274,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     impersonations_list: {
@@ -24151,17 +22319,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24248,17 +22405,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     impersonation_end: {
@@ -24337,17 +22483,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     impersonated_requests_list: {
@@ -24410,17 +22545,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_moderation_agreement: {
@@ -24461,17 +22585,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24523,17 +22636,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24622,17 +22724,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     staff_second_ratings: {
@@ -24678,17 +22769,6 @@ export interface operations {
             /** @description You may see it, but not do this. */
             403: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -24777,11 +22857,74 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
+        };
+    };
+    staff_statement_read: {
+        parameters: {
+            query?: {
+                /** @description Kind of account. */
+                account?: "available" | "hold" | "payout_transit" | "pending" | "receivable" | "wallet";
+                /** @description Id of a contract. */
+                contract?: number;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant on, or from the beginning of this day (UTC). */
+                from?: string;
+                /** @description Kind of entry. */
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
                 headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementPage"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -24870,17 +23013,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     task_remove: {
@@ -24943,17 +23075,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25042,17 +23163,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     text_check: {
@@ -25133,17 +23243,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     time_entry_remove: {
@@ -25207,17 +23306,6 @@ export interface operations {
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25306,17 +23394,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     user_reputation: {
@@ -25368,17 +23445,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25441,17 +23507,6 @@ export interface operations {
             /** @description There is no such object, or you may not see it. */
             404: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25579,17 +23634,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     week_answer: {
@@ -25666,17 +23710,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25765,17 +23798,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     week_question: {
@@ -25852,17 +23874,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -25951,17 +23962,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     work_request_accept: {
@@ -26038,17 +24038,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -26137,17 +24126,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
         };
     };
     work_request_withdraw: {
@@ -26220,17 +24198,6 @@ export interface operations {
             /** @description Send a body of the media type that is documented. */
             415: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from . import hours_views, offers, views, work_views
+from . import hours_views, money_views, offers, views, work_views
 
 urlpatterns = [
     path("proposals/<int:pk>/offer", views.OfferView.as_view(), name="proposals-offer"),
     path("me/contracts", views.MyContractsView.as_view(), name="me-contracts"),
     path("contracts/<int:pk>", views.ContractView.as_view(), name="contracts"),
     path("contracts/<int:pk>/timeline", views.TimelineView.as_view(), name="contracts-timeline"),
+    path("contracts/<int:pk>/money", money_views.ContractMoneyView.as_view(), name="contracts-money"),
+    path("contracts/<int:pk>/money/entries", money_views.ContractStoryView.as_view(), name="contracts-money-entries"),
     path("contracts/<int:pk>/accept", views.AcceptView.as_view(), name="contracts-accept"),
     path("contracts/<int:pk>/decline", views.DeclineView.as_view(), name="contracts-decline"),
     path("contracts/<int:pk>/counter-offers", offers.CounterOffersView.as_view(), name="contracts-counter-offers"),

@@ -19,7 +19,7 @@ from marketplace.core.api.idempotency import IdempotentMixin, key_of
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.money import Money
 
-from .. import fees, selectors, services, tasks
+from .. import fees, selectors, services, statements, tasks
 from .serializers import (
     BalancesAnswerSerializer,
     FeeSchedulesSerializer,
@@ -29,6 +29,7 @@ from .serializers import (
     ReceivedSerializer,
     TransactionSerializer,
 )
+from .statement_views import AS_OF, as_of
 
 
 def _id(request: Request) -> int:
@@ -37,13 +38,15 @@ def _id(request: Request) -> int:
 
 
 class BalancesView(APIView):
-    """The signed-in user's balances, one item a currency."""
+    """The signed-in user's balances, one item a currency; with `as_of` as they stood at that instant."""
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="balances_read", tags=["payments"], responses=BalancesAnswerSerializer)
+    @extend_schema(operation_id="balances_read", tags=["payments"], parameters=[AS_OF], responses=BalancesAnswerSerializer)
     def get(self, request: Request) -> Response:
-        return Response(BalancesAnswerSerializer({"results": selectors.balances_of(_id(request))}).data)
+        at = as_of(request)
+        found = selectors.balances_of(_id(request)) if at is None else statements.balances_at(_id(request), at)
+        return Response(BalancesAnswerSerializer({"results": found}).data)
 
 
 class TransactionsView(ListAPIView):

@@ -1,0 +1,174 @@
+"""The money of one contract: who holds what, now or at a past instant, and every entry with its actor, rule and postings."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from marketplace.core.api.pagination import keyset_page
+from marketplace.core.api.schema import Amount
+from marketplace.core.api.serializers import Serializer
+from marketplace.payments import selectors as money
+from marketplace.payments.api.statement_views import AS_OF, PAGE, as_of
+
+from .. import money_story, selectors
+
+TAG = ["contracts"]
+_USD = {"currency": "USD"}
+_CLIENT, _FREELANCER = (
+    {"kind": kind, "owner": owner, "milestone_id": m} for kind, owner, m in (("hold", "client", 77), ("pending", "freelancer", None))
+)
+_FEES = {"kind": "fees", "owner": "platform", "milestone_id": None}
+
+
+class ContractPositionSerializer(Serializer):
+    """What this contract's entries have brought one account, or taken from it."""
+
+    kind = serializers.CharField(help_text="Kind of account: hold, pending, available, wallet, fees, tax, fx_clearing, …")
+    owner = serializers.ChoiceField(choices=["client", "freelancer", "platform"])
+    milestone_id = serializers.IntegerField(allow_null=True, help_text="Of a hold.")
+    amount = Amount()
+
+
+class ContractMoneySerializer(Serializer):
+    """The amounts sum to zero in each currency; the client's wallet stands below zero by what the contract has cost them so far."""
+
+    as_of = serializers.DateTimeField(allow_null=True, help_text="The instant that was asked for; null: now.")
+    accounts = ContractPositionSerializer(many=True)
+
+
+class StoryAccountSerializer(Serializer):
+    kind = serializers.CharField()
+    owner = serializers.ChoiceField(choices=["client", "freelancer", "platform"])
+    milestone_id = serializers.IntegerField(allow_null=True)
+
+
+class StoryLineSerializer(Serializer):
+    """One posting: `amount` from one account to the other."""
+
+    posting_id = serializers.IntegerField()
+    leg = serializers.CharField()
+    debit = StoryAccountSerializer(help_text="Where it came from.")
+    credit = StoryAccountSerializer(help_text="Where it went.")
+    amount = Amount()
+
+
+class StoryRateSerializer(Serializer):
+    """The exchange rate of an entry: one unit of `base` costs `rate` units of `quote`, before the spread."""
+
+    base = serializers.CharField()
+    quote = serializers.CharField()
+    rate = serializers.CharField()
+    source = serializers.CharField()
+    spread_bps = serializers.IntegerField()
+    as_of = serializers.DateField()
+
+
+class StoryEntrySerializer(Serializer):
+    """One movement of the contract's money, whole."""
+
+    entry_id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    subject_type = serializers.CharField()
+    subject_id = serializers.IntegerField(allow_null=True)
+    actor = serializers.CharField(help_text="A side's name, Openlance staff, or the clock.")
+    actor_id = serializers.IntegerField(allow_null=True)
+    rule = serializers.CharField()
+    rule_text = serializers.CharField()
+    reason = serializers.CharField()
+    fee_schedule = serializers.CharField(allow_null=True)
+    rate = StoryRateSerializer(allow_null=True)
+    lines = StoryLineSerializer(many=True)
+
+
+class ContractMoneyView(APIView):
+    """Who holds what of the contract's money, now or at a past instant."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="contract_money",
+        tags=TAG,
+        parameters=[AS_OF],
+        responses=ContractMoneySerializer,
+        examples=[
+            OpenApiExample(
+                "A funded milestone",
+                {
+                    "as_of": "2026-11-02T12:00:00Z",
+                    "accounts": [
+                        {"kind": "wallet", "owner": "client", "milestone_id": None, "amount": {"minor": -100_000, **_USD}},
+                        {**_CLIENT, "amount": {"minor": 100_000, **_USD}},
+                    ],
+                },
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        contract, at = selectors.contract_for(request.user, pk), as_of(request)
+        found = money_story.positions(contract, at)
+        return Response(ContractMoneySerializer({"as_of": at, "accounts": found}).data)
+
+
+class StoryPageSerializer(Serializer):
+    results = StoryEntrySerializer(many=True)
+    next = serializers.CharField(allow_null=True, help_text="Path and query of the next page; null at the end.")
+
+
+class ContractStoryView(APIView):
+    """Every movement of the contract's money in the order it was posted: who or which rule moved it, and between which accounts."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="contract_money_entries",
+        tags=TAG,
+        parameters=PAGE,
+        responses=StoryPageSerializer,
+        examples=[
+            OpenApiExample(
+                "A release",
+                {
+                    "results": [
+                        {
+                            "entry_id": 2290,
+                            "at": "2026-11-02T12:00:00Z",
+                            "kind": "release",
+                            "subject_type": "milestone",
+                            "subject_id": 77,
+                            "actor": "Alice",
+                            "actor_id": 4,
+                            "rule": "client_approval",
+                            "rule_text": "the client approved",
+                            "reason": "",
+                            "fee_schedule": "standard-1",
+                            "rate": None,
+                            "lines": [
+                                {
+                                    "posting_id": 4711,
+                                    "leg": "net",
+                                    "debit": _CLIENT,
+                                    "credit": _FREELANCER,
+                                    "amount": {"minor": 90_000, **_USD},
+                                },
+                                {"posting_id": 4712, "leg": "fee", "debit": _CLIENT, "credit": _FEES, "amount": {"minor": 10_000, **_USD}},
+                            ],
+                        }
+                    ],
+                    "next": None,
+                },
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        contract = selectors.contract_for(request.user, pk)
+        page = keyset_page(request, money.story_of(pk), ("id",))
+        told = [money_story.told(contract, entry) for entry in page.rows]
+        return Response(StoryPageSerializer({"results": told, "next": page.next}).data)
