@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from marketplace.payments.providers import paypal as paypal_adapter
 from marketplace.payments.providers.stripe import Credentials, Stripe
 
+from .paypal_world import WEBHOOK_ID, Authority, PayPalWorld
 from .simulator import Server
 from .stripe_world import SECRET_KEY, WEBHOOK_SECRET, StripeWorld
 
@@ -36,3 +39,33 @@ def stripe_credentials(stripe_world: StripeWorld) -> Iterator[Credentials]:
 @pytest.fixture
 def stripe(stripe_credentials: Credentials) -> Stripe:
     return Stripe(stripe_credentials)
+
+
+@pytest.fixture
+def paypal_world() -> PayPalWorld:
+    return PayPalWorld()
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def signing(authority: Authority) -> tuple[Any, bytes]:
+    return authority.leaf()
+
+
+@pytest.fixture
+def paypal_credentials(paypal_world: PayPalWorld, authority: Authority, tmp_path: Path) -> Iterator[paypal_adapter.Credentials]:
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(authority.pem())
+    server = Server(paypal_world)
+    urls = {"return_url": "https://openlance.example/paid", "cancel_url": "https://openlance.example/not-paid"}
+    yield paypal_adapter.Credentials("id", "secret", WEBHOOK_ID, "paypal-path-token", api=server.address, roots=str(roots), **urls)
+    closed(paypal_world, server)
+
+
+@pytest.fixture
+def paypal(paypal_credentials: paypal_adapter.Credentials, signing: tuple[Any, bytes]) -> paypal_adapter.PayPal:
+    return paypal_adapter.PayPal(paypal_credentials, certificates=lambda url: signing[1])

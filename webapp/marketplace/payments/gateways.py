@@ -146,9 +146,18 @@ def payment_refresh(*, payment_id: int, first: bool = False, heard_ref: str | No
                     fetched = asked.fetch_payment(ref=result.ref)
         else:
             fetched = asked.fetch_payment(ref=ref)
+            if fetched is not None and fetched.status == "approved" and _agreed(payment, fetched):
+                # the payer has agreed; taking the money is the second half of the same charge
+                asked.capture(key=f"{payment_key(payment)}:capture", ref=ref, amount=Money(payment.amount_minor, payment.currency))
+                fetched = asked.fetch_payment(ref=ref)
     except Unavailable as e:
         result = Unknown(e.code)
     return run_in_transaction(lambda: _apply(payment_id, result, fetched, claimed))
+
+
+def _agreed(payment: Payment, fetched: Fetched) -> bool:
+    """Whether an approved payment is still wanted, and is the one that we asked for."""
+    return payment.state in ("created", "pending") and fetched.amount == Money(payment.amount_minor, payment.currency)
 
 
 def payment_capture(*, payment_id: int, amount: Money) -> Payment:
@@ -186,8 +195,18 @@ def payment_cancel(*, payment_id: int) -> Payment:
     payment = Payment.objects.get(pk=payment_id)
     if payment.state != "pending" or payment.provider_ref is None:
         raise Conflict("payment_cancel_impossible", f"The payment is {payment.state} and cannot be cancelled.")
-    gateway(payment.provider).cancel(key=f"{payment_key(payment)}:cancel", ref=payment.provider_ref)
-    return payment_refresh(payment_id=payment_id)
+    result = gateway(payment.provider).cancel(key=f"{payment_key(payment)}:cancel", ref=payment.provider_ref)
+    now = payment_refresh(payment_id=payment_id)
+    return run_in_transaction(lambda: _given_up(payment_id)) if isinstance(result, Done) and now.state == "pending" else now
+
+
+def _given_up(payment_id: int) -> Payment:
+    """Cancelled on our side, at a gateway whose unpaid payments cannot be cancelled but never take money without us."""
+    payment = payment_locked(payment_id)
+    if payment.state == "pending":
+        payment.action = {}
+        move(payment, PAYMENT, "cancel", role="system", actor_id=None, also=["action"], extra=_about(payment))
+    return payment
 
 
 def payment_locked(payment_id: int) -> Payment:
@@ -323,7 +342,7 @@ def _charge_back(payment: Payment, fetched: Fetched) -> None:
 
 #: (our state, the gateway's state) → what to do; every other pair is old news and changes nothing
 _ACTS: dict[tuple[str, str], Callable[[Payment, Fetched], None]] = {
-    **{("created", theirs): _wait for theirs in ("pending", "authorized")},
+    **{("created", theirs): _wait for theirs in ("pending", "approved", "authorized")},
     **{(ours, "succeeded"): _succeed for ours in ("created", "pending", "failed", "cancelled")},
     **{(ours, theirs): _fail for ours in ("created", "pending") for theirs in ("failed", "cancelled")},
     ("succeeded", "charged_back"): _charge_back,

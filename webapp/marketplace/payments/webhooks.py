@@ -21,7 +21,7 @@ from .gateways import payment_key, payment_refresh, require_no_transaction
 from .models import GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent
 from .payouts import payout_key, payout_refresh
 from .providers import gateway
-from .providers.base import VerifiedEvent, own_ref, row_of
+from .providers.base import NAMELESS, VerifiedEvent, own_ref, row_of
 from .refunds import payment_refund_refresh, refund_key
 
 #: gateways list an event a little later than they say it happened
@@ -80,18 +80,19 @@ def _handle(event: WebhookEvent) -> bool:
         return True  # asked about when it is needed
     if event.subject == "dispute":
         return chargeback_refresh(provider=event.provider, ref=event.object_ref) is not None
+    heard = None if event.object_ref == NAMELESS else event.object_ref
     claimed = None if event.claimed_minor is None else Money(event.claimed_minor, event.claimed_currency)
     payment = _row(Payment.objects.all(), "payment", event, payment_key)
     if payment is not None:
-        payment_refresh(payment_id=payment.pk, heard_ref=event.object_ref, claimed=claimed)
+        payment_refresh(payment_id=payment.pk, heard_ref=heard, claimed=claimed)
         return True
     payout = _row(Payout.objects.all(), "payout", event, payout_key)
     if payout is not None:
-        payout_refresh(payout_id=payout.pk, heard_ref=event.object_ref, claimed=claimed)
+        payout_refresh(payout_id=payout.pk, heard_ref=heard, claimed=claimed)
         return True
     refund = _row(PaymentRefund.objects.all(), "refund", event, refund_key)
     if refund is not None:
-        payment_refund_refresh(refund_id=refund.pk, heard_ref=event.object_ref)
+        payment_refund_refresh(refund_id=refund.pk, heard_ref=heard)
         return True
     return False
 
@@ -107,7 +108,7 @@ def _row(rows: QuerySet[Any], kind: str, event: WebhookEvent, key: Callable[[Any
     named = row_of(event.own_ref)
     if named is None or named[0] != kind:
         return None
-    found = rows.filter(pk=named[1], provider_ref=None).first()
+    found = rows.filter(pk=named[1]).first()
     return found if found is not None and own_ref(key(found)) == event.own_ref else None
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from marketplace.core.errors import InvalidInput
 
-from . import stripe
+from . import paypal, stripe
 from .base import Gateway
 from .sandbox import Sandbox
 
@@ -19,6 +19,7 @@ from .sandbox import Sandbox
 _MAKERS: dict[str, Callable[[Mapping[str, str]], Gateway | None]] = {
     Sandbox.name: lambda _: Sandbox(),
     stripe.Stripe.name: stripe.made_of,
+    paypal.PayPal.name: paypal.made_of,
 }
 
 

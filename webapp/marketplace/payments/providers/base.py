@@ -19,12 +19,14 @@ from typing import Any, Literal, Protocol
 from marketplace.core.errors import InvalidInput
 from marketplace.core.money import Money
 
-PaymentStatus = Literal["pending", "authorized", "succeeded", "failed", "cancelled", "charged_back"]
+PaymentStatus = Literal["pending", "approved", "authorized", "succeeded", "failed", "cancelled", "charged_back"]
 PayoutStatus = Literal["sent", "paid", "failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
 #: inquiry: the bank only asks, nothing was taken; open: the money is away until it is decided
 DisputeStatus = Literal["inquiry", "open", "won", "lost"]
-_OWN = re.compile(r"(payment|payout|refund):(\d{1,18}):[0-9a-f]{16}")
+_OWN = re.compile(r"(payment|payout|refund)-(\d{1,18})-[0-9a-f]{16}")
+#: in place of a reference that a notification does not tell
+NAMELESS = "-"
 Capture = Literal["automatic", "manual"]
 Subject = Literal["", "payment", "payout", "refund", "dispute", "payee", "other"]
 
@@ -250,9 +252,9 @@ class Limited:
 
 
 def own_ref(key: str) -> str:
-    """Our name of the row that a key belongs to: `payment:12:<hash of the key>`. The hash tells rows of another installation apart."""
+    """Our name of the row that a key belongs to: `payment-12-<hash of the key>`. The hash tells rows of another installation apart."""
     kind, row, *_ = key.split(":")
-    return f"{kind}:{row}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    return f"{kind}-{row}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def row_of(own: str) -> tuple[str, int] | None:
