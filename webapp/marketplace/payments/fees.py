@@ -15,33 +15,46 @@ from marketplace.core import clock
 from marketplace.core.errors import InvalidInput
 from marketplace.core.money import Money, split_minor
 
+from . import taxes
 from .models import FeeSchedule
+from .taxes import Levy
 
 STANDARD = "standard-1"
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """gross = fee + tax + net, exactly."""
+    """gross = fee + tax + withheld + net, exactly."""
 
     gross: Money
     fee: Money
     tax: Money
     net: Money
+    withheld: Money
 
 
-def split(gross: Money, schedule: FeeSchedule) -> Split:
+def split(gross: Money, schedule: FeeSchedule, levy: Levy | None = None) -> Split:
     """Fee, tax on the fee, and what is left for the freelancer.
 
     With f the fee's and t the tax's hundredths of a per cent, the shares are f, f·t/10,000 and the rest; whole minor units are given
-    out by largest remainder (ties: fee, tax, net), so that nothing is lost or made. Raises InvalidInput for a gross that is not positive.
+    out by largest remainder (ties: fee, tax, net), so that nothing is lost or made.
+
+    With a levy the tax is that of its rate on the whole units of the fee, as the invoice states it, and what is withheld its share of the gross
+    (half a unit rounded up); the rest is the freelancer's. Raises InvalidInput for a gross that is not positive.
     """
     if gross.minor <= 0:
         raise InvalidInput("amount_not_positive", "The amount must be greater than zero.", {"amount_minor": ["Must be greater than zero."]})
     fee_weight = schedule.freelancer_fee_bps * 10_000
     tax_weight = schedule.freelancer_fee_bps * schedule.tax_bps
-    fee, tax, net = split_minor(gross.minor, [fee_weight, tax_weight, 100_000_000 - fee_weight - tax_weight])
-    return Split(gross, Money(fee, gross.currency), Money(tax, gross.currency), Money(net, gross.currency))
+    withheld = 0
+    if levy is None:
+        fee, tax, net = split_minor(gross.minor, [fee_weight, tax_weight, 100_000_000 - fee_weight - tax_weight])
+    else:
+        fee, rest = split_minor(gross.minor, [fee_weight, 100_000_000 - fee_weight])
+        tax = min(taxes.share(fee, levy.tax.rate_bps), rest)
+        withheld = min(taxes.share(gross.minor, levy.withheld_bps), rest - tax)
+        net = rest - tax - withheld
+    return Split(gross, *(Money(part, gross.currency) for part in (fee, tax, net, withheld)))
 
 
 def schedule(version: str | None = None) -> FeeSchedule:

@@ -10,6 +10,10 @@ from django.db import models
 
 from marketplace.core.fields import StampedModel
 
+from .billing_models import Document as Document
+from .billing_models import DocumentFile as DocumentFile
+from .billing_models import Series as Series
+from .billing_models import TaxProfile as TaxProfile
 from .states import CHARGEBACK, PAYMENT, PAYOUT, REFUND
 
 

@@ -20,6 +20,7 @@ class OfferQuoteSerializer(Serializer):
     gross = Amount()
     fee = Amount()
     tax = Amount()
+    withheld = Amount(required=False, help_text="Kept back for the freelancer's own authorities, where the law says so.")
     net = Amount()
     payee_net = Amount()
     fee_schedule = serializers.CharField()

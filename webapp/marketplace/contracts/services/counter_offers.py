@@ -131,4 +131,5 @@ def _open_offer(contract: Contract) -> Offer:
 
 
 def _quote(contract: Contract, total_minor: int) -> Quote:
-    return quote_make(gross=Money(total_minor, contract.currency), payee_currency=contract.payee_currency)
+    gross = Money(total_minor, contract.currency)
+    return quote_make(gross=gross, payee_currency=contract.payee_currency, payee_id=contract.freelancer_id)

@@ -323,4 +323,4 @@ def _second_bid() -> Conflict:
 
 
 def _quote(actor: User, gross: Money, delivery_days: int | None) -> dict[str, Any]:
-    return quote_make(gross=gross, payee_currency=_payee_currency(actor)).stored(delivered_in_days=delivery_days)
+    return quote_make(gross=gross, payee_currency=_payee_currency(actor), payee_id=actor.pk).stored(delivered_in_days=delivery_days)
