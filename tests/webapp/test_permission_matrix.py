@@ -113,7 +113,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     from marketplace.contracts.models import CounterOffer
     from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
-    from marketplace.payments.models import Account, Payment
+    from marketplace.payments.models import Account, Document, Entry, Payment
     from marketplace.trust.models import Case, Review
 
     milestone = dispute.milestone
@@ -182,6 +182,8 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         "reviews": review.pk,
         "cases": flagged.pk,
         "decisions": decided.pk,
+        "documents": Document.objects.filter(recipient=alice, about="deposit").earliest("pk").pk,
+        "ledger-entries": Entry.objects.filter(kind="hold").earliest("pk").pk,
         "ledger-accounts": Account.objects.get(user=alice, kind="wallet").pk,
         "payments": Payment.objects.filter(payer=alice).earliest("pk").pk,
         "files": StoredFile.objects.create(

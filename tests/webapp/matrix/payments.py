@@ -5,7 +5,7 @@ from __future__ import annotations
 from .table import Row
 
 #: bodies that get past the check of shapes, so that the door itself answers
-BODIES: dict[str, dict[str, object]] = {}
+BODIES: dict[str, dict[str, object]] = {"staff/ledger-entries/<int:entry_id>/fee-refund": {"amount_minor": 1, "reason": "r"}}
 
 # fmt: off
 ROWS: dict[tuple[str, str], Row] = {
@@ -20,6 +20,14 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "ledger-accounts/<int:account_id>/statement"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
     ("GET", "ledger-accounts/<int:account_id>/statement.csv"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
     ("GET", "staff/users/<int:user_id>/statement"): (401, 403, 403, 403, {"finance": 200, "admin": 200, "*": 403}),
+    ("GET", "me/statement.pdf"): (401, 200, 200, 200, 200),
+    ("GET", "me/documents"): (401, 200, 200, 200, 200),
+    ("GET", "me/tax-details"): (401, 200, 200, 200, 200),
+    ("PUT", "me/tax-details"): (401, 200, 200, 200, 200),
+    ("GET", "documents/<int:document_id>"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
+    ("GET", "documents/<int:document_id>/pdf"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
+    ("GET", "documents/<int:document_id>/xml"): (401, 404, 404, 404, 404),
+    ("POST", "staff/ledger-entries/<int:entry_id>/fee-refund"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),
 }

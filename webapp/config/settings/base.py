@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -250,6 +251,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "docExpansion": "none", "filter": True},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
+        "DocumentKindEnum": "marketplace.payments.billing_models.Document.Kind",
+        "DocumentAboutEnum": "marketplace.payments.billing_models.Document.About",
         "HealthEnum": ["ok", "failing"],
         "CheckStateEnum": "marketplace.accounts.states.CERTIFICATION.choices",
         "ExportStateEnum": "marketplace.accounts.states.EXPORT.choices",
@@ -307,6 +310,7 @@ CELERY_BEAT_SCHEDULE = {
     "advance-moderation": {"task": "marketplace.trust.tasks.advance_due", "schedule": 60.0},
     "poll-gateway-events": {"task": "marketplace.payments.tasks.poll_events", "schedule": 300.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
+    "issue-documents": {"task": "marketplace.payments.tasks.issue_documents", "schedule": 300.0},
     "end-impersonations": {"task": "marketplace.accounts.tasks.end_due_impersonations", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
     "sweep-exports": {"task": "marketplace.accounts.tasks.sweep_exports", "schedule": 60.0},
@@ -386,6 +390,24 @@ REMIND_HOURS = 24
 MAX_MILESTONE_TASKS = 200
 FREELANCER_FEE_BPS = 1000
 FEE_TAX_BPS = 0
+#: who supplies the platform's service and issues its invoices. Without a VAT id or a registration no tax is charged; `registrations` are countries
+#: (or "EU", the One-Stop-Shop) to the number there; `withholds` are countries whose law makes the installation keep tax back from payees
+SELLER = {
+    "name": "Openlance (demonstration)",
+    "street": "1 Example Street",
+    "postcode": "10115",
+    "city": "Berlin",
+    "country": "DE",
+    "email": "billing@openlance.example",
+    "vat_id": "",
+    "company_number": "HRB 000000",
+    "currency": "EUR",
+    "registrations": {},
+    "withholds": [],
+    **json.loads(os.environ.get("OPENLANCE_SELLER", "{}")),
+}
+#: the published table of payments/tax_tables by which new money is taxed
+TAX_TABLE = "2026-1"
 FX_SPREAD_BPS = 100
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24

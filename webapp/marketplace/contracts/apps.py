@@ -12,5 +12,6 @@ class ContractsConfig(AppConfig):
 
         ports.client_history.register("contracts", selectors.client_history)
         ports.file_readers.register("contracts", selectors.reads_file)
+        ports.subject_titles.register("contracts", selectors.subject_titles)
         ports.personal_data.register("contracts", personal.exported)
         ports.closing_obstacles.register("contracts", personal.obstacles)

@@ -6,7 +6,7 @@ changes only under its contract's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -364,3 +364,13 @@ _PARTS_ON_THE_WAY: Statement[PartRelease] = Statement(
 _BONUSES_ON_THE_WAY: Statement[Bonus] = Statement(
     lambda contract_ids: Bonus.objects.filter(cleared_at=None, contract__in=contract_ids).order_by("id")
 )
+
+
+def subject_titles(*, subject_type: str, ids: Sequence[int]) -> dict[int, str] | None:
+    """The answer to ports.subject_titles: the contract's title and the milestone's; a bonus has that of its contract."""
+    if subject_type == "milestone":
+        rows = Milestone.objects.filter(pk__in=ids).values_list("pk", "contract__title", "title")
+        return {pk: title if title == of else f"{of}: {title}" for pk, of, title in rows}
+    if subject_type == "bonus":
+        return dict(Bonus.objects.filter(pk__in=ids).values_list("pk", "contract__title"))
+    return None

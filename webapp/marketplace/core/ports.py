@@ -74,6 +74,9 @@ rating_of: Port[dict[str, Any]] = Port("rating_of", {})
 ratings_of: Port[dict[int, dict[str, Any]]] = Port("ratings_of", {})
 #: the newest dispute of each disputed milestone, answered by disputes: (milestone_ids=) → milestone id to dispute id
 disputes_of: Port[dict[int, int]] = Port("disputes_of", {})
+#: what a milestone or bonus is called on documents about its money, answered by the app that owns it: (subject_type=, ids=) → id to title;
+#: None when the type is not its own
+subject_titles: Port[dict[int, str]] = Port("subject_titles", {})
 #: whether somebody sees the object that a file is attached to, answered by the app that owns the object:
 #: (actor=, attached_type=, attached_id=) → True or False; None when the type is not its own
 file_readers: Port[bool] = Port("file_readers", False)

@@ -1,4 +1,4 @@
-"""What payments make known below them: that a client has paid once."""
+"""What payments do when they hear of facts: a payer's means of payment is proven, and money that came in or went back gets its documents."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from marketplace.accounts.selectors import users_of_profiles
 from marketplace.core import events
 from marketplace.core.models import Event
 
+from . import services
 from .models import Payment
 
-NAME = "payments.verified"
+VERIFIED = "payments.verified"
+DOCUMENTS = "payments.documents"
 #: states of a payment that once succeeded
 PROVEN = ("succeeded", "partially_refunded", "refunded", "charged_back")
 
@@ -26,7 +28,25 @@ def appeared(event: Event) -> None:
             accounts.client_payment_verify(user_id=user_id)
 
 
+def deposit_documents(event: Event) -> None:
+    """The receipt of a payment."""
+    services.documents_of_subject(subject_type="payment", subject_id=event.aggregate_id)
+
+
+def refund_documents(event: Event) -> None:
+    """The receipt of what was sent back."""
+    services.documents_of_subject(subject_type="payment_refund", subject_id=event.aggregate_id)
+
+
+def fee_refund_documents(event: Event) -> None:
+    """The credit note of a fee that was given back."""
+    services.documents_of_subject(subject_type="entry", subject_id=event.aggregate_id)
+
+
 def connect() -> None:
     """Called once by the app's config."""
-    events.handler("payment.succeed", name=NAME)(paid)
-    events.handler("client_profile.create", name=NAME)(appeared)
+    events.handler("payment.succeed", name=VERIFIED)(paid)
+    events.handler("client_profile.create", name=VERIFIED)(appeared)
+    events.handler("payment.succeed", name=DOCUMENTS)(deposit_documents)
+    events.handler("payment_refund.succeed", name=DOCUMENTS)(refund_documents)
+    events.handler("entry.fee_refund", name=DOCUMENTS)(fee_refund_documents)

@@ -17,17 +17,21 @@ from marketplace.core import clock, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 
-from . import fees, fx, selectors
+from . import fees, fx, levies, selectors
+from .billing.issue import documents_issue, documents_missing, documents_of_subject
 from .chargebacks import chargeback_refresh
+from .fee_refunds import fee_refund
 from .gateways import payment_cancel, payment_capture, payment_refresh, payment_start
 from .ledger import accounts
 from .ledger.accounts import Kind, Ref
 from .ledger.check import Report
 from .ledger.check import run as ledger_check
 from .ledger.post import Line, post
+from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payouts import payout_allow, payout_refresh, payout_refuse, payout_request, payout_send
 from .refunds import payment_refund_refresh, payment_refund_request
+from .taxes import Levy, levy_stored
 from .webhooks import missed_events, webhook_handle, webhook_receive
 
 __all__ = [
@@ -38,6 +42,10 @@ __all__ = [
     "clear",
     "clear_bonus",
     "clear_part",
+    "documents_issue",
+    "documents_missing",
+    "documents_of_subject",
+    "fee_refund",
     "hold",
     "ledger_check",
     "missed_events",
@@ -57,6 +65,7 @@ __all__ = [
     "release",
     "roll",
     "settle",
+    "tax_profile_put",
     "webhook_handle",
     "webhook_receive",
 ]
@@ -64,7 +73,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a gross amount becomes: gross = fee + tax + net in its currency, `payee_net` in the payee's after rate and spread."""
+    """What a gross amount becomes: gross = fee + tax + withheld + net in its currency, `payee_net` in the payee's after rate and spread."""
 
     gross: Money
     fee: Money
@@ -77,6 +86,8 @@ class Quote:
     spread_bps: int
     clears_in_days: int
     expires_at: datetime
+    withheld: Money | None = None
+    levy: Levy | None = None
 
     def stored(self, *, delivered_in_days: int | None = None) -> dict[str, Any]:
         """As JSON, to keep beside a bid or an offer. `clears_on` is the day on which the money can be paid out when work delivered in so many
@@ -86,6 +97,8 @@ class Quote:
         clears = clock.now() + timedelta(days=(delivered_in_days or 0) + self.clears_in_days)
         return {
             **{name: {"minor": m.minor, "currency": m.currency} for name, m in amounts.items()},
+            **({"withheld": {"minor": self.withheld.minor, "currency": self.withheld.currency}} if self.withheld else {}),
+            **({"levy": self.levy.stored()} if self.levy else {}),
             "fee_schedule": self.fee_schedule,
             "fx_rate_id": self.fx_rate_id,
             "fx_rate": self.fx_rate,
@@ -97,13 +110,15 @@ class Quote:
         }
 
 
-def quote_make(*, gross: Money, payee_currency: str, fee_schedule: str | None = None) -> Quote:
-    """What the payee would get for `gross` now; the rate is promised for QUOTE_MINUTES.
+def quote_make(*, gross: Money, payee_currency: str, fee_schedule: str | None = None, payee_id: int | None = None) -> Quote:
+    """What the payee would get for `gross` now; the rate is promised for QUOTE_MINUTES. Tax is that of the payee, on today's day; money moves
+    under the law of its own day.
 
     Raises InvalidInput for an amount that is not positive, an unknown schedule, currency or pair.
     """
     schedule = fees.schedule(fee_schedule)
-    parts = fees.split(gross, schedule)
+    levy = None if payee_id is None else levies.levy_for(payee_id, clock.now().date())
+    parts = fees.split(gross, schedule, levy)
     rate = None if payee_currency == gross.currency else fx.rate(gross.currency, payee_currency)
     return Quote(
         gross=gross,
@@ -117,6 +132,8 @@ def quote_make(*, gross: Money, payee_currency: str, fee_schedule: str | None = 
         spread_bps=0 if rate is None else rate.spread_bps,
         clears_in_days=settings.CLEARING_DAYS,
         expires_at=clock.now() + timedelta(minutes=features.number("QUOTE_MINUTES")),
+        withheld=parts.withheld,
+        levy=levy,
     )
 
 
@@ -382,10 +399,13 @@ class _Pay:
 def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str, fee_schedule: str) -> _Pay:
     """The lines that pay a freelancer out of a hold or a wallet."""
     schedule: FeeSchedule = fees.schedule(fee_schedule)
-    parts = fees.split(gross, schedule)
+    posted = Entry.objects.filter(idempotency_key=key).select_related("fx_rate").first()
+    levy = _levy_for(posted, payee_id)
+    parts = fees.split(gross, schedule, levy)
     lines = [
         Line("fee", source, accounts.fees(gross.currency), parts.fee),
         Line("tax", source, accounts.tax(gross.currency), parts.tax),
+        Line("withheld", source, accounts.withholding(gross.currency), parts.withheld),
     ]
     quote: dict[str, Any] = {
         "fee_schedule": schedule.version,
@@ -395,9 +415,11 @@ def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str
         "tax": parts.tax.minor,
         "net": parts.net.minor,
     }
+    if levy is not None:
+        quote.update(levy=levy.stored(), withheld=parts.withheld.minor)
     if payee_currency == gross.currency:
         return _Pay([Line("net", source, accounts.pending(payee_id, payee_currency), parts.net), *lines], None, quote)
-    rate = _rate_for(key, gross.currency, payee_currency)
+    rate = _rate_for(posted, gross.currency, payee_currency)
     payee_net = fx.convert(parts.net, rate)
     pair = (gross.currency, payee_currency)
     lines[:0] = [
@@ -414,7 +436,14 @@ def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str
     return _Pay(lines, rate.pk, quote)
 
 
-def _rate_for(key: str, base: str, quote: str) -> FxRate:
-    """The rate of the entry already posted under this key, so that a repeated call is the same request on any day; else today's."""
-    posted = Entry.objects.filter(idempotency_key=key, fx_rate__base=base, fx_rate__quote=quote).select_related("fx_rate").first()
-    return posted.fx_rate if posted is not None and posted.fx_rate is not None else fx.rate(base, quote)
+def _rate_for(posted: Entry | None, base: str, quote: str) -> FxRate:
+    """The rate of the entry already posted under the key, so that a repeated call is the same request on any day; else today's."""
+    known = posted.fx_rate if posted is not None else None
+    return known if known is not None and (known.base, known.quote) == (base, quote) else fx.rate(base, quote)
+
+
+def _levy_for(posted: Entry | None, payee_id: int) -> Levy | None:
+    """What the entry already posted under the key bore, else what a payment to this person bears today."""
+    if posted is not None:
+        return levy_stored(posted.quote["levy"]) if "levy" in posted.quote else None
+    return levies.levy_for(payee_id, clock.now().date())

@@ -109,6 +109,14 @@ def _turn(name: str, open_work: QuerySet[Any]) -> list[int]:
     return found
 
 
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def issue_documents() -> int:
+    """Write the documents that a lost event left out, and those of a time before there were any; returns for how many entries it tried."""
+    missing = services.documents_missing()
+    each_due(missing, lambda i: bool(services.documents_issue(entry_id=i)), "issue_documents")
+    return len(missing)
+
+
 @shared_task(acks_late=True, ignore_result=True, time_limit=1800)
 def ledger_check() -> None:
     """Run every invariant over the whole ledger and log what fails; an installation without money is not an alarm."""

@@ -824,6 +824,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One document, for its issuer, its recipient and finance staff. */
+        get: operations["document_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{document_id}/pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The document as PDF/A-3 with its EN 16931 XML inside; the same bytes whenever it is asked for. The ETag is its SHA-256. */
+        get: operations["document_pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{document_id}/xml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The document as EN 16931 XML (CII); receipts have none. */
+        get: operations["document_xml"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feature-settings": {
         parameters: {
             query?: never;
@@ -1438,6 +1489,23 @@ export interface paths {
         };
         /** @description The disputes you are a side of, newest first. */
         get: operations["me_disputes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The signed-in user's invoices, credit notes and receipts, those in their name and those to them, newest first. */
+        get: operations["documents_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2208,6 +2276,41 @@ export interface paths {
         /** @description The same as a CSV file, oldest first, with all lines that the filters leave. */
         get: operations["statement_file"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/statement.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The signed-in user's statement as PDF, oldest line first, at most 1,000 lines. */
+        get: operations["statement_pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/tax-details": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Name, address and tax numbers for one's documents. What was issued stays as it is. */
+        get: operations["tax_details_read"];
+        /** @description Name, address and tax numbers for one's documents. What was issued stays as it is. */
+        put: operations["tax_details_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -3088,6 +3191,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/ledger-entries/{entry_id}/fee-refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Finance staff give back a fee that an entry took, whole or in part; the freelancer gets a credit note. */
+        post: operations["staff_fee_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/moderation-agreement": {
         parameters: {
             query?: never;
@@ -3473,11 +3593,12 @@ export interface components {
          *     * `dispute_decide` - dispute_decide
          *     * `payments_see` - payments_see
          *     * `payout_decide` - payout_decide
+         *     * `fee_refund` - fee_refund
          *     * `settings_change` - settings_change
          *     * `taxonomy_change` - taxonomy_change
          * @enum {string}
          */
-        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payout_decide" | "settings_change" | "taxonomy_change";
+        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payout_decide" | "fee_refund" | "settings_change" | "taxonomy_change";
         AdvanceRequest: {
             seconds: number;
         };
@@ -3648,6 +3769,8 @@ export interface components {
             gross: components["schemas"]["Amount"];
             fee: components["schemas"]["Amount"];
             tax: components["schemas"]["Amount"];
+            /** @description Kept back for the freelancer's own authorities, where the law says so. */
+            withheld?: components["schemas"]["Amount"];
             net: components["schemas"]["Amount"];
             payee_net: components["schemas"]["Amount"];
             fee_schedule: string;
@@ -4593,6 +4716,77 @@ export interface components {
             offers: components["schemas"]["SplitOffer"][];
             readonly evidence: components["schemas"]["Evidence"][];
         };
+        /** @description An invoice, credit note or receipt. */
+        Document: {
+            id: number;
+            /** @description The number as it is printed. */
+            label: string;
+            kind: components["schemas"]["DocumentKindEnum"];
+            about: components["schemas"]["DocumentAboutEnum"];
+            /** Format: date-time */
+            issued_at: string;
+            contract_id: number | null;
+            entry_id: number;
+            /** @description The invoice that a credit note is about. */
+            corrects_id: number | null;
+            net: components["schemas"]["Amount"];
+            tax: components["schemas"]["Amount"];
+            total: components["schemas"]["Amount"];
+            issuer: components["schemas"]["DocumentParty"];
+            recipient: components["schemas"]["DocumentParty"];
+            lines: components["schemas"]["DocumentLine"][];
+            tax_decision: components["schemas"]["DocumentTax"] | null;
+            notes: string[];
+            /** @description Whether EN 16931 has a form for it: not for receipts, nor for currencies with three decimals. */
+            has_xml: boolean;
+        };
+        /**
+         * @description * `fee` - Fee
+         *     * `work` - Work
+         *     * `deposit` - Deposit
+         *     * `card_refund` - Card Refund
+         * @enum {string}
+         */
+        DocumentAboutEnum: "fee" | "work" | "deposit" | "card_refund";
+        /**
+         * @description * `invoice` - Invoice
+         *     * `credit_note` - Credit Note
+         *     * `receipt` - Receipt
+         * @enum {string}
+         */
+        DocumentKindEnum: "invoice" | "credit_note" | "receipt";
+        /** @description One line and the postings that it is made of. */
+        DocumentLine: {
+            text: string;
+            net: components["schemas"]["Amount"];
+            tax: components["schemas"]["Amount"];
+            posting_ids: number[];
+        };
+        /** @description A side of a document, as it was when it was issued. */
+        DocumentParty: {
+            name: string;
+            street: string;
+            postcode: string;
+            city: string;
+            country: string;
+            vat_id: string;
+        };
+        /** @description The tax decision: category of EN 16931 (S, AE, O), place of supply, rate. */
+        DocumentTax: {
+            category: string;
+            country: string;
+            /** @description Hundredths of a per cent. */
+            rate_bps: number;
+            /** @description domestic, oss, registered_abroad, reverse_charge, outside_scope or not_registered. */
+            reason: string;
+            /** @description Version of the tax table. */
+            table: string;
+        };
+        Documents: {
+            results: components["schemas"]["Document"][];
+            /** @description Path and query of the next page; null at the end. */
+            next: string | null;
+        };
         EducationInRequest: {
             degree: string;
             school: string;
@@ -4753,6 +4947,18 @@ export interface components {
         };
         FeaturesOut: {
             results: components["schemas"]["FeatureOut"][];
+        };
+        FeeRefundRequest: {
+            /**
+             * Format: int64
+             * @description How much of the fee; its share of the tax goes with it.
+             */
+            amount_minor: number;
+            reason: string;
+        };
+        /** @description The entry that gave the fee back. */
+        FeeRefunded: {
+            entry_id: number;
         };
         /** @description A published price; a contract keeps the version that it was quoted. */
         FeeSchedule: {
@@ -5632,6 +5838,8 @@ export interface components {
             gross: components["schemas"]["Amount"];
             fee: components["schemas"]["Amount"];
             tax: components["schemas"]["Amount"];
+            /** @description Kept back for the freelancer's own authorities, where the law says so. */
+            withheld?: components["schemas"]["Amount"];
             net: components["schemas"]["Amount"];
             payee_net: components["schemas"]["Amount"];
             fee_schedule: string;
@@ -6392,6 +6600,8 @@ export interface components {
             gross: components["schemas"]["Amount"];
             fee: components["schemas"]["Amount"];
             tax: components["schemas"]["Amount"];
+            /** @description Kept back for the freelancer's own authorities, where the law says so. */
+            withheld?: components["schemas"]["Amount"];
             net: components["schemas"]["Amount"];
             payee_net: components["schemas"]["Amount"];
             fee_schedule: string;
@@ -6956,7 +7166,7 @@ export interface components {
         };
         StaffGroupInRequest: {
             reason: string;
-            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payout_decide: allow and refuse held payouts; settings_change: change feature settings; taxonomy_change: merge and rename skills */
+            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; settings_change: change feature settings; taxonomy_change: merge and rename skills */
             actions: components["schemas"]["ActionsEnum"][];
         };
         /** @description A staff group and what it may do. */
@@ -7105,6 +7315,32 @@ export interface components {
             at: string;
             /** Format: date-time */
             lifted_at?: string | null;
+        };
+        /** @description What goes on one's documents from now on. Whoever has a VAT id is a business. */
+        TaxDetails: {
+            legal_name?: string;
+            street?: string;
+            postcode?: string;
+            city?: string;
+            /** @description ISO 3166-1 alpha-2; empty: the account's. */
+            country?: string;
+            /** @description Checked by form and check digits; whoever has one is a business. */
+            vat_id?: string;
+            /** @description The number at one's own tax office, for withholding. */
+            tax_number?: string;
+        };
+        /** @description What goes on one's documents from now on. Whoever has a VAT id is a business. */
+        TaxDetailsRequest: {
+            legal_name?: string;
+            street?: string;
+            postcode?: string;
+            city?: string;
+            /** @description ISO 3166-1 alpha-2; empty: the account's. */
+            country?: string;
+            /** @description Checked by form and check digits; whoever has one is a business. */
+            vat_id?: string;
+            /** @description The number at one's own tax office, for withholding. */
+            tax_number?: string;
         };
         /** @description A milestone of an offer. */
         TermRequest: {
@@ -11054,6 +11290,186 @@ export interface operations {
             };
         };
     };
+    document_read: {
+        parameters: {
+            query?: {
+                /** @description Default: the document's own. */
+                language?: "de" | "en";
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    document_pdf: {
+        parameters: {
+            query?: {
+                /** @description Default: the document's own. */
+                language?: "de" | "en";
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    document_xml: {
+        parameters: {
+            query?: {
+                /** @description Default: the document's own. */
+                language?: "de" | "en";
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/xml": string;
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     feature_settings: {
         parameters: {
             query?: never;
@@ -13113,7 +13529,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -13185,7 +13601,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -14145,6 +14561,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedDisputeList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    documents_list: {
+        parameters: {
+            query?: {
+                /** @description Only these. */
+                about?: "card_refund" | "deposit" | "fee" | "work";
+                /** @description Only of this contract. */
+                contract?: number;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Only these. */
+                kind?: "credit_note" | "invoice" | "receipt";
+                /** @description Default: the document's own. */
+                language?: "de" | "en";
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Documents"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -18300,7 +18775,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -18361,7 +18836,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -18399,6 +18874,184 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    statement_pdf: {
+        parameters: {
+            query?: {
+                /** @description Kind of account. */
+                account?: "available" | "hold" | "payout_transit" | "pending" | "receivable" | "wallet";
+                /** @description Id of a contract. */
+                contract?: number;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From this instant on, or from the beginning of this day (UTC). */
+                from?: string;
+                /** @description Kind of entry. */
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                /** @description Default: the document's own. */
+                language?: "de" | "en";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    tax_details_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxDetails"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    tax_details_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TaxDetailsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxDetails"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22547,6 +23200,88 @@ export interface operations {
             };
         };
     };
+    staff_fee_refund: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                entry_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeeRefundRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeeRefunded"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     staff_moderation_agreement: {
         parameters: {
             query?: never;
@@ -22873,7 +23608,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */

@@ -88,6 +88,11 @@ def tax(currency: str) -> Ref:
     return Ref(f"tax:{currency}", Kind.TAX, currency)
 
 
+def withholding(currency: str) -> Ref:
+    """Kept back from payees for their own authorities."""
+    return Ref(f"withholding:{currency}", Kind.WITHHOLDING, currency)
+
+
 def fx_clearing(base: str, quote: str, currency: str) -> Ref:
     """Our position in one currency pair, one account for each of its two currencies."""
     return Ref(f"fx_clearing:{base}-{quote}:{currency}", Kind.FX_CLEARING, currency)

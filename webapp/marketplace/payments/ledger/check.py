@@ -209,6 +209,31 @@ CONSERVED: list[Rule] = [
                 (SELECT COALESCE(SUM(p.amount), 0) FROM payments_posting p WHERE p.entry_id = e.id AND p.leg IN ('net', 'fx_in')))""",
     ),
 ]
+FEES_BACK: list[Rule] = [
+    (
+        "fee_refund_within_its_fee",
+        "payments_entry",
+        """SELECT e.subject_id, SUM(p.amount) FROM payments_entry e JOIN payments_posting p ON p.entry_id = e.id
+           WHERE e.kind = 'fee_refund' GROUP BY e.subject_id, p.leg
+           HAVING SUM(p.amount) > COALESCE((SELECT o.amount FROM payments_posting o WHERE o.entry_id = e.subject_id AND o.leg = p.leg), 0)""",
+    ),
+]
+DOCUMENTS: list[Rule] = [
+    (
+        "document_is_its_postings",
+        "payments_document",
+        """SELECT d.id, d.total_minor FROM payments_document d JOIN payments_posting p ON p.entry_id = d.entry_id
+           WHERE (d.about = 'fee' AND p.leg IN ('fee', 'tax')) OR (d.about = 'work' AND p.leg IN ('net', 'fx_out', 'fee', 'tax', 'withheld'))
+             OR d.about IN ('deposit', 'card_refund')
+           GROUP BY d.id, d.total_minor HAVING SUM(p.amount) <> d.total_minor""",
+    ),
+    (
+        "document_numbers_without_gap",
+        "payments_document",
+        """SELECT MAX(d.id), s.last FROM payments_series s LEFT JOIN payments_document d ON d.issuer_key = s.issuer_key AND d.prefix = s.prefix
+           GROUP BY s.id, s.last HAVING COUNT(d.id) <> s.last OR COALESCE(MAX(d.number), 0) <> s.last""",
+    ),
+]
 ONE_EFFECT: list[Rule] = [
     ("key_once", "payments_entry", "SELECT MAX(id), idempotency_key FROM payments_entry GROUP BY idempotency_key HAVING COUNT(*) > 1"),
     (
@@ -237,7 +262,7 @@ PRICED: list[Rule] = [
         "gross_is_fee_tax_net",
         "payments_entry",
         f"""SELECT e.id, e.gross_minor FROM payments_entry e LEFT JOIN payments_posting p
-              ON p.entry_id = e.id AND p.leg IN ('net', 'fx_out', 'fee', 'tax')
+              ON p.entry_id = e.id AND p.leg IN ('net', 'fx_out', 'fee', 'tax', 'withheld')
             WHERE e.kind IN ({_PRICED}) GROUP BY e.id, e.gross_minor
             HAVING e.gross_minor IS NULL OR e.gross_minor <> COALESCE(SUM(p.amount), 0)""",
     ),
@@ -383,9 +408,9 @@ def run(
         3: ("every cached balance is the replay of its postings", lambda: _query(3, REPLAY)),
         4: ("no user's account is or ever was below zero", lambda: _query(4, NOT_NEGATIVE)),
         5: ("per milestone funded = released + refunded + held; a hold closes once", lambda: _query(5, CONSERVED)),
-        6: ("at most one effect per key and per once-only act", lambda: _query(6, ONE_EFFECT) + list(_missing_keys())),
+        6: ("at most one effect per key and per once-only act", lambda: _query(6, ONE_EFFECT + DOCUMENTS) + list(_missing_keys())),
         7: ("postings, actors and reasons are append-only", lambda: _query(7, APPENDED) + list(_missing_protection())),
-        8: ("gross = fee + tax + net by the quoted schedule and rate", lambda: _query(8, PRICED) + streamed.of(8)),
+        8: ("gross = fee + tax + net by the quoted schedule and rate", lambda: _query(8, PRICED + FEES_BACK) + streamed.of(8)),
         9: ("states of milestones, payments and payouts agree with their postings", lambda: _query(9, STATES)),
     }
     report = Report(Entry.objects.count(), Posting.objects.count(), allow_empty)

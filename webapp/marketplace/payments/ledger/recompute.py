@@ -9,7 +9,7 @@ from typing import Any
 
 from marketplace.core.money import Money
 
-from .. import fees, fx
+from .. import fees, fx, levies, taxes
 from ..models import Entry, FeeSchedule, FxRate, Posting
 from .post import Row, payload_hash
 from .templates import TEMPLATES
@@ -18,7 +18,7 @@ CHUNK = 10_000
 
 #: (invariant, rule, entry id, detail)
 Found = tuple[int, str, int, str]
-_PAID = ("net", "fx_out", "fx_in", "fee", "tax")
+_PAID = ("net", "fx_out", "fx_in", "fee", "tax", "withheld")
 
 
 def violations() -> Iterator[Found]:
@@ -61,11 +61,18 @@ def _priced(entry: Entry, rows: list[Row], schedules: dict[str, FeeSchedule], ra
     amounts = {leg: (amount, currency) for _, leg, _, _, amount, currency in rows if leg in _PAID}
     paid_net = amounts.get("net") or amounts.get("fx_out") or (0, "")
     currency = str(quote.get("currency"))
-    split = fees.split(Money(entry.gross_minor, currency), schedule)
-    found = (amounts.get("fee", (0, ""))[0], amounts.get("tax", (0, ""))[0], paid_net[0])
-    expected = (split.fee.minor, split.tax.minor, split.net.minor)
+    levy = None
+    if "levy" in quote:
+        wrong = levies.wrong_in(quote["levy"], entry.occurred_at)
+        if wrong:
+            yield 8, "levy_by_table", entry.pk, wrong
+            return
+        levy = taxes.levy_stored(quote["levy"])
+    split = fees.split(Money(entry.gross_minor, currency), schedule, levy)
+    found = (*(amounts.get(leg, (0, ""))[0] for leg in ("fee", "tax", "withheld")), paid_net[0])
+    expected = (split.fee.minor, split.tax.minor, split.withheld.minor, split.net.minor)
     if found != expected:
-        yield 8, "split_by_schedule", entry.pk, f"fee, tax, net are {found}, the schedule gives {expected}"
+        yield 8, "split_by_schedule", entry.pk, f"fee, tax, withheld, net are {found}, the schedule gives {expected}"
     if "fx_out" in amounts or "fx_in" in amounts:
         rate = rates.get(entry.fx_rate_id or 0)
         received = amounts.get("fx_in", (0, ""))[0]

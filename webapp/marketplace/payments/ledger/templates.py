@@ -22,20 +22,21 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The legs of a kind. `once`: the subject has at most one entry of the kind. `priced`: gross = fee + tax + net."""
+    """The legs of a kind. `once`: the subject has at most one entry of the kind. `priced`: gross = fee + tax + withheld + net."""
 
     legs: Mapping[str, Leg]
     once: bool = True
     priced: bool = False
 
 
-#: hold → freelancer, fees, tax; in another currency the net goes through the pair's two fx clearing accounts
+#: hold → freelancer, fees, tax, what is withheld; in another currency the net goes through the pair's two fx clearing accounts
 _PAY = {
     "net": Leg(Kind.HOLD, Kind.PENDING),
     "fx_out": Leg(Kind.HOLD, Kind.FX_CLEARING),
     "fx_in": Leg(Kind.FX_CLEARING, Kind.PENDING),
     "fee": Leg(Kind.HOLD, Kind.FEES),
     "tax": Leg(Kind.HOLD, Kind.TAX),
+    "withheld": Leg(Kind.HOLD, Kind.WITHHOLDING),
 }
 #: the same out of the client's wallet, for pay that was never held
 _PAY_FROM_WALLET = {name: Leg(Kind.WALLET if leg.debit == Kind.HOLD else leg.debit, leg.credit) for name, leg in _PAY.items()}
@@ -52,6 +53,8 @@ TEMPLATES: Mapping[str, Template] = {
     # of one release alone, while the milestone still holds money
     "clear_part": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}, once=False),
     "bonus": Template(_PAY_FROM_WALLET, priced=True),
+    # the platform gives a fee back, with its tax, to the freelancer who bore it; the subject is the entry that took it
+    "fee_refund": Template({"fee": Leg(Kind.FEES, Kind.AVAILABLE), "tax": Leg(Kind.TAX, Kind.AVAILABLE)}, once=False),
     "clear_bonus": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}),
     "payout_request": Template({"payout": Leg(Kind.AVAILABLE, Kind.PAYOUT_TRANSIT, required=True)}),
     "payout_settle": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),

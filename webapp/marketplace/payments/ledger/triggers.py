@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from marketplace.core import triggers
 
-APPEND_ONLY = ("payments_account", "payments_entry", "payments_posting", "payments_feeschedule")
+APPEND_ONLY = (
+    "payments_account",
+    "payments_entry",
+    "payments_posting",
+    "payments_feeschedule",
+    "payments_document",
+    "payments_documentfile",
+)
 GUARD = "payments_posting_guard"
 
 _TOO_MANY = "payments_posting: this line is beyond the count of its entry"

