@@ -8,7 +8,7 @@ from marketplace.core import events
 from marketplace.core.models import Event
 
 from . import services
-from .models import Payment
+from .models import Payment, TaxProfile
 
 VERIFIED = "payments.verified"
 DOCUMENTS = "payments.documents"
@@ -43,6 +43,11 @@ def fee_refund_documents(event: Event) -> None:
     services.documents_of_subject(subject_type="entry", subject_id=event.aggregate_id)
 
 
+def erase(event: Event) -> None:
+    """Delete what a person told for documents to come; those that were issued are kept as the books are. Safe to run twice."""
+    TaxProfile.objects.filter(user=event.after["user_id"]).delete()
+
+
 def connect() -> None:
     """Called once by the app's config."""
     events.handler("payment.succeed", name=VERIFIED)(paid)
@@ -50,3 +55,4 @@ def connect() -> None:
     events.handler("payment.succeed", name=DOCUMENTS)(deposit_documents)
     events.handler("payment_refund.succeed", name=DOCUMENTS)(refund_documents)
     events.handler("entry.fee_refund", name=DOCUMENTS)(fee_refund_documents)
+    events.handler("closing.erase", name="payments.closing_erase")(erase)

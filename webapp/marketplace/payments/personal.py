@@ -9,7 +9,8 @@ from django.db.models import Q
 from marketplace.core.money import Money
 from marketplace.core.personal import Obstacle, Part, Row, computed, rows_of
 
-from .models import Account, AccountBalance, Payment, Payout, Posting
+from .levies import FIELDS
+from .models import Account, AccountBalance, Document, Payment, Payout, Posting, TaxProfile
 from .selectors import balance_replayed, balances_of
 from .states import PAYMENT, PAYOUT
 
@@ -58,6 +59,24 @@ def exported(*, user_id: int) -> dict[str, Part]:
             Payment.objects.filter(payer=user_id),
             *("id", "provider", "state", "amount_minor", "currency", "purpose", "purpose_id", "method", "failure_code"),
             *("created_at", "settled_at"),
+        ),
+        "tax_details": rows_of(TaxProfile.objects.filter(user=user_id), *FIELDS, "changed_at"),
+        "documents": rows_of(
+            Document.objects.filter(Q(recipient=user_id) | Q(issuer=user_id)),
+            *(
+                "id",
+                "label",
+                "kind",
+                "about",
+                "entry_id",
+                "contract_id",
+                "currency",
+                "net_minor",
+                "tax_minor",
+                "total_minor",
+                "tax_category",
+            ),
+            *("tax_rate_bps", "content", "issued_at"),
         ),
         "payouts": rows_of(
             Payout.objects.filter(payee=user_id),

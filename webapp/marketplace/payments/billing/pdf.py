@@ -93,7 +93,7 @@ def address(said: Mapping[str, Any], say: Words) -> list[str]:
 def numbers(said: Mapping[str, Any], say: Words) -> list[str]:
     """A party's numbers, line by line."""
     found = [say("vat_id").format(number=said["vat_id"])] if said["vat_id"] else []
-    found += [say("registration").format(number=f"{country} {number}") for country, number in said.get("registrations", {}).items()]
+    found += [say("registration").format(number=number) for number in said.get("registrations", {}).values()]
     if said.get("company_number"):
         found.append(say("company_number").format(number=said["company_number"]))
     return found

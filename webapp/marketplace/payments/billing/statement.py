@@ -49,6 +49,12 @@ def pdf_of(*, user_id: int, accounts: Sequence[Account], wanted: Wanted, languag
     return pdf.render("payments/statement.html", context, key=f"statement:{user_id}:{wanted}:{now.isoformat()}")
 
 
+def _what(line: StatementLine, say: Words) -> str:
+    """The kind of the entry; of a payment that went several ways also which part this is."""
+    kind, leg = say.among("kinds", line.entry.kind), line.posting.leg
+    return f"{kind}: {say.among('legs', leg)}" if leg in say.texts["legs"] and line.entry.kind != "provider_fee" else kind
+
+
 def _currency(
     currency: str, lines: list[StatementLine], opening: dict[str, Money], closing: dict[str, Money], say: Words
 ) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def _currency(
         "lines": [
             {
                 "day": say.day(x.entry.occurred_at) if say.language == "de" else x.entry.occurred_at.strftime("%-d %b %Y"),
-                "what": say.among("kinds", x.entry.kind),
+                "what": _what(x, say),
                 "reason": x.entry.reason,
                 "account": say.among("accounts", x.account.kind),
                 "contract": f"{say('contract')} {x.entry.contract_id}" if x.entry.contract_id else "",

@@ -54,6 +54,10 @@ class Words:
             format_percent(Decimal(bps).scaleb(-4), format="#,##0.##%" if self.language == "en" else "#,##0.## %", locale=self.language)
         )
 
+    def rate(self, rate: str) -> str:
+        """An exchange rate, six places at most: the exact one is in the document's data."""
+        return str(format_decimal(Decimal(rate), format="#,##0.00####", locale=_LOCALES[self.language]))
+
     def day(self, at: datetime | date | str) -> str:
         value = datetime.fromisoformat(at) if isinstance(at, str) else at
         return str(format_date(value, format="long" if self.language == "en" else "dd.MM.yyyy", locale=_LOCALES[self.language]))
@@ -112,5 +116,5 @@ def notes(document: Document, say: Words) -> list[str]:
     if own:
         said = {"currency": own["currency"], "amount": say.money(Money(own["minor"], own["currency"])), "base": document.currency}
         source = {"ecb": "ECB", "ecb_cross": "ECB"}.get(own["source"], own["source"].split(":")[0])
-        found.append(say("own_currency").format(**said, rate=own["rate"], source=source, date=say.day(own["as_of"])))
+        found.append(say("own_currency").format(**said, rate=say.rate(own["rate"]), source=source, date=say.day(own["as_of"])))
     return [text for text in found if text]
