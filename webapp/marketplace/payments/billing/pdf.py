@@ -20,7 +20,8 @@ from ..models import Document
 from . import en16931, words
 from .words import Words
 
-_PDF_INSTANT = re.compile(rb"D:\d{14}(?:Z|[+-]\d\d'\d\d'?)?")
+#: the colon may be written as its octal code
+_PDF_INSTANT = re.compile(rb"\((D(?::|\\072))\d{14}")
 _XMP_INSTANT = re.compile(rb"(<xmp:(?:CreateDate|ModifyDate|MetadataDate)>)[^<]*(</)")
 
 
@@ -74,8 +75,7 @@ def _as_of(made: bytes, at: datetime) -> bytes:
     """The file with every instant of its making replaced by that of its issue, at the same length, so that no offset moves."""
 
     def same_length(found: re.Match[bytes]) -> bytes:
-        text = at.strftime("D:%Y%m%d%H%M%S").encode()
-        return text + found[0][len(text) :]
+        return b"(" + found[1] + at.strftime("%Y%m%d%H%M%S").encode()
 
     def xmp(found: re.Match[bytes]) -> bytes:
         length = len(found[0]) - len(found[1]) - len(found[2])
