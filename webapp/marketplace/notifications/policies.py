@@ -28,6 +28,7 @@ from marketplace.contracts.models import (
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
+from marketplace.payments.models import Entry
 from marketplace.trust.case_reading import appeal_token
 from marketplace.trust.models import Case, CheckedText, Report, Review
 from marketplace.trust.subjects import subject
@@ -155,6 +156,11 @@ def _report(pk: int) -> Scene:
     return report.reporter_id, report.reporter_id, "/moderation", subject(report.subject_type, report.subject_id).title
 
 
+def _entry(pk: int) -> Scene:
+    """An entry of a contract's money; of no other are people told."""
+    return _contract(Entry.objects.values_list("contract_id", flat=True).get(pk=pk) or 0)
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
     "accounts.user": _user,
     "contracts.contract": _contract,
@@ -168,6 +174,7 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.workrequest": _work_request,
     "contracts.progressreport": _progress,
     "contracts.bonus": _bonus,
+    "payments.entry": _entry,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
@@ -273,6 +280,7 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "work_task.add": (BOTH, "A task was added to “{title}”."),
     "progress_report.add": (CLIENT, "There is a report on the progress of “{title}”."),
     "bonus.give": (FREELANCER, "You were paid a bonus on “{title}”. {reason}"),
+    "entry.fee_refund": (FREELANCER, "A fee that you paid for “{title}” was given back: it is on your available balance. {reason}"),
     "bonus.clear": (FREELANCER, "Your bonus on “{title}” is available for payout."),
     "dispute.open": (BOTH, "“{title}” is disputed. Answer in time: if you stay silent, the claim is granted."),
     "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
@@ -335,7 +343,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "proposals": ("proposal", "invitation", "job"),
     "searches": ("saved_search",),
     "contracts": ("contract", "counter_offer", "milestone", "timesheet", "cap_change", "work_request", "work_task", "progress_report"),
-    "money": ("payment", "payout", "refund_request", "bonus"),
+    "money": ("payment", "payout", "refund_request", "bonus", "entry"),
     "disputes": ("dispute",),
     "reviews": ("review",),
     "account": (),

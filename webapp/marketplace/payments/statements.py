@@ -188,11 +188,12 @@ def positions(accounts: Sequence[Account], at: datetime | None, *, strictly_befo
     """
     if not accounts:
         return []
-    changes, values = _changes([a.pk for a in accounts])
+    changes, ids = _changes([a.pk for a in accounts])
+    values: list[Any] = [*ids]
     sql = f"SELECT r.account_id, SUM(r.delta) FROM ({changes}) r"
     if at is not None:
         sql += f" WHERE r.occurred_at {'<' if strictly_before else '<='} %s"
-        values = [*values, connection.ops.adapt_datetimefield_value(at)]
+        values.append(connection.ops.adapt_datetimefield_value(at))
     with connection.cursor() as cursor:
         cursor.execute(sql + " GROUP BY r.account_id", values)
         found = dict(cursor.fetchall())

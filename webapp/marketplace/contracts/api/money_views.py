@@ -63,7 +63,7 @@ class StoryRateSerializer(Serializer):
     base = serializers.CharField()
     quote = serializers.CharField()
     rate = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     spread_bps = serializers.IntegerField()
     as_of = serializers.DateField()
 

@@ -75,8 +75,12 @@ def offer_make(
     if weekly_cap_minutes is not None:
         hours_agree(contract, weekly_cap_minutes=weekly_cap_minutes, rate_minor=proposal.amount_minor)
     lay_terms(contract, agreed, now)
-    payee = {"payee_currency": contract.payee_currency, "payee_id": contract.freelancer_id}
-    quote = quote_make(gross=_gross(contract), fee_schedule=contract.fee_schedule, **payee)
+    quote = quote_make(
+        gross=_gross(contract),
+        payee_currency=contract.payee_currency,
+        fee_schedule=contract.fee_schedule,
+        payee_id=contract.freelancer_id,
+    )
     until = now + timedelta(days=features.number("OFFER_EXPIRES_DAYS"))
     Offer.objects.create(contract=contract, quote=quote_of(quote, agreed), made_at=now, expires_at=until, open_until=until)
     events.record(

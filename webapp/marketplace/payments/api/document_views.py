@@ -65,7 +65,7 @@ class DocumentSerializer(Serializer):
     """An invoice, credit note or receipt."""
 
     id = serializers.IntegerField()
-    label = serializers.CharField(help_text="The number as it is printed.")
+    label = serializers.CharField(help_text="The number as it is printed.")  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=Document.Kind.choices)
     about = serializers.ChoiceField(choices=Document.About.choices)
     issued_at = serializers.DateTimeField()

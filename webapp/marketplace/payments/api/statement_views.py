@@ -135,9 +135,9 @@ def as_of(request: Request) -> datetime | None:
 def wanted_by(request: Request) -> Wanted:
     """What the query parameters ask of a statement. Raises InvalidInput with what is wrong."""
     given = request.query_params
-    choices = {"kind": sorted(TEMPLATES), "account": sorted(statements.STATED_KINDS)}
+    choices: dict[str, list[str]] = {"kind": sorted(TEMPLATES), "account": sorted(statements.STATED_KINDS)}
     for name, known in choices.items():
-        if given.get(name) and given[name] not in known:
+        if given.get(name) and str(given[name]) not in known:
             raise InvalidInput(f"{name}_unknown", f"There is no such {name}.", {name: [f"Use one of {', '.join(known)}."]})
     contract = given.get("contract") or None
     if contract is not None and not (contract.isascii() and contract.isdigit() and len(contract) <= 19 and int(contract) <= MAX_ID):
