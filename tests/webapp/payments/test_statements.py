@@ -150,7 +150,7 @@ def test_balances_as_they_stood(alice: Any, bob: Any, fund: Any, release: Any) -
     clock.advance(60)
     fund(alice, 7, USD(10_000))
     held = clock.advance(60)
-    release(bob, 7, USD(10_000))
+    released = release(bob, 7, USD(10_000)).occurred_at
     alices = Person(alice)
 
     def at(instant: Any) -> list[dict[str, Any]]:
@@ -158,6 +158,8 @@ def test_balances_as_they_stood(alice: Any, bob: Any, fund: Any, release: Any) -
 
     assert at(before) == []
     assert [(b["wallet"]["minor"], b["held"]["minor"]) for b in at(held)] == [(0, 10_000)]
+    assert [b["held"]["minor"] for b in at(released)] == [0]  # what was posted in the instant is part of it
+    assert [b["held"]["minor"] for b in at(released - timedelta(microseconds=1))] == [10_000]
     assert at(clock.now()) == alices.get("me/balances").json()["results"]
     accounts = alices.get("me/ledger-accounts", as_of=held.isoformat().replace("+00:00", "Z")).json()["results"]
     assert {(a["kind"], a["milestone_id"], a["balance"]["minor"]) for a in accounts} == {("wallet", None, 0), ("hold", 7, 10_000)}
