@@ -24,6 +24,12 @@ _SAID = {
     "AUTHENTICATION_FAILURE": "Authentication failed due to missing authorization header, or invalid authentication credentials.",
     "UNPROCESSABLE_ENTITY": "The requested action could not be performed, semantically incorrect, or failed business validation.",
 }
+_ISSUES = {
+    "INVALID_RESOURCE_ID": "Specified resource ID does not exist. Please check the resource ID and try again.",
+    "ORDER_ALREADY_CAPTURED": "Order already captured.If 'intent=CAPTURE' only one capture per order is allowed.",
+    "ORDER_NOT_APPROVED": "Payer has not yet approved the Order for payment.",
+    "REFUND_AMOUNT_EXCEEDED": "The refund amount must be less than or equal to the capture amount that has not yet been refunded.",
+}
 _DOCUMENTS = ("checkout_orders_v2", "payments_payment_v2", "payments_payouts_batch_v1", "notifications_webhooks_v1", "customer_disputes_v1")
 
 
@@ -201,9 +207,9 @@ class PayPalWorld(World):
 def _error(status: int, name: str, issue: str, said: str = "") -> tuple[int, Any]:
     return status, {
         "name": name,
-        "message": "simulated",
+        "message": said or _SAID[name],
         "debug_id": "d",
-        "details": [{"issue": issue, "description": "simulated"}],
+        "details": [{"issue": issue, "description": _ISSUES[issue]}],
         "links": [],
     }
 
