@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from marketplace.payments.providers import paypal as paypal_adapter
+from marketplace.payments.providers.mpesa import Mpesa, made_of
 from marketplace.payments.providers.stripe import Credentials, Stripe
 
+from .daraja_world import DarajaWorld
 from .paypal_world import WEBHOOK_ID, Authority, PayPalWorld
 from .simulator import Server
 from .stripe_world import SECRET_KEY, WEBHOOK_SECRET, StripeWorld
@@ -69,3 +71,36 @@ def paypal_credentials(paypal_world: PayPalWorld, authority: Authority, tmp_path
 @pytest.fixture
 def paypal(paypal_credentials: paypal_adapter.Credentials, signing: tuple[Any, bytes]) -> paypal_adapter.PayPal:
     return paypal_adapter.PayPal(paypal_credentials, certificates=lambda url: signing[1])
+
+
+@pytest.fixture
+def daraja_world() -> DarajaWorld:
+    return DarajaWorld()
+
+
+@pytest.fixture
+def mpesa_settings(daraja_world: DarajaWorld, signing: tuple[Any, bytes], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What the environment would give for M-Pesa."""
+    certificate = tmp_path / "safaricom.pem"
+    certificate.write_bytes(signing[1])
+    server = Server(daraja_world)
+    yield {
+        "consumer_key": "ck",
+        "consumer_secret": "cs",
+        "short_code": "174379",
+        "passkey": "pk",
+        "callback_secret": "callback-secret",
+        "callback": "https://openlance.example/api/v1/webhooks/mpesa",
+        "initiator": "openlance",
+        "initiator_password": "pw",
+        "certificate": str(certificate),
+        "api": server.address,
+    }
+    closed(daraja_world, server)
+
+
+@pytest.fixture
+def mpesa(mpesa_settings: dict[str, str]) -> Mpesa:
+    made = made_of(mpesa_settings)
+    assert made is not None
+    return made

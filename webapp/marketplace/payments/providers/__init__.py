@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Literal
 
 from django.conf import settings
 
 from marketplace.core.errors import InvalidInput
 
-from . import paypal, stripe
+from . import mpesa, paypal, stripe
 from .base import Gateway
 from .sandbox import Sandbox
 
@@ -20,6 +21,7 @@ _MAKERS: dict[str, Callable[[Mapping[str, str]], Gateway | None]] = {
     Sandbox.name: lambda _: Sandbox(),
     stripe.Stripe.name: stripe.made_of,
     paypal.PayPal.name: paypal.made_of,
+    mpesa.Mpesa.name: mpesa.made_of,
 }
 
 
@@ -45,3 +47,14 @@ def gateway(name: str) -> Gateway:
         known = f"Use one of: {', '.join(here)}." if here else "None is set up yet."
         raise InvalidInput("provider_unknown", f"{name!r} is not a payment provider here. {known}", {"provider": ["Unknown."]})
     return here[name]
+
+
+def offered(*, country: str, currency: str, purpose: Literal["payment", "payout"]) -> list[str]:
+    """The gateways that somebody of that country can use for that currency, by name. An unknown country is offered only what asks for none."""
+    found = []
+    for name, there in gateways().items():
+        able = there.capabilities()
+        currencies, countries = (able.pays_in, able.payer_countries) if purpose == "payment" else (able.pays_out, able.payee_countries)
+        if currency in currencies and (not countries or country in countries):
+            found.append(name)
+    return found

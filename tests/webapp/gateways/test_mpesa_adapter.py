@@ -1,0 +1,311 @@
+"""The M-Pesa adapter and its way through our services, against a simulated Daraja (which judges what is sent: daraja_world._SHAPES)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from marketplace.core import clock
+from marketplace.core.errors import InvalidInput, NotFound
+from marketplace.core.money import Money
+from marketplace.payments import payouts, selectors, services, tasks
+from marketplace.payments.models import Payment, Payout, WebhookEvent
+from marketplace.payments.providers.base import Accepted, Rejected, Unknown
+from marketplace.payments.providers.mpesa import STK_LIVES, Mpesa, made_of
+
+from .daraja_world import SAFARICOM, DarajaWorld, not_paid, paid, result
+
+pytestmark = [pytest.mark.django_db]
+KES = Money(150_000, "KES")  # 1,500 shillings
+PHONE = {"phone": "0712 345678"}
+
+
+@pytest.fixture(autouse=True)
+def _here(settings: Any, mpesa_settings: dict[str, str]) -> None:
+    settings.PAYMENT_CREDENTIALS = {"mpesa": mpesa_settings}
+
+
+def start(user: Any, key: str = "k", amount: Money = KES) -> Payment:
+    values = {"purpose": "wallet", "purpose_id": None, "method": PHONE, "idempotency_key": key, "provider": "mpesa"}
+    return services.payment_start(actor_id=user.pk, amount=amount, **values)  # type: ignore[arg-type]
+
+
+def tell(url: str, body: Any, remote_ip: str = SAFARICOM) -> bool:
+    """Daraja notifies the address it was given."""
+    token = url.rsplit("/", 1)[1]
+    raw = json.dumps(body).encode()
+    event = services.webhook_receive(provider="mpesa", path_token=token, raw_body=raw, headers={}, remote_ip=remote_ip)
+    return services.webhook_handle(webhook_id=event.pk)
+
+
+def wallet_of(user: Any) -> int:
+    return sum(b.wallet.minor for b in selectors.balances_of(user.pk))
+
+
+def only(world: DarajaWorld) -> tuple[str, dict[str, Any]]:
+    ((ref, push),) = world.pushes.items()
+    return ref, push
+
+
+def test_a_push_is_paid_on_the_phone_and_deposited_once(alice: Any, daraja_world: DarajaWorld) -> None:
+    payment = start(alice)
+    ref, push = only(daraja_world)
+    assert (payment.state, payment.provider_ref, payment.action) == ("pending", ref, {"kind": "phone"})
+    assert (push["Amount"], push["PhoneNumber"]) == (1500, "254712345678")
+    daraja_world.outcome[ref] = 0
+
+    assert tell(push["CallBackURL"], paid(ref, 1500))
+    assert tell(push["CallBackURL"], paid(ref, 1500))
+
+    payment.refresh_from_db()
+    assert payment.state == "succeeded"
+    assert wallet_of(alice) == 150_000
+
+
+@pytest.mark.parametrize(
+    ("code", "ours"), [(1032, "cancelled_by_payer"), (1, "insufficient_funds"), (1037, "payer_unreachable"), (17, "declined")]
+)
+def test_a_push_that_is_not_paid_fails_in_our_words(alice: Any, daraja_world: DarajaWorld, code: int, ours: str) -> None:
+    payment = start(alice)
+    ref, push = only(daraja_world)
+    daraja_world.outcome[ref] = code
+
+    tell(push["CallBackURL"], not_paid(ref, code))
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.failure_code) == ("failed", ours)
+
+
+def test_a_callback_that_claims_success_is_asked_about(alice: Any, daraja_world: DarajaWorld) -> None:
+    payment = start(alice)
+    ref, push = only(daraja_world)
+
+    tell(push["CallBackURL"], paid(ref, 1500))  # but the query says: still at work
+
+    payment.refresh_from_db()
+    assert payment.state == "pending"
+    assert wallet_of(alice) == 0
+
+
+@pytest.mark.parametrize("amount", [1499, 1, 1500.5, "1500.50"])
+def test_an_amount_that_differs_is_never_deposited_not_even_by_the_poller(alice: Any, daraja_world: DarajaWorld, amount: Any) -> None:
+    payment = start(alice)
+    ref, push = only(daraja_world)
+    daraja_world.outcome[ref] = 0
+
+    tell(push["CallBackURL"], paid(ref, amount))
+    clock.advance(60)
+    tasks.poll_unsettled()
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.failure_code) == ("pending", "amount_differs")
+    assert wallet_of(alice) == 0
+
+
+def test_a_push_whose_answer_was_lost_is_never_sent_again_and_found_by_its_address(alice: Any, daraja_world: DarajaWorld) -> None:
+    daraja_world.fail("lost", "stkpush/")
+    payment = start(alice)
+    assert (payment.state, payment.provider_ref) == ("created", None)
+    start(alice)
+    clock.advance(60)
+    tasks.poll_unsettled()
+    ref, push = only(daraja_world)  # one push alone
+    daraja_world.outcome[ref] = 0
+
+    tell(push["CallBackURL"], paid(ref, 1500))
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.provider_ref) == ("succeeded", ref)
+    assert wallet_of(alice) == 150_000
+
+
+def test_a_payment_given_up_is_taken_when_it_succeeds_after_all(alice: Any, daraja_world: DarajaWorld) -> None:
+    daraja_world.fail("lost", "stkpush/")
+    payment = start(alice)
+    clock.advance(int(STK_LIVES.total_seconds()) + 1)
+    tasks.poll_unsettled()
+    payment.refresh_from_db()
+    assert (payment.state, payment.failure_code) == ("failed", "no_answer")
+    ref, push = only(daraja_world)
+    daraja_world.outcome[ref] = 0
+
+    tell(push["CallBackURL"], paid(ref, 1500))
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.failure_code) == ("succeeded", "")
+    assert wallet_of(alice) == 150_000
+
+
+def test_a_lost_callback_is_made_good_by_the_poller(alice: Any, daraja_world: DarajaWorld) -> None:
+    payment = start(alice)
+    daraja_world.outcome[only(daraja_world)[0]] = 0
+    clock.advance(3 * 24 * 3600)
+
+    tasks.poll_unsettled()
+
+    payment.refresh_from_db()
+    assert payment.state == "succeeded"
+
+
+@pytest.mark.parametrize("amount", [Money(150_050, "KES"), Money(50, "KES"), Money(25_000_100, "KES"), Money(1000, "USD")])
+def test_only_whole_shillings_within_mpesas_limits(alice: Any, daraja_world: DarajaWorld, amount: Money) -> None:
+    with pytest.raises(InvalidInput):
+        start(alice, amount=amount)
+
+    assert not Payment.objects.exists()
+    assert daraja_world.requests == []
+
+
+def test_an_address_is_good_for_one_operation_one_kind_and_safaricom_alone(alice: Any, daraja_world: DarajaWorld) -> None:
+    start(alice)
+    ref, push = only(daraja_world)
+    url = push["CallBackURL"]
+    other = url.replace("-payment-", "-payment-9")
+    for wrong in (
+        other,
+        url.replace("/stk-", "/b2c-"),
+        url[:-1] + ("0" if url[-1] != "0" else "1"),
+        "x/" + url.rsplit("-", 1)[0].rsplit("/", 1)[1],
+    ):
+        with pytest.raises(NotFound):
+            tell(wrong, paid(ref, 1500))
+    for sender in ("196.201.214.201", "10.0.0.1", "", "nonsense", "::1"):
+        with pytest.raises(NotFound):
+            tell(url, paid(ref, 1500), remote_ip=sender)
+    assert not WebhookEvent.objects.exists()
+
+
+@pytest.mark.parametrize("body", [[], {}, {"Body": {"stkCallback": {"CheckoutRequestID": "x", "ResultCode": "yes"}}}, {"Body": None}, "x"])
+def test_a_body_that_is_no_callback_is_refused(alice: Any, daraja_world: DarajaWorld, body: Any) -> None:
+    start(alice)
+
+    with pytest.raises(InvalidInput, match="webhook_unreadable"):
+        tell(only(daraja_world)[1]["CallBackURL"], body)
+
+
+def sent_payout(user: Any) -> Payout:
+    """A payout that was decided to be sent; its money is on its way (how it came there is not the gateway's matter)."""
+    from marketplace.core.transactions import run_in_transaction
+    from marketplace.payments.ledger import accounts
+    from marketplace.payments.ledger.post import Line, post
+
+    made = Payout.objects.create(
+        provider="mpesa",
+        payee=user,
+        amount_minor=KES.minor,
+        currency="KES",
+        method={"phone": "254712345678"},
+        idempotency_key=f"payout-{user.pk}",
+        created_at=clock.now(),
+    )
+    wallet, pending = accounts.wallet(user.pk, "KES"), accounts.pending(user.pk, "KES")
+    hold = accounts.hold(77, user.pk, "KES")
+    available, transit = accounts.available(user.pk, "KES"), accounts.payout_transit(user.pk, "KES")
+    steps = [
+        ("deposit", "deposit", accounts.clearing("mpesa", "KES"), wallet, ("payment", 1)),
+        ("hold", "hold", wallet, hold, ("milestone", 77)),
+        ("release", "net", hold, pending, ("milestone", 77)),
+        ("clear", "clear", pending, available, ("milestone", 77)),
+        ("payout_request", "payout", available, transit, ("payout", made.pk)),
+    ]
+    for kind, leg, debit, credit, subject in steps:
+        more = {"gross": KES, "quote": {"fee": 0, "tax": 0, "net": KES.minor, "gross": KES.minor}} if kind == "release" else {}
+        key, lines = f"{kind}:{subject[1]}", [Line(leg, debit, credit, KES)]
+        run_in_transaction(lambda: post(kind, key=key, lines=lines, subject=subject, actor_id=None, rule="test", **more))  # noqa: B023
+    return made
+
+
+def test_a_payout_is_sent_once_and_paid_when_daraja_says_so(bob: Any, daraja_world: DarajaWorld) -> None:
+    made = sent_payout(bob)
+    assert services.payout_send(payout_id=made.pk).state == "sent"
+    ((_, body),) = daraja_world.payments.items()
+
+    assert tell(body["ResultURL"], result(body["OriginatorConversationID"], 0, 1500))
+
+    made.refresh_from_db()
+    assert (made.state, made.provider_ref) == ("paid", body["OriginatorConversationID"])
+
+
+@pytest.mark.parametrize("fault", ["lost", "error_after", "error_before", "refused", "garbage"])
+def test_a_payout_whose_answer_was_lost_is_only_asked_about(bob: Any, daraja_world: DarajaWorld, fault: Any) -> None:
+    made = sent_payout(bob)
+    daraja_world.fail(fault, "b2c")
+    assert services.payout_send(payout_id=made.pk).state == "sent"
+
+    for _ in range(3):
+        clock.advance(3600)
+        tasks.poll_unsettled()
+
+    assert len(daraja_world.sent("POST /mpesa/b2c")) == 1
+    assert len(daraja_world.queries) == 1  # not at every round
+    query = daraja_world.queries[0]
+    tell(query["ResultURL"], result("another conversation", 0, None, TransactionStatus="Completed", Amount=1500))
+    made.refresh_from_db()
+    assert made.state == "paid"
+
+
+def test_a_time_out_in_the_queue_followed_by_success_is_paid(bob: Any, daraja_world: DarajaWorld) -> None:
+    made = sent_payout(bob)
+    services.payout_send(payout_id=made.pk)
+    ((_, body),) = daraja_world.payments.items()
+
+    tell(body["QueueTimeOutURL"], {"requestId": "r", "errorCode": "500", "errorMessage": "timeout"})
+    made.refresh_from_db()
+    assert made.state == "sent"
+    tell(body["ResultURL"], result(body["OriginatorConversationID"], 0, 1500))
+
+    made.refresh_from_db()
+    assert made.state == "paid"
+
+
+def test_a_payout_that_fails_gives_the_money_back(bob: Any, daraja_world: DarajaWorld) -> None:
+    made = sent_payout(bob)
+    services.payout_send(payout_id=made.pk)
+    ((_, body),) = daraja_world.payments.items()
+
+    tell(body["ResultURL"], result(body["OriginatorConversationID"], 2040))
+
+    made.refresh_from_db()
+    assert (made.state, made.failure_code) == ("failed", "payee_not_registered")
+    assert [b.available.minor for b in selectors.balances_of(bob.pk)] == [KES.minor]
+
+
+def test_a_payout_of_another_amount_is_looked_at_by_a_person(bob: Any, daraja_world: DarajaWorld) -> None:
+    made = sent_payout(bob)
+    services.payout_send(payout_id=made.pk)
+    ((_, body),) = daraja_world.payments.items()
+
+    tell(body["ResultURL"], result(body["OriginatorConversationID"], 0, 15_000))
+
+    made.refresh_from_db()
+    assert (made.state, made.failure_code) == ("sent", "amount_differs")
+
+
+def test_the_adapter_itself_never_repeats_a_call(mpesa: Mpesa, daraja_world: DarajaWorld) -> None:
+    method = {"phone": "254712345678"}
+
+    assert isinstance(mpesa.create_payment(key="payment:1:x", amount=KES, method=method, age=timedelta(0)), Unknown)
+    assert mpesa.create_payment(key="payment:1:x", amount=KES, method=method, age=STK_LIVES + timedelta(1)) == Rejected("no_answer")
+    assert isinstance(mpesa.pay_out(key="payout:1:x", amount=KES, method=method, age=timedelta(0)), Accepted)
+    assert daraja_world.pushes == {}
+    assert daraja_world.payments == {}
+
+
+@pytest.mark.parametrize("missing", ["consumer_key", "passkey", "callback_secret", "callback", "short_code"])
+def test_without_a_credential_there_is_no_gateway(mpesa_settings: dict[str, str], missing: str) -> None:
+    assert made_of({k: v for k, v in mpesa_settings.items() if k != missing}) is None
+
+
+@pytest.mark.parametrize("phone", ["0612345678", "+254 20 1234567", "12", "", None, 712345678, "07123456789", "٠٧١٢٣٤٥٦٧٨"])
+def test_only_kenyan_mobile_numbers(mpesa: Mpesa, phone: Any) -> None:
+    with pytest.raises(InvalidInput, match="method_unknown"):
+        mpesa.check_method({"phone": phone}, purpose="payment")
+
+
+def test_the_payouts_key_is_the_payouts(bob: Any) -> None:
+    made = Payout(pk=5, idempotency_key="abc")
+
+    assert payouts.payout_key(made) == "payout:5:abc"
