@@ -134,7 +134,7 @@ class Stripe:
         self._client = stripe.StripeClient(
             credentials.secret_key,
             stripe_version=API_VERSION,
-            base_addresses={"api": credentials.api},  # type: ignore[typeddict-item]
+            base_addresses={"api": credentials.api},
             # a second try is ours to decide, under the same key, after the operation row says that there was a first
             max_network_retries=0,
             http_client=stripe.RequestsClient(timeout=TIMEOUT),
