@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,15 @@ def as_json_schema(node: Any) -> Any:
 def test_every_operation_says_what_it_does(document: Any) -> None:
     silent = [o["operationId"] for methods in document["paths"].values() for o in methods.values() if not o.get("description", "").strip()]
     assert silent == []
+
+
+def test_no_example_is_left_over(document: Any) -> None:
+    operation_ids = {operation["operationId"] for methods in document["paths"].values() for operation in methods.values()}
+    files = sorted((COMMITTED.parent / "marketplace").glob("*/api/examples.py"))
+    assert len(files) > 5
+    for file in files:
+        module = import_module(f"marketplace.{file.parts[-3]}.api.examples")
+        assert set(module.REQUESTS) <= operation_ids, file
 
 
 def test_every_body_that_is_sent_has_an_example(document: Any) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import MAX_ID, WholeNumber
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import ModelSerializer, Serializer
@@ -168,7 +167,6 @@ class EntryLogSerializer(Serializer):
     what = serializers.CharField(max_length=MAX_WHAT)
 
 
-@sent_as("Half an hour less", minutes=180, what="The cart's tests, without the break.")
 class EntryChangeSerializer(Serializer):
     """What is left out stays as it is."""
 
@@ -177,7 +175,6 @@ class EntryChangeSerializer(Serializer):
     what = serializers.CharField(max_length=MAX_WHAT, required=False)
 
 
-@sent_as("With a word", note="The cart is done; the checkout follows on Monday.")
 class WeekSubmitSerializer(Serializer):
     note = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
@@ -30,7 +32,10 @@ class Amount(Serializer):
 
 
 class AutoSchema(SpectacularAutoSchema):
-    """Adds to every operation the refusals it can give, and the Idempotency-Key where it is read."""
+    """Adds to every operation the refusals it can give, the Idempotency-Key where it is read, and the examples of its app.
+
+    An app's `api/examples.py` holds them: `REQUESTS` by operation. What a view names itself comes first.
+    """
 
     def get_override_parameters(self) -> list[Any]:
         given = list(super().get_override_parameters())
@@ -62,3 +67,17 @@ class AutoSchema(SpectacularAutoSchema):
             seconds = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds to wait.", "required": True}
             bodies["429"]["headers"] = {"Retry-After": seconds}
         return bodies
+
+    def _get_examples(
+        self, serializer: Any, direction: Any, media_type: str, status_code: Any = None, extras: Any = None
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = super()._get_examples(serializer, direction, media_type, status_code, extras)
+        if found or direction != "request" or media_type != "application/json":
+            return found
+        value = self._examples_of_app("REQUESTS").get(self.get_operation_id())
+        return {"Example": {"value": value}} if value is not None else found
+
+    def _examples_of_app(self, kind: str) -> dict[str, Any]:
+        module = self.view.__module__.rpartition(".")[0] + ".examples"
+        examples: dict[str, Any] = getattr(import_module(module), kind, {}) if find_spec(module) else {}
+        return examples

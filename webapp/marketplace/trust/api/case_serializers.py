@@ -9,7 +9,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from marketplace.core import clock
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import MAX_ID, WholeNumber
 from marketplace.core.api.serializers import ModelSerializer, Serializer
 
@@ -234,7 +233,6 @@ class CaseDecideSerializer(Serializer):
     evidence = serializers.ListField(child=serializers.CharField(max_length=1000), max_length=10, required=False, default=list)
 
 
-@sent_as("Somebody else should look", reason="I know the author; another moderator should decide.")
 class CaseReasonSerializer(Serializer):
     reason = serializers.CharField(max_length=500)
 
@@ -248,7 +246,6 @@ class AppealDecideSerializer(Serializer):
     reason = serializers.CharField(max_length=2000, help_text="The person reads it.")
 
 
-@sent_as("As the second of two", act="remove", reason_code="paid_to_apply")
 class CaseRateSerializer(Serializer):
     act = serializers.ChoiceField(choices=ACT_CHOICES)
     reason_code = serializers.ChoiceField(choices=ReasonCode.choices)
