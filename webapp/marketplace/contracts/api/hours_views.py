@@ -163,7 +163,9 @@ class EntriesView(IdempotentMixin, APIView):
         tags=TAG,
         request=shapes.EntryLogSerializer,
         responses={201: shapes.WeekDetailSerializer},
-        examples=[OpenApiExample("A morning", request_only=True, value={"day": "2026-11-30", "minutes": 210, "what": "The cart's tests."})],
+        examples=[
+            OpenApiExample("A morning", request_only=True, value={"day": "2026-11-30", "minutes": 210, "what": "The loader's tests."})
+        ],
     )
     def post(self, request: Request, pk: int) -> Response:
         """Log minutes of one day that has passed, within the cap, in a funded week that is not closed."""

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.plumbing import force_instance
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -34,7 +35,7 @@ class Amount(Serializer):
 class AutoSchema(SpectacularAutoSchema):
     """Adds to every operation the refusals it can give, the Idempotency-Key where it is read, and the examples of its app.
 
-    An app's `api/examples.py` holds them: `REQUESTS` by operation. What a view names itself comes first.
+    An app's `api/examples.py` holds them: `REQUESTS` by operation, `ANSWERS` by operation or by shape. What a view names itself comes first.
     """
 
     def get_override_parameters(self) -> list[Any]:
@@ -72,10 +73,31 @@ class AutoSchema(SpectacularAutoSchema):
         self, serializer: Any, direction: Any, media_type: str, status_code: Any = None, extras: Any = None
     ) -> dict[str, Any]:
         found: dict[str, Any] = super()._get_examples(serializer, direction, media_type, status_code, extras)
-        if found or direction != "request" or media_type != "application/json":
+        if found or media_type != "application/json":
             return found
-        value = self._examples_of_app("REQUESTS").get(self.get_operation_id())
+        if direction == "request":
+            value = self._examples_of_app("REQUESTS").get(self.get_operation_id())
+        elif str(status_code).startswith("2"):
+            value = self._answer(serializer)
+        else:
+            value = None
         return {"Example": {"value": value}} if value is not None else found
+
+    def _answer(self, serializer: Any) -> Any:
+        """The operation's own example, else that of the answer's shape, in a list where the answer is one."""
+        answers = self._examples_of_app("ANSWERS")
+        if self.get_operation_id() in answers:
+            return answers[self.get_operation_id()]
+        many = isinstance(serializer, serializers.ListSerializer)
+        shape = force_instance(serializer.child if many else serializer)
+        if not isinstance(shape, serializers.Serializer):
+            return None
+        value = answers.get(self.get_serializer_name(shape, "response").removesuffix("Serializer"))
+        if value is None:
+            value = answers.get(self._get_serializer_name(shape, "response"))
+        if value is None or not (many or self._is_list_view(serializer)):
+            return value
+        return {"results": [value], "next": None} if self._get_paginator() else [value]
 
     def _examples_of_app(self, kind: str) -> dict[str, Any]:
         module = self.view.__module__.rpartition(".")[0] + ".examples"

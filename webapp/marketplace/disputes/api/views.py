@@ -87,7 +87,7 @@ class DisputeSettleView(IdempotentMixin, APIView):
             OpenApiExample(
                 "Three quarters of 400.00",
                 request_only=True,
-                value={"to_freelancer_minor": 30000, "to_client_minor": 10000, "reason": "Three of four pages were delivered."},
+                value={"to_freelancer_minor": 30000, "to_client_minor": 10000, "reason": "Three of four sources load."},
             )
         ],
     )
