@@ -92,6 +92,20 @@ def test_every_operation_says_what_it_does(document: Any) -> None:
     assert silent == []
 
 
+def test_every_parameter_amount_and_clock_says_what_it_means(document: Any) -> None:
+    asked = [(o["operationId"], p) for methods in document["paths"].values() for o in methods.values() for p in o.get("parameters", [])]
+    assert len(asked) > 300
+    assert [(name, p["name"]) for name, p in asked if not p.get("description")] == []
+    told = [
+        (shape, name, about)
+        for shape, schema in document["components"]["schemas"].items()
+        for name, about in schema.get("properties", {}).items()
+        if name.endswith("_minor") or about.get("format") == "date-time"
+    ]
+    assert len(told) > 100
+    assert [(shape, name) for shape, name, about in told if not about.get("description") and "$ref" not in about] == []
+
+
 def test_no_example_is_left_over(document: Any) -> None:
     operation_ids = {operation["operationId"] for methods in document["paths"].values() for operation in methods.values()}
     shapes = set(document["components"]["schemas"])

@@ -3415,7 +3415,9 @@ export interface components {
         };
         /** @description Amounts above one end, up to and including the other, in US cents by the rates of today. */
         AmountBand: {
+            /** @description Whole minor units of the currency, such as cents. */
             above_usd_minor: number;
+            /** @description Whole minor units of the currency, such as cents. */
             up_to_usd_minor: number | null;
             text: string;
         };
@@ -3550,7 +3552,10 @@ export interface components {
         BidCredits: {
             balance: number;
             monthly: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             next_grant_at: string;
             rule: components["schemas"]["CreditRule"] | null;
             results: components["schemas"]["CreditMovement"][];
@@ -3579,7 +3584,10 @@ export interface components {
              * @description The same when silence approves it.
              */
             clears_on_if_silent: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string;
             credits: components["schemas"]["QuotedCredits"];
         };
@@ -3588,7 +3596,10 @@ export interface components {
         /** @description A case to judge once more: the thing and what was said against it, not what was decided. */
         BlindCase: {
             id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly asked_at: string;
             subject_type: string;
             readonly subject: components["schemas"]["CaseSubject"];
@@ -3605,11 +3616,20 @@ export interface components {
             readonly contract_id: number;
             readonly amount: components["schemas"]["Amount"];
             readonly note: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly given_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. From then on it can be paid out.
+             */
             readonly clears_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly cleared_at: string | null;
         };
         /** @description In the contract's currency, from the wallet. */
@@ -3640,9 +3660,15 @@ export interface components {
             /** @description Given up after faults of ours, each with the code fault among the refusals. */
             failed: number;
             refusals: components["schemas"]["Refusal"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             finished_at: string | null;
         };
         /**
@@ -3656,12 +3682,18 @@ export interface components {
         /** @description `url` is a secret: whoever has it reads your deadlines until you revoke it. Null when there is none. */
         CalendarFeed: {
             url: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string | null;
         };
         /** @description Read the address with GET. */
         CalendarFeedMade: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
         };
         /** @description A wish for another weekly cap; `mine` says whether the viewer proposed it. */
@@ -3672,9 +3704,15 @@ export interface components {
             readonly weekly_cap_minutes: number;
             readonly note: string;
             readonly mine: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly proposed_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly answered_at: string | null;
         };
         CapChangeProposeRequest: {
@@ -3697,7 +3735,10 @@ export interface components {
             readonly subject_id: number;
             about_id: number;
             readonly state: components["schemas"]["ModerationStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
@@ -3710,7 +3751,10 @@ export interface components {
              */
             readonly late_at: string | null;
             claimed_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly claim_until: string | null;
             act: components["schemas"]["ModerationActEnum"] | components["schemas"]["BlankEnum"];
             reason_code: components["schemas"]["ModerationReasonEnum"] | components["schemas"]["BlankEnum"];
@@ -3719,21 +3763,36 @@ export interface components {
             /** @description ["what shows it", …]; the person reads it */
             readonly evidence: unknown;
             decided_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             /** @description The act waits for the approval of another person. */
             readonly needs_second: boolean;
             second_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly second_at: string | null;
             /** @description The content is out of view until the case is decided or the hold runs out. */
             readonly content_held: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_until: string | null;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appealed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_decided_at: string | null;
             readonly appeal_answer: string;
             report_count: number;
@@ -3766,7 +3825,10 @@ export interface components {
             reporter_id: number;
             readonly reason_code: components["schemas"]["ModerationReasonEnum"];
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly at: string;
         };
         /** @description The thing itself as it is now; its text is cut after 4,000 characters. */
@@ -3785,7 +3847,10 @@ export interface components {
             readonly subject_id: number;
             about_id: number;
             readonly state: components["schemas"]["ModerationStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
@@ -3798,7 +3863,10 @@ export interface components {
              */
             readonly late_at: string | null;
             claimed_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly claim_until: string | null;
             act: components["schemas"]["ModerationActEnum"] | components["schemas"]["BlankEnum"];
             reason_code: components["schemas"]["ModerationReasonEnum"] | components["schemas"]["BlankEnum"];
@@ -3807,21 +3875,36 @@ export interface components {
             /** @description ["what shows it", …]; the person reads it */
             readonly evidence: unknown;
             decided_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             /** @description The act waits for the approval of another person. */
             readonly needs_second: boolean;
             second_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly second_at: string | null;
             /** @description The content is out of view until the case is decided or the hold runs out. */
             readonly content_held: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_until: string | null;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appealed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_decided_at: string | null;
             readonly appeal_answer: string;
             report_count: number;
@@ -3866,7 +3949,10 @@ export interface components {
              */
             credential_url?: string;
             check_state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             check_reason?: string;
         };
@@ -3886,7 +3972,10 @@ export interface components {
              */
             credential_url?: string;
             check_state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             check_reason?: string;
             readonly user_id: number;
@@ -3954,7 +4043,10 @@ export interface components {
             website: string;
             payment_verified: boolean;
             verification: components["schemas"]["CompanyCheck"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             client_since: string;
             history: components["schemas"]["ClientHistory"];
             /** @description Reputation with formula and inputs; empty before the first review. */
@@ -4058,11 +4150,14 @@ export interface components {
             readonly id: number;
             state?: components["schemas"]["ClosingStateEnum"];
             reason?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             requested_at: string;
             /**
              * Format: date-time
-             * @description Business time; put off by a day while something stands in the way.
+             * @description UTC. The account closes then, unless one changes one's mind or something stands in the way.
              */
             closes_at: string;
             /**
@@ -4120,14 +4215,20 @@ export interface components {
         /** @description What staff found; the reason is for the client and staff only. */
         CompanyCheck: {
             state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             reason?: string;
         };
         /** @description What staff found; the reason is for the client and staff only. */
         CompanyCheckRequest: {
             state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             reason?: string;
         };
@@ -4185,20 +4286,36 @@ export interface components {
             /** @description Of the milestones and their holds. */
             readonly currency: string;
             readonly payee_currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly total_minor: number;
             /** @description payments.FeeSchedule.version the freelancer was quoted. */
             readonly fee_schedule: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly paused_at: string | null;
             /** @description Then only staff let it go on; otherwise either side may. */
             readonly paused_by_staff: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly disputed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly offered_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly started_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly ended_at: string | null;
             readonly hours: components["schemas"]["ContractWeeks"] | null;
             readonly milestones: components["schemas"]["Milestone"][];
@@ -4217,7 +4334,10 @@ export interface components {
         /** @description What happens by itself at `at` when nobody acts. */
         ContractClock: {
             clock: components["schemas"]["ClockEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             then: string;
             milestone_id: number | null;
@@ -4248,27 +4368,47 @@ export interface components {
             /** @description Of the milestones and their holds. */
             readonly currency: string;
             readonly payee_currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly total_minor: number;
             /** @description payments.FeeSchedule.version the freelancer was quoted. */
             readonly fee_schedule: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly paused_at: string | null;
             /** @description Then only staff let it go on; otherwise either side may. */
             readonly paused_by_staff: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly disputed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly offered_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly started_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly ended_at: string | null;
         };
         /** @description What a weekly contract agreed on, in short; `contracts/{id}/hours` and `contracts/{id}/weeks` say more. */
         ContractWeeks: {
+            /** @description Whole minor units of the currency, such as cents. */
             rate_minor: number;
             weekly_cap_minutes: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             stopped_at: string | null;
         };
         /** @description Other terms for an offer; `actions` are what the viewer may do with them now. */
@@ -4277,13 +4417,20 @@ export interface components {
             contract_id: number;
             state: components["schemas"]["CounterOfferStateEnum"];
             milestones: components["schemas"]["OfferedMilestone"][];
+            /** @description Whole minor units of the currency, such as cents. */
             total_minor: number;
             currency: string;
             message: string;
             quote: components["schemas"]["OfferQuote"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             made_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             decided_at: string | null;
             reason: string;
             readonly actions: string[];
@@ -4321,7 +4468,10 @@ export interface components {
             /** @description After it. */
             balance: number;
             rule: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             proposal: number | null;
             /** @default  */
@@ -4330,7 +4480,10 @@ export interface components {
         /** @description What a bid costs: by the upper end of the post's budget in US cents; by the hour and without a budget one price each. */
         CreditRule: {
             version: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             active_from: string;
             /** @description On the first of each month (UTC) the balance is filled up to this. */
             monthly: number;
@@ -4354,19 +4507,31 @@ export interface components {
             readonly reason: string;
             /** @description ["what shows it", …]; the person reads it */
             readonly evidence: unknown;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             /**
              * Format: date-time
              * @description What is due then depends on the state: decision, end of the hold, second approval, appeal.
              */
             readonly decide_by: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_until: string | null;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appealed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_decided_at: string | null;
             readonly appeal_answer: string;
             readonly can_appeal: boolean;
@@ -4382,10 +4547,14 @@ export interface components {
             readonly claim: string;
             /** @description What the filer claims of the held money for their side; null is all of it. */
             readonly claimed_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly held_minor: number;
             readonly currency: string;
             readonly response: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly responded_at: string | null;
             proposal: components["schemas"]["SplitProposal"] | null;
             /**
@@ -4393,16 +4562,23 @@ export interface components {
              * @description Of the proposal, later of the decision.
              */
             readonly client_accepted_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly freelancer_accepted_at: string | null;
             /** @description As decided; moved when settled. */
             readonly to_freelancer_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly to_client_minor: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
-             * @description The present stage ends then.
+             * @description UTC. Then happens what `if_nobody_acts` says.
              */
             readonly decide_by: string;
             /**
@@ -4410,11 +4586,17 @@ export interface components {
              * @description When a decision was first found overdue.
              */
             readonly late_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             readonly decision_reason: string;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
             readonly settled_by: (components["schemas"]["SettledByEnum"] | components["schemas"]["NullEnum"]) | null;
             readonly actions: string[];
@@ -4451,10 +4633,14 @@ export interface components {
             readonly claim: string;
             /** @description What the filer claims of the held money for their side; null is all of it. */
             readonly claimed_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly held_minor: number;
             readonly currency: string;
             readonly response: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly responded_at: string | null;
             proposal: components["schemas"]["SplitProposal"] | null;
             /**
@@ -4462,16 +4648,23 @@ export interface components {
              * @description Of the proposal, later of the decision.
              */
             readonly client_accepted_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly freelancer_accepted_at: string | null;
             /** @description As decided; moved when settled. */
             readonly to_freelancer_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly to_client_minor: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
-             * @description The present stage ends then.
+             * @description UTC. Then happens what `if_nobody_acts` says.
              */
             readonly decide_by: string;
             /**
@@ -4479,11 +4672,17 @@ export interface components {
              * @description When a decision was first found overdue.
              */
             readonly late_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             readonly decision_reason: string;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
             readonly settled_by: (components["schemas"]["SettledByEnum"] | components["schemas"]["NullEnum"]) | null;
             readonly actions: string[];
@@ -4546,7 +4745,10 @@ export interface components {
             readonly id: number;
             author_id: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly added_at: string;
             readonly files: components["schemas"]["FileOut"][];
         };
@@ -4596,9 +4798,15 @@ export interface components {
             percent: number;
             /** @description What is being written now. */
             step?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             requested_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ready_at?: string | null;
             /**
              * Format: date-time
@@ -4620,7 +4828,10 @@ export interface components {
          */
         ExportStateEnum: "expired" | "failed" | "queued" | "ready" | "running";
         ExtensionRequest: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             due_at: string;
             reason: string;
         };
@@ -4659,7 +4870,10 @@ export interface components {
             readonly freelancer_fee_bps: number;
             /** @description Hundredths of a per cent of the fee: the tax on our service. */
             readonly tax_bps: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly active_from: string;
         };
         FeeSchedules: {
@@ -4724,7 +4938,10 @@ export interface components {
             subject_type: string;
             subject_id: number;
             version: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             findings: components["schemas"]["Finding"][];
         };
@@ -4762,6 +4979,7 @@ export interface components {
             summary: string;
             category: components["schemas"]["Category"] | null;
             skills: components["schemas"]["Skill"][];
+            /** @description Whole minor units of the currency, such as cents. */
             hourly_rate_minor: number | null;
             currency: string;
             experience_level: components["schemas"]["ExperienceLevelEnum"];
@@ -4993,7 +5211,10 @@ export interface components {
              * @description Business time.
              */
             expires_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ended_at?: string | null;
         };
         InboxItem: {
@@ -5001,16 +5222,25 @@ export interface components {
             readonly kind: string;
             readonly text: string;
             readonly link: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly read_at: string | null;
         };
         /** @description One verified outcome: `value` is the class of its worth, 1 (below 100 USD) to 4 (10,000 USD and more), `opened_at` when it became known. */
         Input: {
             rating: number;
             value: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string;
             /** Format: double */
             age_days: number;
@@ -5024,11 +5254,20 @@ export interface components {
             job: components["schemas"]["JobCard"];
             freelancer: components["schemas"]["FreelancerCard"];
             message: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             answered_at: string | null;
             decline_reason: string;
             actions: string[];
@@ -5062,9 +5301,15 @@ export interface components {
             job: number;
             freelancer: number;
             message: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string | null;
         };
         /** @description What is missing of one item of the acceptance list; `item` is its position, from 0. */
@@ -5094,22 +5339,33 @@ export interface components {
             skills: components["schemas"]["Skill"][];
             pricing: components["schemas"]["PricingEnum"];
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             duration_days: number | null;
             experience_level: components["schemas"]["ExperienceLevelEnum"] | components["schemas"]["BlankEnum"];
             location_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
             client: components["schemas"]["ClientCard"];
         };
         /** @description One edit: the terms that changed, before and after. Skills are slugs, amounts minor units. */
         JobChangeShape: {
             id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             by: components["schemas"]["ClientCard"];
             /**
@@ -5149,15 +5405,23 @@ export interface components {
             skills: components["schemas"]["Skill"][];
             pricing: components["schemas"]["PricingEnum"];
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             duration_days: number | null;
             experience_level: components["schemas"]["ExperienceLevelEnum"] | components["schemas"]["BlankEnum"];
             location_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
             client: components["schemas"]["ClientCard"];
             description: string;
@@ -5172,9 +5436,15 @@ export interface components {
                 [key: string]: unknown;
             };
             source: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ended_at: string | null;
             /** @description The viewer's latest proposal on it. */
             my_proposal: number | null;
@@ -5202,15 +5472,23 @@ export interface components {
             skills: components["schemas"]["Skill"][];
             pricing: components["schemas"]["PricingEnum"];
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             duration_days: number | null;
             experience_level: components["schemas"]["ExperienceLevelEnum"] | components["schemas"]["BlankEnum"];
             location_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
             client: components["schemas"]["ClientCard"];
             position: number;
@@ -5311,7 +5589,10 @@ export interface components {
         /** @description A saved or hidden post. */
         MarkedJob: {
             job: components["schemas"]["JobCard"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
         };
         MarkedJobPage: {
@@ -5343,35 +5624,60 @@ export interface components {
             readonly state: components["schemas"]["MilestoneStateEnum"];
             readonly title: string;
             readonly acceptance: string[];
+            /** @description Whole minor units of the currency, such as cents. */
             readonly amount_minor: number;
             readonly currency: string;
             readonly held: components["schemas"]["Amount"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. From then on the milestone counts as late; no money moves by itself.
+             */
             readonly due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly funded_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly started_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly submitted_at: string | null;
             /**
              * Format: date-time
-             * @description Silence approves then (14 days after submission).
+             * @description UTC. If the client is silent until then, the work is approved and the money released.
              */
             readonly auto_approve_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly approved_at: string | null;
             readonly approved_by_clock: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly released_at: string | null;
             /**
              * Format: date-time
-             * @description Released money becomes available then (5 days).
+             * @description UTC. From then on the released money can be paid out.
              */
             readonly clears_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly cleared_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly refunded_at: string | null;
             /**
              * Format: date-time
@@ -5381,10 +5687,13 @@ export interface components {
             readonly dispute_id: number | null;
             /**
              * Format: date-time
-             * @description When staff's decision of the live dispute is due.
+             * @description UTC. When the next step of its dispute is due; null without a dispute.
              */
             readonly decide_by: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly resolved_at: string | null;
             readonly refund_request: components["schemas"]["RefundRequest"] | null;
             submissions: components["schemas"]["Submission"][];
@@ -5501,9 +5810,15 @@ export interface components {
         OfferNow: {
             /** @description Send it when you accept: changed terms are then not accepted unread. */
             revision: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             made_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string;
             quote: components["schemas"]["OfferQuote"];
             /** @description The one that waits for the client's answer. */
@@ -5539,6 +5854,7 @@ export interface components {
         /** @description A milestone as a counter-offer says it. */
         OfferedMilestone: {
             title: string;
+            /** @description Whole minor units of the currency, such as cents. */
             amount_minor: number;
             due_in_days: number | null;
             acceptance: string[];
@@ -5574,9 +5890,15 @@ export interface components {
             /** @description 1 to 5. */
             readonly rating: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly written_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string | null;
             /**
              * Format: date-time
@@ -5584,7 +5906,10 @@ export interface components {
              */
             readonly edited_at: string | null;
             readonly reply: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly replied_at: string | null;
             /**
              * Format: date-time
@@ -5972,15 +6297,22 @@ export interface components {
             readonly id: number;
             readonly state: components["schemas"]["PaymentStateEnum"];
             readonly provider: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly amount_minor: number;
             readonly currency: string;
             /** @description "milestone" or "wallet" */
             readonly purpose: string;
             readonly purpose_id: number | null;
             readonly failure_code: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
         };
         /**
@@ -6000,6 +6332,7 @@ export interface components {
             readonly id: number;
             readonly state: components["schemas"]["PayoutStateEnum"];
             readonly provider: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly amount_minor: number;
             readonly currency: string;
             readonly failure_code: string;
@@ -6007,12 +6340,18 @@ export interface components {
             readonly hold_reason: string;
             /**
              * Format: date-time
-             * @description Business time; null while held means that staff decides.
+             * @description UTC. Then the payout is sent; null while it is held means that staff decide.
              */
             readonly held_until: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
         };
         PayoutRequestRequest: {
@@ -6123,7 +6462,9 @@ export interface components {
         };
         /** @description What a price is worth in the currency that was asked for, by the stored rates and without spread: an estimate, never a quote. */
         PriceEstimate: {
+            /** @description Whole minor units of the currency, such as cents. */
             low_minor: number;
+            /** @description Whole minor units of the currency, such as cents. */
             high_minor: number;
             currency: string;
         };
@@ -6159,7 +6500,10 @@ export interface components {
             readonly text: string;
             readonly percent: number | null;
             readonly files: components["schemas"]["FileOut"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly reported_at: string;
         };
         ProgressAskRequest: {
@@ -6176,17 +6520,27 @@ export interface components {
             job: components["schemas"]["JobLine"];
             freelancer: components["schemas"]["FreelancerCard"];
             cover_letter: string;
+            /** @description Whole minor units of the currency, such as cents. */
             amount_minor: number;
             currency: string;
             delivery_days: number | null;
             milestones: components["schemas"]["MilestoneTerms"][];
             answers: string[];
             quote: components["schemas"]["Quote"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             submitted_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             shortlisted_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             offered_at: string | null;
             /** @description What sending it cost. */
             bid_credits: number;
@@ -6216,10 +6570,17 @@ export interface components {
         /** @description Terms of a bid as they held from `sent_at` until `replaced_at` (null: they hold now). */
         ProposalVersion: {
             number: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             replaced_at: string | null;
+            /** @description Whole minor units of the currency, such as cents. */
             amount_minor: number;
             currency: string;
             delivery_days: number | null;
@@ -6311,7 +6672,10 @@ export interface components {
              * @description The same when silence approves it.
              */
             clears_on_if_silent: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string;
         };
         QuoteAskRequest: {
@@ -6330,7 +6694,10 @@ export interface components {
             cost: number;
             balance: number;
             enough: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             next_grant_at: string;
             /** @description The version of the published cost rule. */
             rule: string;
@@ -6357,7 +6724,10 @@ export interface components {
         /** @description What became of a bid: opened or not and when, its place under the published ranking, the outcome with its reason. */
         Receipt: {
             opened: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
             /** @description From 1, when the client first opened it; null before. */
             position_when_opened: number | null;
@@ -6372,22 +6742,34 @@ export interface components {
              * @description Without an answer until then it counts as ghosted.
              */
             answer_due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ghosted_at: string | null;
             /** @description The final state, null while it is open. */
             outcome: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             outcome_at: string | null;
             outcome_reason: string;
             credits_spent: number;
             credits_returned: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             credits_returned_at: string | null;
             credits_returned_reason: string;
         };
         /** @description One thing that happened to a bid. */
         ReceiptFact: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             what: string;
             by: components["schemas"]["ByEnum"];
@@ -6417,14 +6799,22 @@ export interface components {
             category_name: string;
             pricing: string;
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             experience_level: string;
             client_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
         };
         RecommendedSkill: {
@@ -6453,12 +6843,21 @@ export interface components {
             readonly reason: string;
             /** @description Asked for because the client ends the contract. */
             readonly ends_contract: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly asked_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. Silence until then agrees.
+             */
             readonly answer_by: string;
             readonly answer: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly closed_at: string | null;
         };
         /**
@@ -6484,7 +6883,10 @@ export interface components {
             readonly subject_id: number;
             readonly reason_code: components["schemas"]["ModerationReasonEnum"];
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly at: string;
             /**
              * Format: date-time
@@ -6525,7 +6927,10 @@ export interface components {
         /** @description Everything that is needed to compute the numbers again: docs/reputation/recompute.py does, from this answer alone. */
         Reputation: {
             user_id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             as_of: string;
             formula: string;
             formula_version: string;
@@ -6566,9 +6971,15 @@ export interface components {
             /** @description 1 to 5. */
             readonly rating: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly written_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string | null;
             /**
              * Format: date-time
@@ -6576,7 +6987,10 @@ export interface components {
              */
             readonly edited_at: string | null;
             readonly reply: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly replied_at: string | null;
             /**
              * Format: date-time
@@ -6591,7 +7005,10 @@ export interface components {
         ReviewVersion: {
             readonly rating: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly replaced_at: string;
         };
         ReviewWriteRequest: {
@@ -6603,7 +7020,10 @@ export interface components {
         Reviews: {
             results: components["schemas"]["Review"][];
             may_write: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             window_shuts_at: string | null;
         };
         /**
@@ -6627,9 +7047,15 @@ export interface components {
                 [key: string]: unknown;
             };
             pace: components["schemas"]["PaceEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             look_at: string | null;
         };
         SavedSearchShapePage: {
@@ -6657,7 +7083,10 @@ export interface components {
             id: number;
             readonly act: components["schemas"]["ModerationActEnum"];
             readonly reason_code: components["schemas"]["ModerationReasonEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly rated_at: string | null;
         };
         /** @description A place where you are signed in. */
@@ -6667,9 +7096,15 @@ export interface components {
             readonly device: string;
             user_agent: string;
             ip: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             last_seen_at?: string;
             /** @description Whether this request came from it. */
             readonly current: boolean;
@@ -6705,7 +7140,10 @@ export interface components {
         ShortlistItemShape: {
             freelancer: components["schemas"]["ShortlistedCard"];
             note: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             added_at: string;
         };
         ShortlistItemShapePage: {
@@ -6721,7 +7159,10 @@ export interface components {
             id: number;
             name: string;
             size: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
         };
         ShortlistShapePage: {
@@ -6776,8 +7217,12 @@ export interface components {
         SpentBandEnum: "none" | "under_1k" | "under_10k" | "under_100k" | "over_100k";
         SplitOffer: {
             readonly side: components["schemas"]["AuthorSideEnum"];
+            /** @description Whole minor units of the currency, such as cents. */
             readonly to_freelancer_minor: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly made_at: string;
         };
         SplitOfferInRequest: {
@@ -6807,7 +7252,9 @@ export interface components {
             version: string;
             parts: components["schemas"]["SplitPart"][];
             share_bps: number;
+            /** @description Whole minor units of the currency, such as cents. */
             to_freelancer_minor: number;
+            /** @description Whole minor units of the currency, such as cents. */
             to_client_minor: number;
         };
         /** @description The two parts sum to exactly what is held. */
@@ -6910,12 +7357,18 @@ export interface components {
             readonly version: number;
             readonly note: string;
             readonly files: components["schemas"]["FileOut"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly submitted_at: string;
             readonly change_request: string;
             readonly unmet: number[];
             readonly item_notes: components["schemas"]["ItemNote"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly change_requested_at: string | null;
         };
         SubmitRequest: {
@@ -6952,7 +7405,10 @@ export interface components {
              * @description Business time.
              */
             at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             lifted_at?: string | null;
         };
         /** @description A milestone of an offer. */
@@ -7002,27 +7458,42 @@ export interface components {
             readonly day: string;
             readonly minutes: number;
             readonly what: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly logged_at: string;
             /** @description Its share of the week's amount. */
             readonly amount_minor: number | null;
             readonly question: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly questioned_at: string | null;
             /** @description Its minutes before the freelancer answered. */
             readonly minutes_questioned: number | null;
             readonly answer: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly answered_at: string | null;
         };
         Timeline: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             now: string;
             items: components["schemas"]["TimelineItem"][];
         };
         /** @description One line: something that happened, money that moved, or a clock still to run. */
         TimelineItem: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             kind: components["schemas"]["TimelineItemKindEnum"];
             title: string;
@@ -7045,7 +7516,10 @@ export interface components {
         Transaction: {
             entry_id: number;
             kind: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             contract_id: number | null;
             subject_type: string;
@@ -7096,6 +7570,7 @@ export interface components {
             readonly part: number;
             readonly state: components["schemas"]["MilestoneStateEnum"];
             readonly protected: boolean;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly rate_minor: number;
             readonly cap_minutes: number;
             /** @description Sum of its entries. */
@@ -7108,7 +7583,7 @@ export interface components {
             readonly held: components["schemas"]["Amount"];
             /**
              * Format: date-time
-             * @description What is logged is submitted then: Monday noon, later by as long as the contract stood still.
+             * @description UTC. What is logged by then is handed in by itself; the rest of the hold returns to the client.
              */
             readonly closes_at: string;
             /**
@@ -7116,11 +7591,14 @@ export interface components {
              * @description Entries are fixed from then on.
              */
             readonly closed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. If the client asks nothing until then, the hours are approved and paid.
+             */
             readonly auto_approve_at: string | null;
             /**
              * Format: date-time
-             * @description Questions that the freelancer has not answered by then count as granted.
+             * @description UTC. Questions that the freelancer has not answered by then count as granted: their money returns.
              */
             readonly answer_by: string | null;
         };
@@ -7140,6 +7618,7 @@ export interface components {
             readonly part: number;
             readonly state: components["schemas"]["MilestoneStateEnum"];
             readonly protected: boolean;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly rate_minor: number;
             readonly cap_minutes: number;
             /** @description Sum of its entries. */
@@ -7152,7 +7631,7 @@ export interface components {
             readonly held: components["schemas"]["Amount"];
             /**
              * Format: date-time
-             * @description What is logged is submitted then: Monday noon, later by as long as the contract stood still.
+             * @description UTC. What is logged by then is handed in by itself; the rest of the hold returns to the client.
              */
             readonly closes_at: string;
             /**
@@ -7160,11 +7639,14 @@ export interface components {
              * @description Entries are fixed from then on.
              */
             readonly closed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. If the client asks nothing until then, the hours are approved and paid.
+             */
             readonly auto_approve_at: string | null;
             /**
              * Format: date-time
-             * @description Questions that the freelancer has not answered by then count as granted.
+             * @description UTC. Questions that the freelancer has not answered by then count as granted: their money returns.
              */
             readonly answer_by: string | null;
             readonly entries: components["schemas"]["TimeEntry"][];
@@ -7180,7 +7662,10 @@ export interface components {
         /** @description The receipt with everything that happened to the bid, in order. */
         WholeReceipt: {
             opened: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
             /** @description From 1, when the client first opened it; null before. */
             position_when_opened: number | null;
@@ -7195,21 +7680,33 @@ export interface components {
              * @description Without an answer until then it counts as ghosted.
              */
             answer_due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ghosted_at: string | null;
             /** @description The final state, null while it is open. */
             outcome: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             outcome_at: string | null;
             outcome_reason: string;
             credits_spent: number;
             credits_returned: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             credits_returned_at: string | null;
             credits_returned_reason: string;
             proposal: number;
             state: components["schemas"]["ProposalStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string;
             history: components["schemas"]["ReceiptFact"][];
         };
@@ -7231,10 +7728,16 @@ export interface components {
              * @description The new due date of an extension.
              */
             readonly due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly asked_at: string;
             readonly answer: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly closed_at: string | null;
         };
         /**
@@ -7262,9 +7765,15 @@ export interface components {
             /** @description Order in its column; gaps are allowed, equal ones are in the order of ids. */
             readonly position: number;
             readonly assignee: components["schemas"]["AssigneeEnum"] | components["schemas"]["BlankEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly changed_at: string;
         };
         WorkTaskInRequest: {
@@ -7639,6 +8148,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the bulk acts: its `id` in answers. */
                 act_id: number;
             };
             cookie?: never;
@@ -7710,6 +8220,7 @@ export interface operations {
                 "If-None-Match"?: string;
             };
             path: {
+                /** @description The secret part of the address in the letter. */
                 token: string;
             };
             cookie?: never;
@@ -7770,6 +8281,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cap changes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -7859,6 +8371,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cap changes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -7948,6 +8461,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cap changes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8073,6 +8587,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the clients: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -8271,6 +8786,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8342,6 +8858,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8437,6 +8954,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8508,6 +9026,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8601,6 +9120,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8694,6 +9214,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8789,6 +9310,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8860,6 +9382,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8953,6 +9476,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9043,6 +9567,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9114,6 +9639,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9207,6 +9733,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9300,6 +9827,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9393,6 +9921,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9488,6 +10017,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9559,6 +10089,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9652,6 +10183,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9742,6 +10274,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9810,6 +10343,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9878,6 +10412,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9951,6 +10486,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10024,6 +10560,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10095,6 +10632,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the counter offers: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10184,6 +10722,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the counter offers: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10277,6 +10816,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the counter offers: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10370,6 +10910,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the decisions: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10460,6 +11001,7 @@ export interface operations {
             query: {
                 /** @description What is held, in minor units of `currency`; absent: any amount. */
                 amount_minor?: number;
+                /** @description Slug, as in `GET /categories`. */
                 category: string;
                 /** @description ISO 4217. */
                 currency?: string;
@@ -10536,6 +11078,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10607,6 +11150,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10696,6 +11240,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10789,6 +11334,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10882,6 +11428,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10975,6 +11522,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11068,6 +11616,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11161,6 +11710,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11254,6 +11804,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11400,6 +11951,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The feature's `name`. */
                 feature: string;
             };
             cookie?: never;
@@ -11620,6 +12172,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the files: its `id` in answers. */
                 file_id: number;
             };
             cookie?: never;
@@ -11691,6 +12244,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the files: its `id` in answers. */
                 file_id: number;
             };
             cookie?: never;
@@ -11781,6 +12335,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Names by comma, or `all`. */
                 facets?: string;
+                /** @description Hired at least so many times. */
                 hires_min?: number;
                 /** @description Hours a week. */
                 hours_min?: number;
@@ -11792,9 +12347,11 @@ export interface operations {
                  *     * `expert` - Expert
                  */
                 level?: "entry" | "intermediate" | "expert" | "";
+                /** @description Hits on a page. */
                 limit?: number;
                 /** @description Working hours in common with `time_zone`, of eight. */
                 overlap_hours?: number;
+                /** @description Words, as people type them: `C#` and `.NET` too. */
                 query?: string;
                 /** @description Minor units of `currency`. */
                 rate_max?: number;
@@ -11820,6 +12377,7 @@ export interface operations {
                 sort?: "relevance" | "rating" | "rate" | "newest";
                 /** @description IANA name; default: yours. */
                 time_zone?: string;
+                /** @description Only those one has had a contract with. */
                 worked_before?: boolean;
                 /** @description Years of experience. */
                 years_min?: number;
@@ -11883,6 +12441,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the freelancers: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -11990,6 +12549,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the invitations: its `id` in answers. */
                 invitation_id: number;
             };
             cookie?: never;
@@ -12079,6 +12639,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the invitations: its `id` in answers. */
                 invitation_id: number;
             };
             cookie?: never;
@@ -12189,19 +12750,24 @@ export interface operations {
                  *     * `expert` - Expert
                  */
                 level?: "entry" | "intermediate" | "expert" | "";
+                /** @description Hits on a page. */
                 limit?: number;
                 /** @description Posts open to people there: ISO 3166-1 alpha-2. */
                 location?: string;
                 /** @description Working hours in common with `time_zone`, of eight. */
                 overlap_hours?: number;
+                /** @description Only posts of clients whose means of payment is verified. */
                 payment_verified?: boolean;
+                /** @description Opened in the last so many days. */
                 posted_within_days?: number;
                 /**
                  * @description * `fixed` - Fixed
                  *     * `hourly` - Hourly
                  */
                 pricing?: "fixed" | "hourly" | "";
+                /** @description At most so many proposals so far. */
                 proposals_max?: number;
+                /** @description Words, as people type them: `C#` and `.NET` too. */
                 query?: string;
                 /** @description Held by the lower end of the rating's interval, so a single review is not enough. */
                 rating_min?: number;
@@ -12220,6 +12786,7 @@ export interface operations {
                 sort?: "relevance" | "newest" | "budget";
                 /** @description IANA name; default: yours. */
                 time_zone?: string;
+                /** @description Only those one has had a contract with. */
                 worked_before?: boolean;
             };
             header?: never;
@@ -12372,6 +12939,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -12443,6 +13011,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -12536,6 +13105,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -12629,6 +13199,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -12724,6 +13295,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -12795,6 +13367,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -12890,6 +13463,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -12961,6 +13535,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13056,6 +13631,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13127,6 +13703,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13220,6 +13797,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13313,6 +13891,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13406,6 +13985,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13499,6 +14079,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13592,6 +14173,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13685,6 +14267,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13753,6 +14336,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of the address in the letter. */
                 token: string;
             };
             cookie?: never;
@@ -13805,6 +14389,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description The secret part of the address in the letter. */
                 token: string;
             };
             cookie?: never;
@@ -14999,6 +15584,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the exports: its `id` in answers. */
                 export_id: number;
             };
             cookie?: never;
@@ -15067,6 +15653,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the exports: its `id` in answers. */
                 export_id: number;
             };
             cookie?: never;
@@ -15458,6 +16045,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the certifications: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -15537,6 +16125,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the certifications: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -15917,6 +16506,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the education: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -15996,6 +16586,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the education: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -16319,6 +16910,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the experience: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -16398,6 +16990,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the experience: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -16721,6 +17314,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the portfolio: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -16800,6 +17394,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the portfolio: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -17037,6 +17632,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the hidden jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -17125,6 +17721,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the hidden jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -17266,6 +17863,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the inbox: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -18104,6 +18702,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -18192,6 +18791,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -18421,6 +19021,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the saved searches: its `id` in answers. */
                 search_id: number;
             };
             cookie?: never;
@@ -18492,6 +19093,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved searches: its `id` in answers. */
                 search_id: number;
             };
             cookie?: never;
@@ -18571,6 +19173,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved searches: its `id` in answers. */
                 search_id: number;
             };
             cookie?: never;
@@ -18726,6 +19329,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the sessions: its `id` in answers. */
                 session_id: number;
             };
             cookie?: never;
@@ -19046,6 +19650,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -19117,6 +19722,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -19196,6 +19802,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -19291,6 +19898,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -19362,7 +19970,9 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the items: its `id` in answers. */
                 freelancer_id: number;
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -19456,7 +20066,9 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the items: its `id` in answers. */
                 freelancer_id: number;
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -19749,6 +20361,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the tokens: its `id` in answers. */
                 token_id: number;
             };
             cookie?: never;
@@ -19890,6 +20503,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -19979,6 +20593,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20072,6 +20687,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20165,6 +20781,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20258,6 +20875,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20353,6 +20971,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20424,6 +21043,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20517,6 +21137,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20610,6 +21231,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20703,6 +21325,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20796,6 +21419,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20889,6 +21513,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -20978,6 +21603,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21068,6 +21694,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21139,6 +21766,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21229,6 +21857,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the payments: its `id` in answers. */
                 payment_id: number;
             };
             cookie?: never;
@@ -21369,6 +21998,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21459,6 +22089,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -21530,6 +22161,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -21623,6 +22255,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -21713,6 +22346,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -21781,6 +22415,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -21852,6 +22487,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -21941,6 +22577,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -22034,6 +22671,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the refund requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22123,6 +22761,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the refund requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22216,6 +22855,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the refund requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22393,6 +23033,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the reviews: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22464,6 +23105,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the reviews: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22557,6 +23199,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the reviews: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22692,6 +23335,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description The skill's `slug`. */
                 slug: string;
             };
             cookie?: never;
@@ -22785,6 +23429,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description The skill's `slug`. */
                 slug: string;
             };
             cookie?: never;
@@ -22939,6 +23584,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23010,6 +23656,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23099,6 +23746,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23188,6 +23836,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23281,6 +23930,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23374,6 +24024,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23467,6 +24118,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23556,6 +24208,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23713,6 +24366,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the certifications: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -23806,6 +24460,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the clients: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -24023,6 +24678,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the groups: its `id` in answers. */
                 group_id: number;
             };
             cookie?: never;
@@ -24269,6 +24925,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the impersonations: its `id` in answers. */
                 impersonation_id: number;
             };
             cookie?: never;
@@ -24360,6 +25017,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the impersonations: its `id` in answers. */
                 impersonation_id: number;
             };
             cookie?: never;
@@ -24550,6 +25208,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the people: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -24705,6 +25364,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -24798,6 +25458,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -24891,6 +25552,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the tasks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24970,6 +25632,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the tasks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25154,6 +25817,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the time entries: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25234,6 +25898,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the time entries: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25324,6 +25989,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25397,6 +26063,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25465,7 +26132,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of the address that the gateway was given. */
                 path_token: string;
+                /** @description The gateway's name, such as sandbox. */
                 provider: string;
             };
             cookie?: never;
@@ -25529,6 +26198,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25600,6 +26270,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25693,6 +26364,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25786,6 +26458,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25879,6 +26552,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25972,6 +26646,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the work requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -26065,6 +26740,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the work requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -26158,6 +26834,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the work requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import FileResponse
@@ -122,6 +122,9 @@ class ClosingOut(ModelSerializer):
     class Meta:
         model = AccountClosing
         fields = ("id", "state", "reason", "requested_at", "closes_at", "put_off_at")
+        extra_kwargs: ClassVar = {
+            "closes_at": {"help_text": "UTC. The account closes then, unless one changes one's mind or something stands in the way."}
+        }
 
 
 class ClosingStatus(Serializer):

@@ -169,7 +169,16 @@ _ENDED = {
     "clocks": [],
     "actions": [],
 }
-_HOURLY = {**_ACTIVE, "pricing": "hourly", "total_minor": 0, "milestones": [], "role": "freelancer", "actions": ["pause-request"]}
+_HOURLY = {
+    **_ACTIVE,
+    "id": 33,
+    "pricing": "hourly",
+    "total_minor": 90000,
+    "hours": {"rate_minor": 4500, "weekly_cap_minutes": 1200, "stopped_at": "2026-12-11T18:00:00Z"},
+    "milestones": [],
+    "offer": None,
+    "actions": ["pause-request", "bonus"],
+}
 _ASKED = {
     "id": 9,
     "milestone_id": 51,
@@ -312,7 +321,7 @@ ANSWERS: dict[str, Any] = {
                 "change_requested_at": "2026-03-13T09:00:00Z",
             }
         ],
-        "clocks": [_clock("hold_limit", _HOLD_LIMIT, _RETURNS)],
+        "clocks": _FUNDED["clocks"],
         "actions": ["dispute", "refund-request", "extension"],
     },
     "milestone_approve": {
@@ -334,7 +343,13 @@ ANSWERS: dict[str, Any] = {
             "to": "next",
             "amount": usd(50000),
             "reason": "The second source comes with the next milestone.",
+            "asked_at": "2026-03-14T09:00:00Z",
+            "answer_by": "2026-03-21T09:00:00Z",
         },
+        "clocks": [
+            _clock("part_clearing", "2026-03-19T09:00:00Z", f"A part of the money of “{_FIRST}” becomes available to the freelancer."),
+            _clock("refund_answer", "2026-03-21T09:00:00Z", f"500.00 USD of “{_FIRST}” moves to the next milestone, “{_SECOND}”."),
+        ],
         "actions": ["request-changes", "approve", "approve-part", "dispute"],
     },
     "milestone_refund": {

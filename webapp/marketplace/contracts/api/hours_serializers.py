@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -95,7 +95,12 @@ class WeekSerializer(ModelSerializer):
     )
     currency = serializers.CharField(source="milestone.currency", read_only=True)
     held = serializers.SerializerMethodField()
-    auto_approve_at = serializers.DateTimeField(source="milestone.auto_approve_at", read_only=True, allow_null=True)
+    auto_approve_at = serializers.DateTimeField(
+        source="milestone.auto_approve_at",
+        read_only=True,
+        allow_null=True,
+        help_text="UTC. If the client asks nothing until then, the hours are approved and paid.",
+    )
 
     class Meta:
         model = Timesheet
@@ -120,6 +125,12 @@ class WeekSerializer(ModelSerializer):
             "answer_by",
         )
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "closes_at": {"help_text": "UTC. What is logged by then is handed in by itself; the rest of the hold returns to the client."},
+            "answer_by": {
+                "help_text": "UTC. Questions that the freelancer has not answered by then count as granted: their money returns."
+            },
+        }
 
     def get_protected(self, sheet: Timesheet) -> bool:
         return sheet.milestone.state not in ("planned", "cancelled")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
@@ -85,6 +85,7 @@ class RefundRequestSerializer(ModelSerializer):
         model = RefundRequest
         fields = ("id", "milestone_id", "state", "to", "amount", "reason", "ends_contract", "asked_at", "answer_by", "answer", "closed_at")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {"answer_by": {"help_text": "UTC. Silence until then agrees."}}
 
     @extend_schema_field(Amount)
     def get_amount(self, request: RefundRequest) -> dict[str, Any]:
@@ -138,6 +139,12 @@ class MilestoneSerializer(ModelSerializer):
             "week_id",
         )
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "due_at": {"help_text": "UTC. From then on the milestone counts as late; no money moves by itself."},
+            "auto_approve_at": {"help_text": "UTC. If the client is silent until then, the work is approved and the money released."},
+            "clears_at": {"help_text": "UTC. From then on the released money can be paid out."},
+            "decide_by": {"help_text": "UTC. When the next step of its dispute is due; null without a dispute."},
+        }
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_week_id(self, milestone: Milestone) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -53,6 +53,7 @@ class BonusSerializer(ModelSerializer):
         model = Bonus
         fields = ("id", "contract_id", "amount", "note", "given_at", "clears_at", "cleared_at")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {"clears_at": {"help_text": "UTC. From then on it can be paid out."}}
 
     @extend_schema_field(Amount)
     def get_amount(self, bonus: Bonus) -> dict[str, Any]:

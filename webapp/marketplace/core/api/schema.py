@@ -32,6 +32,16 @@ class Amount(Serializer):
     currency = serializers.CharField(max_length=3)
 
 
+#: what stands in paths and is no `id`
+_IN_PATHS = {
+    "token": "The secret part of the address in the letter.",
+    "feature": "The feature's `name`.",
+    "slug": "The skill's `slug`.",
+    "provider": "The gateway's name, such as sandbox.",
+    "path_token": "The secret part of the address that the gateway was given.",
+}
+
+
 class AutoSchema(SpectacularAutoSchema):
     """Adds to every operation the refusals it can give, the Idempotency-Key where it is read, and the examples of its app.
 
@@ -44,6 +54,24 @@ class AutoSchema(SpectacularAutoSchema):
             about = "Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer."
             given.append(OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=self.method == "POST", description=about))
         return given
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = super()._get_parameters()
+        for parameter in found:
+            if parameter["in"] == "path" and "description" not in parameter:
+                name = parameter["name"]
+                before = self.path.partition("{" + name + "}")[0].rstrip("/").rpartition("/")[2].replace("-", " ")
+                parameter["description"] = _IN_PATHS.get(name, f"Which of the {before}: its `id` in answers.")
+        return found
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)
+        for name, about in schema.get("properties", {}).items():
+            if name.endswith("_minor") and "$ref" not in about:
+                about.setdefault("description", "Whole minor units of the currency, such as cents.")
+            elif about.get("format") == "date-time":
+                about.setdefault("description", "UTC.")
+        return schema
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
@@ -108,6 +108,9 @@ class DisputeSerializer(ModelSerializer):
             "if_nobody_acts",
         )
         read_only_fields: tuple[str, ...] = fields
+        extra_kwargs: ClassVar = {
+            "decide_by": {"help_text": "UTC. Then happens what `if_nobody_acts` says."},
+        }
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_actions(self, dispute: Dispute) -> list[str]:
@@ -172,7 +175,7 @@ ALIKE = [("filer", "opened by the same side"), ("category", "in this category"),
 
 
 class PrecedentsQuery(Serializer):
-    category = serializers.SlugField(max_length=64)
+    category = serializers.SlugField(max_length=64, help_text="Slug, as in `GET /categories`.")
     filer = serializers.ChoiceField(choices=["client", "freelancer"])
     amount_minor = serializers.IntegerField(
         required=False,
