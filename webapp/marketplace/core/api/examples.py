@@ -83,6 +83,7 @@ def quote(gross: int, clears_on: str, clears_on_if_silent: str) -> dict[str, Any
 
 ANSWERS: dict[str, Any] = {
     "Health": {"status": "ok", "database": "ok", "redis": "ok"},
+    "health 503": {"status": "failing", "database": "ok", "redis": "failing"},
     "Clock": {"now": "2026-03-02T09:00:00Z", "movable": False},
     "clock_advance": {"now": "2026-03-03T09:00:00Z", "movable": True},
     "FileOut": FILE,
@@ -116,4 +117,23 @@ ANSWERS: dict[str, Any] = {
     },
     "bulk_act_start": {**_BULK, "done": 0, "refused": 0, "refusals": [], "finished_at": None},
     "BulkActOut": _BULK,
+}
+
+#: what a refusal looks like, by status; the document holds each of them once
+REFUSALS: dict[str, Any] = {
+    "400": {
+        "code": "invalid",
+        "message": "Please correct the marked fields and send it again.",
+        "fields": {"amount_minor": ["A valid integer is required."]},
+    },
+    "401": {"code": "not_authenticated", "message": "Authentication credentials were not provided.", "fields": {}},
+    "403": {"code": "token_scope", "message": "This token lacks the scope “write”.", "fields": {}},
+    "404": {"code": "not_found", "message": "There is no such contract, or you may not see it.", "fields": {}},
+    "409": {
+        "code": "idempotency_key_reused",
+        "message": "This Idempotency-Key was used with a different request. Use a fresh key for a new request.",
+        "fields": {},
+    },
+    "415": {"code": "unsupported_media_type", "message": 'Unsupported media type "text/plain" in request.', "fields": {}},
+    "429": {"code": "throttled", "message": "Request was throttled. Expected available in 12 seconds.", "fields": {}},
 }

@@ -14,6 +14,7 @@ from rest_framework.permissions import AllowAny
 
 from marketplace.core.api.serializers import Serializer
 
+from .examples import REFUSALS
 from .idempotency import HEADER, IdempotentMixin
 
 
@@ -107,8 +108,10 @@ class AutoSchema(SpectacularAutoSchema):
             value = self._examples_of_app("REQUESTS").get(self.get_operation_id())
         elif str(status_code).startswith("2"):
             value = self._answer(serializer)
+        elif str(status_code) in REFUSALS:
+            return {"Example": {"$ref": f"#/components/examples/Refusal{status_code}"}}
         else:
-            value = None
+            value = self._examples_of_app("ANSWERS").get(f"{self.get_operation_id()} {status_code}")
         return {"Example": {"value": value}} if value is not None else found
 
     def _answer(self, serializer: Any) -> Any:
@@ -131,3 +134,9 @@ class AutoSchema(SpectacularAutoSchema):
         module = self.view.__module__.rpartition(".")[0] + ".examples"
         examples: dict[str, Any] = getattr(import_module(module), kind, {}) if find_spec(module) else {}
         return examples
+
+
+def hold_refusals(result: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    """drf-spectacular's hook for the whole document: the refusals' examples, which operations refer to."""
+    result["components"]["examples"] = {f"Refusal{status}": {"value": value} for status, value in REFUSALS.items()}
+    return result
