@@ -5,6 +5,7 @@ from __future__ import annotations
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from marketplace.core import clock
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import Serializer
 
@@ -57,7 +58,7 @@ class CounterOfferSerializer(Serializer):
     actions = serializers.SerializerMethodField()
 
     def get_actions(self, counter: CounterOffer) -> list[str]:
-        return policies.counter_offer_actions(counter, self.context["viewer"])
+        return policies.counter_offer_actions(counter, self.context["viewer"], clock.now())
 
 
 class OfferNow(Serializer):

@@ -55,6 +55,7 @@ def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
             contract,
             milestones,
             role,
+            now=clock.now(),
             may_pause=staff_may(viewer, "contract_pause"),
             may_counter=role == "freelancer" and selectors.counter_offer_possible(contract),
         ),
