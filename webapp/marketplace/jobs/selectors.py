@@ -414,13 +414,14 @@ def _invitations(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
 def invitations_told(actor: Actor, invitations: Sequence[Invitation]) -> list[dict[str, Any]]:
     """Invitations as the actor sees them; one query however many they are."""
     cards = job_cards([i.job for i in invitations])
-    return [_invitation_told(actor, i, card) for i, card in zip(invitations, cards, strict=True)]
+    now = clock.now()
+    return [_invitation_told(actor, i, card, now) for i, card in zip(invitations, cards, strict=True)]
 
 
-def _invitation_told(actor: Actor, i: Invitation, card: dict[str, Any]) -> dict[str, Any]:
+def _invitation_told(actor: Actor, i: Invitation, card: dict[str, Any], now: datetime) -> dict[str, Any]:
     plain = ("id", "state", "message", "created_at", "sent_at", "answered_at", "decline_reason", "job_id", "freelancer_id")
     actions = INVITATION.actions_from(i.state, "freelancer") if i.freelancer_id == actor.pk else []
-    if not takes_bids(i.job, clock.now()):
+    if not takes_bids(i.job, now):
         actions = [a for a in actions if a != "accept"]
     elif i.freelancer_id == actor.pk and i.state == "accepted":
         actions.append("propose")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core import clock
 from marketplace.core.api.fields import MAX_ID, WholeNumber
-from marketplace.core.api.serializers import ModelSerializer, Serializer
+from marketplace.core.api.serializers import ModelSerializer, Serializer, now_of
 
 from ..models import Case, ReasonCode, Report, SecondRating, SubjectType
 from ..policies import acts_on, case_actions
@@ -25,14 +23,6 @@ IF_NOBODY_ACTS = {
     "held": "The content is back in view, and a decision is due again.",
     "appealed": "A decision by another moderator is due. If it is late, it stays due and is reported.",
 }
-
-
-def now_of(serializer: serializers.BaseSerializer) -> datetime:
-    """The instant of the answer: asked once for a whole list."""
-    if "now" not in serializer.context:
-        serializer.context["now"] = clock.now()
-    found: datetime = serializer.context["now"]
-    return found
 
 
 class ReportInSerializer(Serializer):
