@@ -323,6 +323,7 @@ CELERY_BEAT_SCHEDULE = {
     "limit-holds": {"task": "marketplace.contracts.tasks.limit_holds", "schedule": 300.0},
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
     "look-through-searches": {"task": "marketplace.jobs.tasks.look_through_searches", "schedule": 60.0},
+    "reread-search": {"task": "marketplace.jobs.tasks.reread_search", "schedule": 300.0},
     "move-merged-skills": {"task": "marketplace.jobs.tasks.move_merged_skills", "schedule": 300.0},
     "ghost-proposals": {"task": "marketplace.jobs.tasks.ghost_due", "schedule": 300.0},
     "grant-bid-credits": {"task": "marketplace.jobs.tasks.grant_due", "schedule": 300.0},
@@ -357,6 +358,8 @@ JOB_MAX_INVITATIONS = 50
 MAX_JOB_MARKS = 1000
 MAX_SAVED_SEARCHES = 50
 SAVED_SEARCH_INSTANT_MINUTES = 5
+# o'clock UTC: from then on the night's pass over the search indexes is due
+SEARCH_REREAD_HOUR = 3
 MAX_SHORTLISTS = 50
 MAX_SHORTLISTED = 200
 GHOSTED_AFTER_DAYS = 14
