@@ -175,3 +175,16 @@ def test_topics_are_told_of_and_each_has_operations(document: Any) -> None:
     assert all(tag["description"] for tag in document["tags"])
     assert {tag for methods in document["paths"].values() for operation in methods.values() for tag in operation["tags"]} == set(told)
     assert len(told) == len(set(told))
+
+
+def test_who_asks_for_the_documented_media_type_is_not_turned_away(document: Any, db: None) -> None:
+    files = [
+        (path, media)
+        for path, methods in document["paths"].items()
+        for media in methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        if media != "application/json"
+    ]
+    assert len(files) == 4
+    for path, media in files:
+        answer = Person().client.get(re.sub(r"{\w+}", "1", path), HTTP_ACCEPT=media)
+        assert (answer.status_code in (401, 404), answer["Content-Type"]) == (True, "application/json"), (path, answer.status_code)

@@ -19,6 +19,7 @@ from marketplace.accounts import closing, exporting
 from marketplace.accounts.authentication import actor_of
 from marketplace.accounts.models import AccountClosing, DataExport
 from marketplace.accounts.sessions import require_person
+from marketplace.core.api.files import AnswersWithAFile
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.api.schema import Error
@@ -91,7 +92,7 @@ class ExportView(APIView):
         return Response(ExportOut(exporting.export_for(actor_of(request), export_id)).data)
 
 
-class ExportDownloadView(APIView):
+class ExportDownloadView(AnswersWithAFile):
     """The file of a ready export: a ZIP archive, for its owner alone."""
 
     permission_classes = [IsAuthenticated]

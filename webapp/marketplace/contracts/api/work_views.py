@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.authentication import actor_of
 from marketplace.core import clock
+from marketplace.core.api.files import AnswersWithAFile
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.files import files_of, files_of_many
@@ -311,7 +312,7 @@ class MyCalendarFeedView(IdempotentMixin, APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class CalendarView(APIView):
+class CalendarView(AnswersWithAFile):
     """A person's deadlines as iCalendar, for calendar programs: the address is the key."""
 
     authentication_classes: list[Any] = []
