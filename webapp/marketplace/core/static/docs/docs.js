@@ -30,10 +30,17 @@
     keys.add(key);
     system.specActions.changeParamByIdentity(pathMethod, parameter, key, false);
   };
-  const keysPlugin = () => ({
+  // In a browser the cookie is the session: an app's session would leave this page signed out.
+  const preferBrowser = (spec) => {
+    const schema = spec.components?.parameters?.Client?.schema;
+    if (schema?.enum?.includes("browser")) schema.default = "browser";
+    return spec;
+  };
+  const plugin = () => ({
     statePlugins: {
       spec: {
         wrapActions: {
+          updateJsonSpec: (original) => (spec) => original(preferBrowser(spec)),
           validateParams: (original, system) => (pathMethod) => {
             fillKey(system, pathMethod);
             return original(pathMethod);
@@ -75,7 +82,7 @@
     url: own.document,
     dom_id: "#swagger-ui",
     presets: [SwaggerUIBundle.presets.apis],
-    plugins: [keysPlugin],
+    plugins: [plugin],
     layout: "BaseLayout",
     requestInterceptor: (request) => {
       if (isOurs(request.url) && !["GET", "HEAD", undefined].includes(request.method)) request.headers[own.csrfHeader] = csrfToken();
