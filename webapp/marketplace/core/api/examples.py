@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .errors import SIGN_IN
+
 REQUESTS: dict[str, Any] = {
     "clock_advance": {"seconds": 86400},
 }
@@ -126,7 +128,7 @@ REFUSALS: dict[str, Any] = {
         "message": "Please correct the marked fields and send it again.",
         "fields": {"amount_minor": ["A valid integer is required."]},
     },
-    "401": {"code": "not_authenticated", "message": "Authentication credentials were not provided.", "fields": {}},
+    "401": {"code": "not_authenticated", "message": SIGN_IN, "fields": {}},
     "403": {"code": "token_scope", "message": "This token lacks the scope “write”.", "fields": {}},
     "404": {"code": "not_found", "message": "There is no such contract, or you may not see it.", "fields": {}},
     "409": {
