@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from marketplace.core.models import IdempotencyRecord
@@ -34,14 +33,13 @@ class Docs:
         return block
 
     def execute(self, block: Any) -> tuple[int, Any]:
-        """Press "Execute"; what the page shows of the answer."""
-        with self.page.expect_response(lambda answer: answer.request.resource_type == "fetch" and not answer.url.endswith("/api/v1/me")):
+        """Press "Execute"; the answer, once the page shows its status."""
+        calls = lambda answer: answer.request.resource_type == "fetch" and not answer.url.endswith("/api/v1/me")  # noqa: E731
+        with self.page.expect_response(calls) as answered:
             block.locator(".execute").click()
-        shown = block.locator(".live-responses-table")
-        shown.locator("td.response-col_status").first.wait_for()
-        self.page.wait_for_function("() => !document.querySelector('.loading-container')")
-        status = int(re.findall(r"\d{3}", shown.locator("td.response-col_status").first.inner_text())[0])
-        return status, json.loads(shown.locator(".response-col_description pre code").first.inner_text())
+        answer = answered.value
+        block.locator(".live-responses-table tr.response td.response-col_status").get_by_text(str(answer.status)).first.wait_for()
+        return answer.status, answer.json()
 
 
 def test_a_newcomer_signs_in_posts_a_job_and_reads_refusals_on_the_docs_page(visitor: Any, alice_and_bob: Any) -> None:
