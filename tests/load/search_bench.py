@@ -356,6 +356,7 @@ def lags(env: dict[str, str], count: int) -> list[float]:
                 description="A post to be found within two seconds of its publication.",
                 category=category,
                 pricing="fixed",
+                confirm_duplicate=True,  # they differ by one word, and some of them count as twins
             )
             services.job_publish(actor=client, job_id=job.pk)
             committed = time.perf_counter()

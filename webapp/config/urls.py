@@ -6,9 +6,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from . import pages
+from . import docs, pages
 from .pages import web_app
 
 # The admin has no sign-in of its own: rate limits, codes and second factors of the one sign-in hold there too. Nothing is posted to it, since
@@ -17,7 +16,7 @@ admin.site.login = secure_admin_login(require_safe(admin.site.login))  # type: i
 admin.site.password_change = RedirectView.as_view(url="/settings")  # type: ignore[method-assign, assignment]
 
 api_v1: list[URLPattern | URLResolver] = [
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("schema", docs.document, name="schema"),
     path("", include("marketplace.core.api.urls")),
     path("", include("marketplace.activity.api.urls")),
     path("", include("marketplace.accounts.api.urls")),
@@ -33,8 +32,8 @@ api_v1: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
-    path("api/docs/sign-in", SpectacularSwaggerView.as_view(url="/_allauth/openapi.json", title="Signing in"), name="sign-in-docs"),
+    path("api/docs", docs.api, name="api-docs"),
+    path("api/docs/sign-in", docs.signing_in, name="sign-in-docs"),
     path("api/v1/", include(api_v1)),
     path("_allauth/", include("allauth.headless.urls")),
     path("unsubscribe/<str:token>", pages.unsubscribe, name="unsubscribe"),

@@ -27,6 +27,7 @@ from marketplace.trust.selectors import may_write
 from tests.webapp.clocks.around_work import WORDS, _judged, _reported
 from tests.webapp.clocks.table import AUTUMNS, DAY, HOUR, LEAP_DAY, MINUTE, SECOND, SPRINGS, Edge, House, changed, edges_of, now, world
 from tests.webapp.clocks.work import after_monday, logged_week, monday_nine, questioned_week
+from tests.webapp.people import Person
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +116,57 @@ def bid(h: House) -> Callable[[], object]:
     return lambda: jobs.proposal_submit(actor=h.bob, job_id=job.pk, **given)
 
 
+def _listed(user: Any, path: str, action: str) -> Callable[[], bool]:
+    """Whether the page offers it."""
+    return lambda: action in Person(user).get(path).json()["actions"]
+
+
+def offer_answer_listed(h: House) -> Callable[[], object]:
+    return _listed(h.bob, f"contracts/{h.get('offer').pk}", "accept")
+
+
+def counter_offer_listed(h: House) -> Callable[[], object]:
+    return _listed(h.bob, f"contracts/{h.get('offer').pk}", "counter-offers")
+
+
+def counter_offer_taken_listed(h: House) -> Callable[[], object]:
+    offer, terms = h.get("offer"), [{"title": "All of it", "amount_minor": 110_000, "due_in_days": 20, "acceptance": []}]
+    work.counter_offer_make(actor=h.bob, contract_id=offer.pk, milestones=terms, message="So.")
+    return lambda: "accept" in Person(h.alice).get(f"contracts/{offer.pk}").json()["offer"]["counter_offer"]["actions"]
+
+
+def counter_offer_taken(h: House) -> Callable[[], object]:
+    offer, terms = h.get("offer"), [{"title": "All of it", "amount_minor": 110_000, "due_in_days": 20, "acceptance": []}]
+    counter = work.counter_offer_make(actor=h.bob, contract_id=offer.pk, milestones=terms, message="So.")
+    return lambda: work.counter_offer_accept(actor=h.alice, counter_offer_id=counter.pk)
+
+
+def bid_listed(h: House) -> Callable[[], object]:
+    h.bob  # noqa: B018  (somebody else sees the post)
+    job = jobs.job_publish(actor=h.alice, job_id=h.get("draft").pk)
+    return _listed(h.bob, f"jobs/{job.pk}", "propose")
+
+
+def _invited(h: House) -> Any:
+    job = jobs.job_publish(actor=h.alice, job_id=h.get("draft").pk)
+    return jobs.job_invite(actor=h.alice, job_id=job.pk, freelancer_id=h.bob.pk)
+
+
+def invitation(h: House) -> Callable[[], object]:
+    invited = _invited(h)
+    return lambda: jobs.invitation_accept(actor=h.bob, invitation_id=invited.pk)
+
+
+def invitation_listed(h: House) -> Callable[[], object]:
+    _invited(h)
+    return lambda: "accept" in Person(h.bob).get("me/invitations").json()["results"][0]["actions"]
+
+
+def invitation_bid_listed(h: House) -> Callable[[], object]:
+    jobs.invitation_accept(actor=h.bob, invitation_id=_invited(h).pk)
+    return lambda: "propose" in Person(h.bob).get("me/invitations").json()["results"][0]["actions"]
+
+
 def funding_ahead(h: House) -> Callable[[], object]:
     """Due in sixty days: money is held for at most forty-five of them."""
     terms = [{"title": "All of it", "amount_minor": 100_000, "due_in_days": 60, "acceptance": []}]
@@ -194,7 +246,15 @@ WINDOWS = [
     Window("reports-of-a-day", report_again, 24 * HOUR, "report_limit", opens=True),
     Window("offer-answer", offer_answer, 7 * DAY, "offer_expired"),
     Window("counter-offer", counter_offer, 7 * DAY, "offer_not_open"),
+    Window("offer-answer-listed", offer_answer_listed, 7 * DAY),
+    Window("counter-offer-listed", counter_offer_listed, 7 * DAY),
+    Window("counter-offer-taken", counter_offer_taken, 7 * DAY, "offer_not_open"),
+    Window("counter-offer-taken-listed", counter_offer_taken_listed, 7 * DAY),
     Window("bid", bid, 30 * DAY, "job_not_open"),
+    Window("bid-listed", bid_listed, 30 * DAY),
+    Window("invitation", invitation, 30 * DAY, "job_not_open"),
+    Window("invitation-listed", invitation_listed, 30 * DAY),
+    Window("invitation-bid-listed", invitation_bid_listed, 30 * DAY),
     Window("funding-ahead", funding_ahead, 15 * DAY, "milestone_fund_impossible", opens=True),
     Window("hours-logged", hours_logged, after_monday(12 * HOUR), "week_closed", begins=monday_nine),
     Window("hours-questioned", hours_questioned, after_monday(5 * DAY - MINUTE), "week_review_over", begins=monday_nine),

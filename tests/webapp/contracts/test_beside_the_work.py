@@ -50,9 +50,9 @@ def test_a_bonus_bears_the_contracts_fee_and_clears_after_five_days(
 
 
 def test_a_bonus_comes_from_the_wallet_and_nothing_else(committed_db: None, alice: Any, bob: Any, contract: Contract) -> None:
-    with pytest.raises(Conflict, match="insufficient_funds"):
-        services.bonus_give(actor=alice, contract_id=contract.pk, amount_minor=1)
-    assert not Bonus.objects.exists()
+    refused = Person(alice).post(f"contracts/{contract.pk}/bonus", {"amount_minor": 5_000, "note": "Well done."})
+    assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_funds")
+    assert not Bonus.objects.exists() and not Entry.objects.exists()
     assert not Event.objects.filter(kind="bonus.give").exists()
 
 

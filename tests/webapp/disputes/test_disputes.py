@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from marketplace.contracts import services as work
 from marketplace.contracts import tasks
 from marketplace.contracts.models import Contract, Milestone
+from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from marketplace.core.money import Money
 from marketplace.disputes import services
@@ -172,3 +174,44 @@ def test_the_contract_leads_to_its_dispute(bob: Any, dispute: Dispute) -> None:
     milestones = Person(bob).get(f"contracts/{dispute.milestone.contract_id}").json()["milestones"]
     assert [m["dispute_id"] for m in milestones if m["state"] == "disputed"] == [dispute.pk]
     assert {m["dispute_id"] for m in milestones if m["state"] != "disputed"} == {None}
+
+
+@pytest.mark.parametrize(
+    ("stage", "who", "word", "act"),
+    [
+        ("opened", "bob", "respond", lambda user, pk: services.dispute_respond(actor=user, dispute_id=pk, text="They are not.")),
+        ("proposal", "bob", "accept", lambda user, pk: services.dispute_accept(actor=user, dispute_id=pk)),
+        ("appeal", "bob", "appeal", lambda user, pk: services.dispute_appeal(actor=user, dispute_id=pk, reason="All is there.")),
+    ],
+    ids=["response", "proposal", "appeal"],
+)
+def test_what_is_offered_after_a_stages_end_still_counts_until_the_clock_has_acted(
+    request: pytest.FixtureRequest, alice: Any, bob: Any, staff: Any, dispute: Dispute, stage: str, who: str, word: str, act: Any
+) -> None:
+    def to_the_end() -> None:
+        left = (Dispute.objects.get(pk=dispute.pk).decide_by - clock.now()) / timedelta(seconds=1)
+        clock.advance(int(left) + (left > int(left)))
+
+    if stage != "opened":
+        services.dispute_respond(actor=bob, dispute_id=dispute.pk, text="They are not empty.")
+    while (found := Dispute.objects.get(pk=dispute.pk)).state != stage:
+        if found.state == "decision":
+            parts = {"to_freelancer_minor": 20_000, "to_client_minor": 20_000}
+            services.dispute_decide(actor=staff("support"), dispute_id=dispute.pk, reason="Half of it is there.", **parts)
+            continue
+        to_the_end()
+        assert services.dispute_advance(dispute_id=dispute.pk)
+    to_the_end()
+    user = request.getfixturevalue(who)
+
+    def offered() -> bool:
+        return word in Person(user).get(f"disputes/{dispute.pk}").json()["actions"]
+
+    assert offered()
+    with transaction.atomic():
+        act(user, dispute.pk)
+        transaction.set_rollback(True)
+    assert services.dispute_advance(dispute_id=dispute.pk)
+    assert not offered()
+    with pytest.raises(Conflict):
+        act(user, dispute.pk)

@@ -170,6 +170,40 @@ def test_closing_without_hiring_and_removing_return_the_rest(post: Any, bid: Any
     assert movements(bob)[-1][::3] == ("return", "removed")
 
 
+def test_a_removal_that_was_wrong_leaves_the_credits_where_they_came_back_to_and_a_second_one_returns_nothing_twice(
+    post: Any, bid: Any, alice: Any, bob: Any, charlie: Any, staff: Any, sam: Any
+) -> None:
+    from marketplace.accounts.models import FreelancerProfile
+
+    third = staff("analyst")
+    FreelancerProfile.objects.create(user=third, title="A third")
+    rule(8)
+    job = post()
+    waiting, declined, offered = bid(job), bid(job, freelancer=charlie), bid(job, freelancer=third)
+    services.proposal_decline(actor=alice, proposal_id=declined.pk, reason="No.")
+    services.proposal_offer(actor=alice, proposal_id=offered.pk)
+    services.job_remove(actor=sam, job_id=job.pk, reason="It looks copied.")
+    everybody = (bob, charlie, third)
+    assert [movements(u)[-1] for u in everybody] == [("return", 4, 8, "removed")] * 3
+    for number in range(2):  # charlie has none left to take when the post comes back
+        bid(post(title=f"Post {number} of another kind", description=f"{number} is a number of its own " * 9), freelancer=charlie)
+    before = [movements(u) for u in everybody]
+
+    services.job_restore(actor=sam, job_id=job.pk, reason="It was not.")
+    assert [movements(u) for u in everybody] == before, "nothing is taken for a mistake of the house"
+    waiting.refresh_from_db()
+    offered.refresh_from_db()
+    assert (waiting.state, offered.state) == ("expired", "offered")
+    again = bid(job)
+    assert movements(bob)[-1][:3] == ("spend", -4, 4), "a new bid costs anew"
+
+    services.job_remove(actor=sam, job_id=job.pk, reason="It is copied after all.")
+    returned = BidCreditMovement.objects.filter(kind="return").order_by("pk").values_list("proposal_id", flat=True)
+    assert sorted(returned) == sorted([waiting.pk, declined.pk, offered.pk, again.pk])
+    assert [BidCreditAccount.objects.get(pk=u.pk).balance for u in everybody] == [8, 0, 8]
+    assert Event.objects.filter(kind="proposal.credits_return").count() == 4
+
+
 def test_silence_counts_as_ghosting_at_its_instant_once_and_the_client_may_still_answer(
     post: Any, bid: Any, alice: Any, bob: Any, charlie: Any
 ) -> None:

@@ -11,13 +11,15 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from marketplace.contracts import services as work
-from marketplace.contracts.models import Milestone, Submission
+from marketplace.contracts.models import Contract, Milestone, Submission
 from marketplace.core import clock
+from marketplace.core.money import Money
 from marketplace.disputes import proposal, services
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Category
 from marketplace.messaging.models import Conversation, Message
 from marketplace.messaging.selectors import Answering, answering
+from marketplace.payments import services as payments
 from tests.webapp.journeys.disputes_cast import HELD, walk
 from tests.webapp.people import Person
 
@@ -48,10 +50,10 @@ def ended(dispute: Dispute) -> Callable[..., None]:
             _copied(job)
             proposal.job = job
             _copied(proposal)
-            contract.job, contract.proposal = job, proposal
+            contract.job, contract.proposal, contract.disputed_at = job, proposal, None
             _copied(contract)
-            milestone.contract, milestone.payment_id = contract, None
-            milestone.state, milestone.funded_at = "planned", None  # its money is not in these books
+            milestone.contract, milestone.payment_id, milestone.amount_minor = contract, None, held
+            milestone.state, milestone.resolved_at, milestone.disputed_at, milestone.decide_by = "resolved", clock.now(), None, None
             _copied(milestone)
             row = Dispute.objects.get(pk=dispute.pk)
             row.milestone, row.live_key, row.filer, row.held_minor = milestone, None, client, held
@@ -61,8 +63,28 @@ def ended(dispute: Dispute) -> Callable[..., None]:
             for name, value in given.items():
                 setattr(row, name, value)
             _copied(row)
+            _paid_in_and_split(row, contract)
 
     return make
+
+
+def _paid_in_and_split(row: Dispute, contract: Contract) -> None:
+    """The client pays what is held, and the ledger splits it as the dispute says."""
+    held = Money(row.held_minor, row.currency)
+    method, key = {"token": "tok_visa"}, f"held-{row.milestone_id}"
+    payments.payment_start(actor_id=contract.client_id, amount=held, purpose="wallet", purpose_id=None, method=method, idempotency_key=key)
+    of = {"contract_id": contract.pk, "milestone_id": row.milestone_id, "payer_id": contract.client_id, "actor_id": contract.client_id}
+    payments.hold(amount=held, rule="client_funding", **of)
+    payments.settle(
+        payee_id=contract.freelancer_id,
+        payee_currency=contract.payee_currency,
+        to_payee=Money(row.to_freelancer_minor, row.currency),
+        to_payer=Money(row.to_client_minor, row.currency),
+        fee_schedule=contract.fee_schedule,
+        rule="dispute_agreement",
+        reason="They agreed.",
+        **of,
+    )
 
 
 def _rows_under(dispute: Dispute) -> tuple[Any, Any, Any, Any]:

@@ -104,7 +104,6 @@ def test_from_the_first_file_to_the_bonus(
     assert ok(client.get(f"contracts/{contract.pk}"))["state"] == "completed"
 
     # a bonus from the wallet
-    ok(client.post(f"contracts/{contract.pk}/bonus", {"amount_minor": 5_000, "note": "Well done."}), 409)
     payment_start(
         actor_id=alice.pk,
         amount=Money(5_000, "USD"),

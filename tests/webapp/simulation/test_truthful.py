@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from marketplace.accounts.models import ClientProfile
 from marketplace.contracts.models import Contract
+from marketplace.payments.events import verify_earlier_payers
+from marketplace.payments.models import Payment
 from marketplace.payments.services import ledger_check
 from tests.webapp.simulation.replaying import Replay, signature
 
@@ -19,6 +22,14 @@ def test_the_ledger_of_a_simulated_market_keeps_every_invariant(simulated: Any) 
     report = ledger_check()
     assert report.ok, report.violations[:5]
     assert report.entries > 1_000
+
+
+def test_the_clients_who_paid_are_the_verified_ones(simulated: Any) -> None:
+    paid = set(Payment.objects.filter(settled_at__isnull=False).values_list("payer_id", flat=True))
+    said = dict(ClientProfile.objects.values_list("user_id", "payment_verified"))
+    assert {user for user, verified in said.items() if verified} == paid & said.keys()
+    assert 0 < len(paid) < len(said)
+    assert verify_earlier_payers() == 0
 
 
 def test_sampled_contracts_replayed_through_the_services_end_the_same(simulated: Any) -> None:

@@ -246,6 +246,31 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "marketplace.core.api.schema.hold_refusals"],
+    # in the order in which a piece of work meets them
+    "TAGS": [
+        {"name": "accounts", "description": "Oneself: name, language, what one buys as; programs and devices that are signed in."},
+        {"name": "profiles", "description": "What a freelancer shows: skills, certifications, work, education."},
+        {"name": "jobs", "description": "Posts, and the search for them and for freelancers."},
+        {"name": "kept", "description": "Saved and hidden posts, saved searches with alerts, shortlists."},
+        {"name": "matching", "description": "Recommendations and suggestions of the models."},
+        {"name": "invitations", "description": "Asking somebody to bid."},
+        {"name": "proposals", "description": "Bids, their receipts and bid credits."},
+        {"name": "offers", "description": "Other terms for an offer."},
+        {"name": "contracts", "description": "Offer, milestones, funding, work handed in, approval and what happens if nobody acts."},
+        {"name": "hours", "description": "Weeks of hourly contracts."},
+        {"name": "payments", "description": "Balances, payments, payouts and the fee schedule."},
+        {"name": "files", "description": "Upload first, then attach by id."},
+        {"name": "trust", "description": "Reviews and reputation."},
+        {"name": "disputes", "description": "From the claim to the money moved."},
+        {"name": "moderation", "description": "Reports, cases, decisions and appeals."},
+        {"name": "notifications", "description": "The inbox, and what is sent when."},
+        {"name": "exports", "description": "All of one's own data."},
+        {"name": "closing", "description": "Leaving."},
+        {"name": "staff", "description": "People, groups, checks, settings and the audit."},
+        {"name": "activity", "description": "What was opened from which list."},
+        {"name": "core", "description": "Health and the clock."},
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     # folded by topic: nearly 200 routes unfolded at once keep a small machine busy for ten seconds
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "docExpansion": "none", "filter": True},
@@ -301,6 +326,7 @@ CELERY_BEAT_SCHEDULE = {
     "limit-holds": {"task": "marketplace.contracts.tasks.limit_holds", "schedule": 300.0},
     "expire-jobs": {"task": "marketplace.jobs.tasks.expire_due", "schedule": 300.0},
     "look-through-searches": {"task": "marketplace.jobs.tasks.look_through_searches", "schedule": 60.0},
+    "reread-search": {"task": "marketplace.jobs.tasks.reread_search", "schedule": 300.0},
     "move-merged-skills": {"task": "marketplace.jobs.tasks.move_merged_skills", "schedule": 300.0},
     "ghost-proposals": {"task": "marketplace.jobs.tasks.ghost_due", "schedule": 300.0},
     "grant-bid-credits": {"task": "marketplace.jobs.tasks.grant_due", "schedule": 300.0},
@@ -337,6 +363,8 @@ JOB_MAX_INVITATIONS = 50
 MAX_JOB_MARKS = 1000
 MAX_SAVED_SEARCHES = 50
 SAVED_SEARCH_INSTANT_MINUTES = 5
+# o'clock UTC: from then on the night's pass over the search indexes is due
+SEARCH_REREAD_HOUR = 3
 MAX_SHORTLISTS = 50
 MAX_SHORTLISTED = 200
 GHOSTED_AFTER_DAYS = 14

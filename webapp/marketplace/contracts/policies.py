@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from marketplace.core.errors import NotAllowed, NotFound
 from marketplace.core.policies import Actor, staff_may
 
-from .models import Contract, CounterOffer, Milestone
+from .models import Contract, CounterOffer, Milestone, Offer
 from .states import COUNTER_OFFER, FUNDED_STATES, MILESTONE
 
 #: state-machine action → the route's last word
@@ -45,12 +47,12 @@ def require_side(contract: Contract, actor: Actor, action: str) -> str:
 
 
 def contract_actions(
-    contract: Contract, milestones: list[Milestone], role: str, *, may_pause: bool = False, may_counter: bool = False
+    contract: Contract, milestones: list[Milestone], role: str, *, now: datetime, may_pause: bool = False, may_counter: bool = False
 ) -> list[str]:
     """What this side may do with the contract now, as the last words of routes; `may_pause` is about staff, `may_counter` is what
-    selectors.counter_offer_possible says of an offer."""
+    selectors.counter_offer_possible says of an offer. An offer that has run out can still be declined or taken back until the clock ends it."""
     if contract.state == "offered":
-        answers = ["accept", "decline", *(["counter-offers"] if may_counter else [])]
+        answers = [*(["accept"] if offer_stands(contract, now) else []), "decline", *(["counter-offers"] if may_counter else [])]
         return {"freelancer": answers, "client": ["cancel"]}.get(role, [])
     if contract.state != "active":
         return []
@@ -66,6 +68,13 @@ def contract_actions(
     if role == "client":
         found.append("bonus")
     return found
+
+
+def offer_stands(contract: Contract, now: datetime) -> bool:
+    """Whether the offer waits for its answer and has not run out, whether or not the clock has come by. Offers from before there was a clock
+    stand until they are answered."""
+    offer: Offer | None = getattr(contract, "offer", None)
+    return contract.state == "offered" and (offer is None or now < offer.expires_at)
 
 
 def milestone_actions(contract: Contract, milestone: Milestone, role: str) -> list[str]:
@@ -84,6 +93,8 @@ def milestone_actions(contract: Contract, milestone: Milestone, role: str) -> li
     return found
 
 
-def counter_offer_actions(counter: CounterOffer, actor: Actor) -> list[str]:
-    """What this side may do with a counter-offer (its contract is loaded), as the last words of routes."""
-    return COUNTER_OFFER.actions_from(counter.state, role_in(counter.contract, actor))
+def counter_offer_actions(counter: CounterOffer, actor: Actor, now: datetime) -> list[str]:
+    """What this side may do with a counter-offer (its contract and offer are loaded), as the last words of routes. It is taken only while
+    the offer stands."""
+    possible = COUNTER_OFFER.actions_from(counter.state, role_in(counter.contract, actor))
+    return possible if offer_stands(counter.contract, now) else [a for a in possible if a != "accept"]

@@ -35,6 +35,7 @@ from .models import (
     WorkRequest,
     WorkTask,
 )
+from .policies import offer_stands
 from .states import FUNDED_STATES, MILESTONE_ENDED
 
 #: what nobody reads of the sides of one contract
@@ -177,13 +178,15 @@ def client_history(*, user_id: int) -> dict[str, Any]:
 
 def counter_offer_for(actor: Actor, counter_offer_id: int) -> CounterOffer:
     """The counter-offer with its contract. Raises NotFound when it is absent or on a contract that is not the actor's."""
-    within = CounterOffer.objects.select_related("contract__client", "contract__freelancer").filter(contract__in=visible_to(actor))
+    within = CounterOffer.objects.select_related("contract__client", "contract__freelancer", "contract__offer").filter(
+        contract__in=visible_to(actor)
+    )
     return one_of(within, counter_offer_id, "counter-offer")
 
 
 def counter_offers_of(contract: Contract) -> QuerySet[CounterOffer]:
     """Every counter-offer made on the contract's offer."""
-    return CounterOffer.objects.filter(contract=contract).select_related("contract")
+    return CounterOffer.objects.filter(contract=contract).select_related("contract__offer")
 
 
 def offer_of(contract: Contract) -> dict[str, Any] | None:
@@ -201,7 +204,7 @@ def counter_offer_possible(contract: Contract) -> bool:
     named. At most one query."""
     offer: Offer | None = getattr(contract, "offer", None)
     by_the_week = getattr(contract, "hours", None) is not None
-    if contract.state != "offered" or offer is None or by_the_week or offer.expires_at <= clock.now():
+    if offer is None or by_the_week or not offer_stands(contract, clock.now()):
         return False
     made = _COUNTER_OFFERS_MADE(contract_id=contract.pk)
     return len(made) < settings.COUNTER_OFFERS_MOST and all(live is None for live in made)
@@ -211,7 +214,7 @@ _COUNTER_OFFERS_MADE: Statement[int | None] = Statement(
     lambda contract_id: CounterOffer.objects.filter(contract=contract_id).values_list("live_key", flat=True)
 )
 _COUNTER_OFFER: Statement[CounterOffer] = Statement(
-    lambda contract_id: CounterOffer.objects.filter(contract=contract_id, live_key=contract_id).select_related("contract")[:1]
+    lambda contract_id: CounterOffer.objects.filter(contract=contract_id, live_key=contract_id).select_related("contract__offer")[:1]
 )
 
 

@@ -28,7 +28,8 @@ def require_side(dispute: Dispute, actor: Actor, what: str) -> str:
 
 
 def actions(dispute: Dispute, actor: Actor) -> list[str]:
-    """What the actor may do with the dispute now, as the last words of routes."""
+    """What the actor may do with the dispute now, as the last words of routes: by its stage, not by the stage's end. An act that comes after
+    that end, but before the clock has acted, still counts (docs/adr/0009-dispute-stages.md), so it is offered as long."""
     state, side = dispute.state, side_of(dispute, actor)
     if state not in LIVE:
         return []

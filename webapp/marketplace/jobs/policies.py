@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from marketplace.accounts.selectors import suspended
@@ -72,6 +74,11 @@ def changes_visible_to(actor: Actor, job: Job) -> QuerySet[JobChange] | None:
     if actor.is_authenticated and Proposal.objects.filter(job=job, freelancer=actor.pk).exists():
         return changes.filter(after_bids=True)
     return None
+
+
+def takes_bids(job: Job, now: datetime) -> bool:
+    """Whether the post is open and its time is not up, whether or not the clock has come by. Its client's suspension is another matter."""
+    return job.state == "open" and (job.expires_at is None or now < job.expires_at)
 
 
 def role_in_job(actor: Actor, job: Job) -> str:

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from marketplace.accounts.models import User
 from marketplace.accounts.selectors import is_suspended, skill_ids_of, suspended, users_by_id
-from marketplace.core import files
+from marketplace.core import clock, files
 from marketplace.core.errors import NotAllowed, NotFound
 from marketplace.core.policies import Actor, Seer, one_of, require, seen_by, staff_may
 from marketplace.core.ports import Term
@@ -45,6 +45,7 @@ from .policies import (
     proposals_visible_to,
     role_in_job,
     role_in_proposal,
+    takes_bids,
 )
 from .questions import read
 from .states import INVITATION, JOB, LIVE_PROPOSAL_STATES, PROPOSAL
@@ -306,7 +307,7 @@ def job_detail(actor: Actor, job: Job) -> dict[str, Any]:
     actions = [a for a in JOB.actions_from(job.state, role) if a in _JOB_ACTIONS[role]]
     if role == "staff" and (job.state == "draft" or not staff_may(actor, "job_moderate")):
         actions = []
-    if role == "freelancer" and job.state == "open" and actor.is_authenticated and not (latest and latest[1]):
+    if role == "freelancer" and takes_bids(job, clock.now()) and actor.is_authenticated and not (latest and latest[1]):
         # whoever has bid before sees the post also while its client is suspended
         actions += [] if latest and is_suspended(job.client_id) else ["propose"]
     marks = _MARKS(job_id=job.pk, user_id=actor.pk) if actor.is_authenticated else ()
@@ -413,13 +414,14 @@ def _invitations(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
 def invitations_told(actor: Actor, invitations: Sequence[Invitation]) -> list[dict[str, Any]]:
     """Invitations as the actor sees them; one query however many they are."""
     cards = job_cards([i.job for i in invitations])
-    return [_invitation_told(actor, i, card) for i, card in zip(invitations, cards, strict=True)]
+    now = clock.now()
+    return [_invitation_told(actor, i, card, now) for i, card in zip(invitations, cards, strict=True)]
 
 
-def _invitation_told(actor: Actor, i: Invitation, card: dict[str, Any]) -> dict[str, Any]:
+def _invitation_told(actor: Actor, i: Invitation, card: dict[str, Any], now: datetime) -> dict[str, Any]:
     plain = ("id", "state", "message", "created_at", "sent_at", "answered_at", "decline_reason", "job_id", "freelancer_id")
     actions = INVITATION.actions_from(i.state, "freelancer") if i.freelancer_id == actor.pk else []
-    if i.job.state != "open":
+    if not takes_bids(i.job, now):
         actions = [a for a in actions if a != "accept"]
     elif i.freelancer_id == actor.pk and i.state == "accepted":
         actions.append("propose")

@@ -10,10 +10,13 @@ from marketplace.core import clock
 from marketplace.core.tasks import each_due
 
 from .models import BidCreditAccount, Job, Proposal, SavedSearch
+from .search import rereading
 from .services import credits_grant, job_expire, merged_skills_follow, proposal_ghost, saved_search_look
 from .services.proposals import UNANSWERED
 
 BATCH = 500
+#: chunks of documents that one sweep compares: a minute or so of work
+CHUNKS = 50
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)
@@ -48,6 +51,12 @@ def move_merged_skills() -> int:
             break
         moved += now
     return moved
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=1800)
+def reread_search() -> int:
+    """Go on with the nightly pass over the search indexes, at most CHUNKS chunks at once; returns how many documents were behind."""
+    return rereading.go_on(CHUNKS)
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=300)

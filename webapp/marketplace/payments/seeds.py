@@ -1,4 +1,6 @@
-"""Rows that payments cannot work without, laid after every migrate (and flush), idempotently: a fee schedule and exchange rates."""
+"""What payments cannot work without, laid after every migrate (and flush), idempotently: a fee schedule, exchange rates, and who has paid
+already as a verified client.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import Any
 
 from django.db import connections
 
-from . import fees, fx
+from . import events, fees, fx
 from .models import FeeSchedule, FxRate
 
 
@@ -17,3 +19,4 @@ def after_migrate(sender: Any, using: str, **_: Any) -> None:
         fees.forget()
         fees.lay_standard()
         fx.lay_current()
+        events.verify_earlier_payers()

@@ -122,9 +122,9 @@ class _Run:
             captured = activity_tables(desk)
             talk = conversations(desk, bids, planted)
         tables = [
-            *people_tables(desk), bids.job_rows, bids.skill_rows, bids.proposal_rows, *contracts.tables(), contracts.ledger.account_rows,
-            contracts.ledger.balance_table(), contracts.ledger.entry_rows, contracts.ledger.posting_rows, contracts.ledger.payment_rows,
-            payouts.table(), contracts.ledger.sandbox_rows, *talk, *captured,
+            *people_tables(desk, contracts.ledger.payers), bids.job_rows, bids.skill_rows, bids.proposal_rows, *contracts.tables(),
+            contracts.ledger.account_rows, contracts.ledger.balance_table(), contracts.ledger.entry_rows, contracts.ledger.posting_rows,
+            contracts.ledger.payment_rows, payouts.table(), contracts.ledger.sandbox_rows, *talk, *captured,
         ]  # fmt: skip
         with self.stage("facts"):
             last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

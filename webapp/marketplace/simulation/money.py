@@ -55,6 +55,8 @@ class Ledger:
         self.sandbox_rows = Table(
             SandboxObject, ("id", "kind", "idempotency_key", "ref", "state", "amount_minor", "currency", "token", "failure_code")
         )
+        #: users of whose payments one succeeded
+        self.payers: set[int] = set()
         self.released: dict[int, Money] = {}
         self.gsv: dict[str, int] = defaultdict(int)
 
@@ -153,6 +155,7 @@ class Ledger:
         if failure:
             self.journal.move(at, "payments.payment", pk, "payment", "fail", ("created", "failed"), None, failure_code=failure, **about)
             return pk
+        self.payers.add(payer)
         line = Line("deposit", accounts.clearing(PROVIDER, amount.currency), accounts.wallet(payer, amount.currency), amount)
         self.post(at, "deposit", f"deposit:{pk}", [line], ("payment", pk), actor=payer, rule="gateway_succeeded")
         self.journal.move(at, "payments.payment", pk, "payment", "succeed", ("created", "succeeded"), payer, **about)

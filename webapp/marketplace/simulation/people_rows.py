@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from marketplace.accounts.models import ClientProfile, FreelancerProfile, FreelancerSkill, User
@@ -26,8 +28,10 @@ PROFILE_COLUMNS = (
 NO_PASSWORD = "!simulated-person-cannot-sign-in"  # noqa: S105 - no password: nobody can sign in with it
 
 
-def people_tables(desk: Desk) -> list[Table]:
-    """Users, profiles and skills. `desk.staff_id` becomes the operations person who decides disputes and removes posts."""
+def people_tables(desk: Desk, payers: Collection[int]) -> list[Table]:
+    """Users, profiles and skills. `desk.staff_id` becomes the operations person who decides disputes and removes posts; the clients among
+    `payers`, whose payment succeeded, are verified.
+    """
     rng, people, clients = desk.streams["names"], desk.people, desk.clients
     users = Table(User, USER_COLUMNS)
     profiles, held, buyers = (
@@ -72,8 +76,8 @@ def people_tables(desk: Desk) -> list[Table]:
         )
         field = desk.skills.categories[int(clients.category[i])][2]
         buyers.add(
-            i + 1, int(clients.user_id[i]), texts.firm(rng), f"We buy {field.lower()} a few times a year.", bool(rng.random() < 0.8), "",
-            int(clients.joined[i]),
+            i + 1, int(clients.user_id[i]), texts.firm(rng), f"We buy {field.lower()} a few times a year.",
+            int(clients.user_id[i]) in payers, "", int(clients.joined[i]),
         )  # fmt: skip
     return [users, profiles, held, buyers]
 

@@ -3672,7 +3672,9 @@ export interface components {
         };
         /** @description Amounts above one end, up to and including the other, in US cents by the rates of today. */
         AmountBand: {
+            /** @description Whole minor units of the currency, such as cents. */
             above_usd_minor: number;
+            /** @description Whole minor units of the currency, such as cents. */
             up_to_usd_minor: number | null;
             text: string;
         };
@@ -3807,7 +3809,10 @@ export interface components {
         BidCredits: {
             balance: number;
             monthly: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             next_grant_at: string;
             rule: components["schemas"]["CreditRule"] | null;
             results: components["schemas"]["CreditMovement"][];
@@ -3838,7 +3843,10 @@ export interface components {
              * @description The same when silence approves it.
              */
             clears_on_if_silent: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string;
             credits: components["schemas"]["QuotedCredits"];
         };
@@ -3847,7 +3855,10 @@ export interface components {
         /** @description A case to judge once more: the thing and what was said against it, not what was decided. */
         BlindCase: {
             id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly asked_at: string;
             subject_type: string;
             readonly subject: components["schemas"]["CaseSubject"];
@@ -3864,11 +3875,20 @@ export interface components {
             readonly contract_id: number;
             readonly amount: components["schemas"]["Amount"];
             readonly note: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly given_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. From then on it can be paid out.
+             */
             readonly clears_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly cleared_at: string | null;
         };
         /** @description In the contract's currency, from the wallet. */
@@ -3899,9 +3919,15 @@ export interface components {
             /** @description Given up after faults of ours, each with the code fault among the refusals. */
             failed: number;
             refusals: components["schemas"]["Refusal"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             finished_at: string | null;
         };
         /**
@@ -3915,12 +3941,18 @@ export interface components {
         /** @description `url` is a secret: whoever has it reads your deadlines until you revoke it. Null when there is none. */
         CalendarFeed: {
             url: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string | null;
         };
         /** @description Read the address with GET. */
         CalendarFeedMade: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
         };
         /** @description A wish for another weekly cap; `mine` says whether the viewer proposed it. */
@@ -3931,9 +3963,15 @@ export interface components {
             readonly weekly_cap_minutes: number;
             readonly note: string;
             readonly mine: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly proposed_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly answered_at: string | null;
         };
         CapChangeProposeRequest: {
@@ -3956,7 +3994,10 @@ export interface components {
             readonly subject_id: number;
             about_id: number;
             readonly state: components["schemas"]["ModerationStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
@@ -3969,7 +4010,10 @@ export interface components {
              */
             readonly late_at: string | null;
             claimed_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly claim_until: string | null;
             act: components["schemas"]["ModerationActEnum"] | components["schemas"]["BlankEnum"];
             reason_code: components["schemas"]["ModerationReasonEnum"] | components["schemas"]["BlankEnum"];
@@ -3978,21 +4022,36 @@ export interface components {
             /** @description ["what shows it", …]; the person reads it */
             readonly evidence: unknown;
             decided_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             /** @description The act waits for the approval of another person. */
             readonly needs_second: boolean;
             second_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly second_at: string | null;
             /** @description The content is out of view until the case is decided or the hold runs out. */
             readonly content_held: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_until: string | null;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appealed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_decided_at: string | null;
             readonly appeal_answer: string;
             report_count: number;
@@ -4025,7 +4084,10 @@ export interface components {
             reporter_id: number;
             readonly reason_code: components["schemas"]["ModerationReasonEnum"];
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly at: string;
         };
         /** @description The thing itself as it is now; its text is cut after 4,000 characters. */
@@ -4044,7 +4106,10 @@ export interface components {
             readonly subject_id: number;
             about_id: number;
             readonly state: components["schemas"]["ModerationStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
@@ -4057,7 +4122,10 @@ export interface components {
              */
             readonly late_at: string | null;
             claimed_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly claim_until: string | null;
             act: components["schemas"]["ModerationActEnum"] | components["schemas"]["BlankEnum"];
             reason_code: components["schemas"]["ModerationReasonEnum"] | components["schemas"]["BlankEnum"];
@@ -4066,21 +4134,36 @@ export interface components {
             /** @description ["what shows it", …]; the person reads it */
             readonly evidence: unknown;
             decided_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             /** @description The act waits for the approval of another person. */
             readonly needs_second: boolean;
             second_by_id: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly second_at: string | null;
             /** @description The content is out of view until the case is decided or the hold runs out. */
             readonly content_held: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_until: string | null;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appealed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_decided_at: string | null;
             readonly appeal_answer: string;
             report_count: number;
@@ -4125,7 +4208,10 @@ export interface components {
              */
             credential_url?: string;
             check_state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             check_reason?: string;
         };
@@ -4145,7 +4231,10 @@ export interface components {
              */
             credential_url?: string;
             check_state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             check_reason?: string;
             readonly user_id: number;
@@ -4213,7 +4302,10 @@ export interface components {
             website: string;
             payment_verified: boolean;
             verification: components["schemas"]["CompanyCheck"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             client_since: string;
             history: components["schemas"]["ClientHistory"];
             /** @description Reputation with formula and inputs; empty before the first review. */
@@ -4317,11 +4409,14 @@ export interface components {
             readonly id: number;
             state?: components["schemas"]["ClosingStateEnum"];
             reason?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             requested_at: string;
             /**
              * Format: date-time
-             * @description Business time; put off by a day while something stands in the way.
+             * @description UTC. The account closes then, unless one changes one's mind or something stands in the way.
              */
             closes_at: string;
             /**
@@ -4379,14 +4474,20 @@ export interface components {
         /** @description What staff found; the reason is for the client and staff only. */
         CompanyCheck: {
             state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             reason?: string;
         };
         /** @description What staff found; the reason is for the client and staff only. */
         CompanyCheckRequest: {
             state: components["schemas"]["CheckStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             checked_at?: string | null;
             reason?: string;
         };
@@ -4444,20 +4545,36 @@ export interface components {
             /** @description Of the milestones and their holds. */
             readonly currency: string;
             readonly payee_currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly total_minor: number;
             /** @description payments.FeeSchedule.version the freelancer was quoted. */
             readonly fee_schedule: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly paused_at: string | null;
             /** @description Then only staff let it go on; otherwise either side may. */
             readonly paused_by_staff: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly disputed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly offered_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly started_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly ended_at: string | null;
             readonly hours: components["schemas"]["ContractWeeks"] | null;
             readonly milestones: components["schemas"]["Milestone"][];
@@ -4476,7 +4593,10 @@ export interface components {
         /** @description What happens by itself at `at` when nobody acts. */
         ContractClock: {
             clock: components["schemas"]["ClockEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             then: string;
             milestone_id: number | null;
@@ -4525,27 +4645,47 @@ export interface components {
             /** @description Of the milestones and their holds. */
             readonly currency: string;
             readonly payee_currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly total_minor: number;
             /** @description payments.FeeSchedule.version the freelancer was quoted. */
             readonly fee_schedule: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly paused_at: string | null;
             /** @description Then only staff let it go on; otherwise either side may. */
             readonly paused_by_staff: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly disputed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly offered_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly started_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly ended_at: string | null;
         };
         /** @description What a weekly contract agreed on, in short; `contracts/{id}/hours` and `contracts/{id}/weeks` say more. */
         ContractWeeks: {
+            /** @description Whole minor units of the currency, such as cents. */
             rate_minor: number;
             weekly_cap_minutes: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             stopped_at: string | null;
         };
         /** @description Other terms for an offer; `actions` are what the viewer may do with them now. */
@@ -4554,13 +4694,20 @@ export interface components {
             contract_id: number;
             state: components["schemas"]["CounterOfferStateEnum"];
             milestones: components["schemas"]["OfferedMilestone"][];
+            /** @description Whole minor units of the currency, such as cents. */
             total_minor: number;
             currency: string;
             message: string;
             quote: components["schemas"]["OfferQuote"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             made_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             decided_at: string | null;
             reason: string;
             readonly actions: string[];
@@ -4598,7 +4745,10 @@ export interface components {
             /** @description After it. */
             balance: number;
             rule: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             proposal: number | null;
             /** @default  */
@@ -4607,7 +4757,10 @@ export interface components {
         /** @description What a bid costs: by the upper end of the post's budget in US cents; by the hour and without a budget one price each. */
         CreditRule: {
             version: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             active_from: string;
             /** @description On the first of each month (UTC) the balance is filled up to this. */
             monthly: number;
@@ -4631,19 +4784,31 @@ export interface components {
             readonly reason: string;
             /** @description ["what shows it", …]; the person reads it */
             readonly evidence: unknown;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             /**
              * Format: date-time
              * @description What is due then depends on the state: decision, end of the hold, second approval, appeal.
              */
             readonly decide_by: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_until: string | null;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appealed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly appeal_decided_at: string | null;
             readonly appeal_answer: string;
             readonly can_appeal: boolean;
@@ -4659,10 +4824,14 @@ export interface components {
             readonly claim: string;
             /** @description What the filer claims of the held money for their side; null is all of it. */
             readonly claimed_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly held_minor: number;
             readonly currency: string;
             readonly response: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly responded_at: string | null;
             proposal: components["schemas"]["SplitProposal"] | null;
             /**
@@ -4670,16 +4839,23 @@ export interface components {
              * @description Of the proposal, later of the decision.
              */
             readonly client_accepted_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly freelancer_accepted_at: string | null;
             /** @description As decided; moved when settled. */
             readonly to_freelancer_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly to_client_minor: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
-             * @description The present stage ends then.
+             * @description UTC. Then happens what `if_nobody_acts` says.
              */
             readonly decide_by: string;
             /**
@@ -4687,11 +4863,17 @@ export interface components {
              * @description When a decision was first found overdue.
              */
             readonly late_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             readonly decision_reason: string;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
             readonly settled_by: (components["schemas"]["SettledByEnum"] | components["schemas"]["NullEnum"]) | null;
             readonly actions: string[];
@@ -4728,10 +4910,14 @@ export interface components {
             readonly claim: string;
             /** @description What the filer claims of the held money for their side; null is all of it. */
             readonly claimed_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly held_minor: number;
             readonly currency: string;
             readonly response: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly responded_at: string | null;
             proposal: components["schemas"]["SplitProposal"] | null;
             /**
@@ -4739,16 +4925,23 @@ export interface components {
              * @description Of the proposal, later of the decision.
              */
             readonly client_accepted_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly freelancer_accepted_at: string | null;
             /** @description As decided; moved when settled. */
             readonly to_freelancer_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly to_client_minor: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string;
             /**
              * Format: date-time
-             * @description The present stage ends then.
+             * @description UTC. Then happens what `if_nobody_acts` says.
              */
             readonly decide_by: string;
             /**
@@ -4756,11 +4949,17 @@ export interface components {
              * @description When a decision was first found overdue.
              */
             readonly late_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly decided_at: string | null;
             readonly decision_reason: string;
             readonly appeal_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
             readonly settled_by: (components["schemas"]["SettledByEnum"] | components["schemas"]["NullEnum"]) | null;
             readonly actions: string[];
@@ -4894,7 +5093,10 @@ export interface components {
             readonly id: number;
             author_id: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly added_at: string;
             readonly files: components["schemas"]["FileOut"][];
         };
@@ -4944,9 +5146,15 @@ export interface components {
             percent: number;
             /** @description What is being written now. */
             step?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             requested_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ready_at?: string | null;
             /**
              * Format: date-time
@@ -4968,7 +5176,10 @@ export interface components {
          */
         ExportStateEnum: "expired" | "failed" | "queued" | "ready" | "running";
         ExtensionRequest: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             due_at: string;
             reason: string;
         };
@@ -5019,7 +5230,10 @@ export interface components {
             readonly freelancer_fee_bps: number;
             /** @description Hundredths of a per cent of the fee: the tax on our service. */
             readonly tax_bps: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly active_from: string;
         };
         FeeSchedules: {
@@ -5084,7 +5298,10 @@ export interface components {
             subject_type: string;
             subject_id: number;
             version: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             findings: components["schemas"]["Finding"][];
         };
@@ -5122,6 +5339,7 @@ export interface components {
             summary: string;
             category: components["schemas"]["Category"] | null;
             skills: components["schemas"]["Skill"][];
+            /** @description Whole minor units of the currency, such as cents. */
             hourly_rate_minor: number | null;
             currency: string;
             experience_level: components["schemas"]["ExperienceLevelEnum"];
@@ -5353,7 +5571,10 @@ export interface components {
              * @description Business time.
              */
             expires_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ended_at?: string | null;
         };
         InboxItem: {
@@ -5361,16 +5582,25 @@ export interface components {
             readonly kind: string;
             readonly text: string;
             readonly link: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly read_at: string | null;
         };
         /** @description One verified outcome: `value` is the class of its worth, 1 (below 100 USD) to 4 (10,000 USD and more), `opened_at` when it became known. */
         Input: {
             rating: number;
             value: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string;
             /** Format: double */
             age_days: number;
@@ -5384,11 +5614,20 @@ export interface components {
             job: components["schemas"]["JobCard"];
             freelancer: components["schemas"]["FreelancerCard"];
             message: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             answered_at: string | null;
             decline_reason: string;
             actions: string[];
@@ -5422,9 +5661,15 @@ export interface components {
             job: number;
             freelancer: number;
             message: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string | null;
         };
         /** @description What is missing of one item of the acceptance list; `item` is its position, from 0. */
@@ -5454,22 +5699,33 @@ export interface components {
             skills: components["schemas"]["Skill"][];
             pricing: components["schemas"]["PricingEnum"];
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             duration_days: number | null;
             experience_level: components["schemas"]["ExperienceLevelEnum"] | components["schemas"]["BlankEnum"];
             location_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
             client: components["schemas"]["ClientCard"];
         };
         /** @description One edit: the terms that changed, before and after. Skills are slugs, amounts minor units. */
         JobChangeShape: {
             id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             by: components["schemas"]["ClientCard"];
             /**
@@ -5509,15 +5765,23 @@ export interface components {
             skills: components["schemas"]["Skill"][];
             pricing: components["schemas"]["PricingEnum"];
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             duration_days: number | null;
             experience_level: components["schemas"]["ExperienceLevelEnum"] | components["schemas"]["BlankEnum"];
             location_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
             client: components["schemas"]["ClientCard"];
             description: string;
@@ -5532,9 +5796,15 @@ export interface components {
                 [key: string]: unknown;
             };
             source: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ended_at: string | null;
             /** @description The viewer's latest proposal on it. */
             my_proposal: number | null;
@@ -5562,15 +5832,23 @@ export interface components {
             skills: components["schemas"]["Skill"][];
             pricing: components["schemas"]["PricingEnum"];
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             duration_days: number | null;
             experience_level: components["schemas"]["ExperienceLevelEnum"] | components["schemas"]["BlankEnum"];
             location_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
             client: components["schemas"]["ClientCard"];
             position: number;
@@ -5688,7 +5966,10 @@ export interface components {
         /** @description A saved or hidden post. */
         MarkedJob: {
             job: components["schemas"]["JobCard"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
         };
         MarkedJobPage: {
@@ -5720,35 +6001,60 @@ export interface components {
             readonly state: components["schemas"]["MilestoneStateEnum"];
             readonly title: string;
             readonly acceptance: string[];
+            /** @description Whole minor units of the currency, such as cents. */
             readonly amount_minor: number;
             readonly currency: string;
             readonly held: components["schemas"]["Amount"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. From then on the milestone counts as late; no money moves by itself.
+             */
             readonly due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly funded_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly started_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly submitted_at: string | null;
             /**
              * Format: date-time
-             * @description Silence approves then (14 days after submission).
+             * @description UTC. If the client is silent until then, the work is approved and the money released.
              */
             readonly auto_approve_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly approved_at: string | null;
             readonly approved_by_clock: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly released_at: string | null;
             /**
              * Format: date-time
-             * @description Released money becomes available then (5 days).
+             * @description UTC. From then on the released money can be paid out.
              */
             readonly clears_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly cleared_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly refunded_at: string | null;
             /**
              * Format: date-time
@@ -5758,10 +6064,13 @@ export interface components {
             readonly dispute_id: number | null;
             /**
              * Format: date-time
-             * @description When staff's decision of the live dispute is due.
+             * @description UTC. When the next step of its dispute is due; null without a dispute.
              */
             readonly decide_by: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly resolved_at: string | null;
             readonly refund_request: components["schemas"]["RefundRequest"] | null;
             submissions: components["schemas"]["Submission"][];
@@ -5878,9 +6187,15 @@ export interface components {
         OfferNow: {
             /** @description Send it when you accept: changed terms are then not accepted unread. */
             revision: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             made_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string;
             quote: components["schemas"]["OfferQuote"];
             /** @description The one that waits for the client's answer. */
@@ -5918,6 +6233,7 @@ export interface components {
         /** @description A milestone as a counter-offer says it. */
         OfferedMilestone: {
             title: string;
+            /** @description Whole minor units of the currency, such as cents. */
             amount_minor: number;
             due_in_days: number | null;
             acceptance: string[];
@@ -5953,9 +6269,15 @@ export interface components {
             /** @description 1 to 5. */
             readonly rating: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly written_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string | null;
             /**
              * Format: date-time
@@ -5963,7 +6285,10 @@ export interface components {
              */
             readonly edited_at: string | null;
             readonly reply: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly replied_at: string | null;
             /**
              * Format: date-time
@@ -6358,15 +6683,22 @@ export interface components {
             readonly id: number;
             readonly state: components["schemas"]["PaymentStateEnum"];
             readonly provider: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly amount_minor: number;
             readonly currency: string;
             /** @description "milestone" or "wallet" */
             readonly purpose: string;
             readonly purpose_id: number | null;
             readonly failure_code: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
         };
         /**
@@ -6386,6 +6718,7 @@ export interface components {
             readonly id: number;
             readonly state: components["schemas"]["PayoutStateEnum"];
             readonly provider: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly amount_minor: number;
             readonly currency: string;
             readonly failure_code: string;
@@ -6393,12 +6726,18 @@ export interface components {
             readonly hold_reason: string;
             /**
              * Format: date-time
-             * @description Business time; null while held means that staff decides.
+             * @description UTC. Then the payout is sent; null while it is held means that staff decide.
              */
             readonly held_until: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly settled_at: string | null;
         };
         PayoutRequestRequest: {
@@ -6509,7 +6848,9 @@ export interface components {
         };
         /** @description What a price is worth in the currency that was asked for, by the stored rates and without spread: an estimate, never a quote. */
         PriceEstimate: {
+            /** @description Whole minor units of the currency, such as cents. */
             low_minor: number;
+            /** @description Whole minor units of the currency, such as cents. */
             high_minor: number;
             currency: string;
         };
@@ -6545,7 +6886,10 @@ export interface components {
             readonly text: string;
             readonly percent: number | null;
             readonly files: components["schemas"]["FileOut"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly reported_at: string;
         };
         ProgressAskRequest: {
@@ -6562,17 +6906,27 @@ export interface components {
             job: components["schemas"]["JobLine"];
             freelancer: components["schemas"]["FreelancerCard"];
             cover_letter: string;
+            /** @description Whole minor units of the currency, such as cents. */
             amount_minor: number;
             currency: string;
             delivery_days: number | null;
             milestones: components["schemas"]["MilestoneTerms"][];
             answers: string[];
             quote: components["schemas"]["Quote"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             submitted_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             shortlisted_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             offered_at: string | null;
             /** @description What sending it cost. */
             bid_credits: number;
@@ -6602,10 +6956,17 @@ export interface components {
         /** @description Terms of a bid as they held from `sent_at` until `replaced_at` (null: they hold now). */
         ProposalVersion: {
             number: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             replaced_at: string | null;
+            /** @description Whole minor units of the currency, such as cents. */
             amount_minor: number;
             currency: string;
             delivery_days: number | null;
@@ -6699,7 +7060,10 @@ export interface components {
              * @description The same when silence approves it.
              */
             clears_on_if_silent: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string;
         };
         QuoteAskRequest: {
@@ -6718,7 +7082,10 @@ export interface components {
             cost: number;
             balance: number;
             enough: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             next_grant_at: string;
             /** @description The version of the published cost rule. */
             rule: string;
@@ -6745,7 +7112,10 @@ export interface components {
         /** @description What became of a bid: opened or not and when, its place under the published ranking, the outcome with its reason. */
         Receipt: {
             opened: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
             /** @description From 1, when the client first opened it; null before. */
             position_when_opened: number | null;
@@ -6760,22 +7130,34 @@ export interface components {
              * @description Without an answer until then it counts as ghosted.
              */
             answer_due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ghosted_at: string | null;
             /** @description The final state, null while it is open. */
             outcome: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             outcome_at: string | null;
             outcome_reason: string;
             credits_spent: number;
             credits_returned: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             credits_returned_at: string | null;
             credits_returned_reason: string;
         };
         /** @description One thing that happened to a bid. */
         ReceiptFact: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             what: string;
             by: components["schemas"]["ByEnum"];
@@ -6805,14 +7187,22 @@ export interface components {
             category_name: string;
             pricing: string;
             currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_min_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             budget_max_minor: number | null;
             experience_level: string;
             client_country: string;
             proposal_count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             expires_at: string | null;
         };
         RecommendedSkill: {
@@ -6841,12 +7231,21 @@ export interface components {
             readonly reason: string;
             /** @description Asked for because the client ends the contract. */
             readonly ends_contract: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly asked_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. Silence until then agrees.
+             */
             readonly answer_by: string;
             readonly answer: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly closed_at: string | null;
         };
         /**
@@ -6872,7 +7271,10 @@ export interface components {
             readonly subject_id: number;
             readonly reason_code: components["schemas"]["ModerationReasonEnum"];
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly at: string;
             /**
              * Format: date-time
@@ -6913,7 +7315,10 @@ export interface components {
         /** @description Everything that is needed to compute the numbers again: docs/reputation/recompute.py does, from this answer alone. */
         Reputation: {
             user_id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             as_of: string;
             formula: string;
             formula_version: string;
@@ -6954,9 +7359,15 @@ export interface components {
             /** @description 1 to 5. */
             readonly rating: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly written_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly opened_at: string | null;
             /**
              * Format: date-time
@@ -6964,7 +7375,10 @@ export interface components {
              */
             readonly edited_at: string | null;
             readonly reply: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly replied_at: string | null;
             /**
              * Format: date-time
@@ -6979,7 +7393,10 @@ export interface components {
         ReviewVersion: {
             readonly rating: number;
             readonly text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly replaced_at: string;
         };
         ReviewWriteRequest: {
@@ -6991,7 +7408,10 @@ export interface components {
         Reviews: {
             results: components["schemas"]["Review"][];
             may_write: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             window_shuts_at: string | null;
         };
         /**
@@ -7015,9 +7435,15 @@ export interface components {
                 [key: string]: unknown;
             };
             pace: components["schemas"]["PaceEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             look_at: string | null;
         };
         SavedSearchShapePage: {
@@ -7045,7 +7471,10 @@ export interface components {
             id: number;
             readonly act: components["schemas"]["ModerationActEnum"];
             readonly reason_code: components["schemas"]["ModerationReasonEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly rated_at: string | null;
         };
         /** @description A place where you are signed in. */
@@ -7055,9 +7484,15 @@ export interface components {
             readonly device: string;
             user_agent: string;
             ip: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             last_seen_at?: string;
             /** @description Whether this request came from it. */
             readonly current: boolean;
@@ -7093,7 +7528,10 @@ export interface components {
         ShortlistItemShape: {
             freelancer: components["schemas"]["ShortlistedCard"];
             note: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             added_at: string;
         };
         ShortlistItemShapePage: {
@@ -7109,7 +7547,10 @@ export interface components {
             id: number;
             name: string;
             size: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             created_at: string;
         };
         ShortlistShapePage: {
@@ -7164,8 +7605,12 @@ export interface components {
         SpentBandEnum: "none" | "under_1k" | "under_10k" | "under_100k" | "over_100k";
         SplitOffer: {
             readonly side: components["schemas"]["AuthorSideEnum"];
+            /** @description Whole minor units of the currency, such as cents. */
             readonly to_freelancer_minor: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly made_at: string;
         };
         SplitOfferInRequest: {
@@ -7195,7 +7640,9 @@ export interface components {
             version: string;
             parts: components["schemas"]["SplitPart"][];
             share_bps: number;
+            /** @description Whole minor units of the currency, such as cents. */
             to_freelancer_minor: number;
+            /** @description Whole minor units of the currency, such as cents. */
             to_client_minor: number;
         };
         /** @description The two parts sum to exactly what is held. */
@@ -7374,12 +7821,18 @@ export interface components {
             readonly version: number;
             readonly note: string;
             readonly files: components["schemas"]["FileOut"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly submitted_at: string;
             readonly change_request: string;
             readonly unmet: number[];
             readonly item_notes: components["schemas"]["ItemNote"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly change_requested_at: string | null;
         };
         SubmitRequest: {
@@ -7416,7 +7869,10 @@ export interface components {
              * @description Business time.
              */
             at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             lifted_at?: string | null;
         };
         /** @description What goes on one's documents from now on. Whoever has a VAT id is a business. */
@@ -7492,27 +7948,42 @@ export interface components {
             readonly day: string;
             readonly minutes: number;
             readonly what: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly logged_at: string;
             /** @description Its share of the week's amount. */
             readonly amount_minor: number | null;
             readonly question: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly questioned_at: string | null;
             /** @description Its minutes before the freelancer answered. */
             readonly minutes_questioned: number | null;
             readonly answer: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly answered_at: string | null;
         };
         Timeline: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             now: string;
             items: components["schemas"]["TimelineItem"][];
         };
         /** @description One line: something that happened, money that moved, or a clock still to run. */
         TimelineItem: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             kind: components["schemas"]["TimelineItemKindEnum"];
             title: string;
@@ -7535,7 +8006,10 @@ export interface components {
         Transaction: {
             entry_id: number;
             kind: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             contract_id: number | null;
             subject_type: string;
@@ -7586,6 +8060,7 @@ export interface components {
             readonly part: number;
             readonly state: components["schemas"]["MilestoneStateEnum"];
             readonly protected: boolean;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly rate_minor: number;
             readonly cap_minutes: number;
             /** @description Sum of its entries. */
@@ -7598,7 +8073,7 @@ export interface components {
             readonly held: components["schemas"]["Amount"];
             /**
              * Format: date-time
-             * @description What is logged is submitted then: Monday noon, later by as long as the contract stood still.
+             * @description UTC. What is logged by then is handed in by itself; the rest of the hold returns to the client.
              */
             readonly closes_at: string;
             /**
@@ -7606,11 +8081,14 @@ export interface components {
              * @description Entries are fixed from then on.
              */
             readonly closed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. If the client asks nothing until then, the hours are approved and paid.
+             */
             readonly auto_approve_at: string | null;
             /**
              * Format: date-time
-             * @description Questions that the freelancer has not answered by then count as granted.
+             * @description UTC. Questions that the freelancer has not answered by then count as granted: their money returns.
              */
             readonly answer_by: string | null;
         };
@@ -7630,6 +8108,7 @@ export interface components {
             readonly part: number;
             readonly state: components["schemas"]["MilestoneStateEnum"];
             readonly protected: boolean;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly rate_minor: number;
             readonly cap_minutes: number;
             /** @description Sum of its entries. */
@@ -7642,7 +8121,7 @@ export interface components {
             readonly held: components["schemas"]["Amount"];
             /**
              * Format: date-time
-             * @description What is logged is submitted then: Monday noon, later by as long as the contract stood still.
+             * @description UTC. What is logged by then is handed in by itself; the rest of the hold returns to the client.
              */
             readonly closes_at: string;
             /**
@@ -7650,11 +8129,14 @@ export interface components {
              * @description Entries are fixed from then on.
              */
             readonly closed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC. If the client asks nothing until then, the hours are approved and paid.
+             */
             readonly auto_approve_at: string | null;
             /**
              * Format: date-time
-             * @description Questions that the freelancer has not answered by then count as granted.
+             * @description UTC. Questions that the freelancer has not answered by then count as granted: their money returns.
              */
             readonly answer_by: string | null;
             readonly entries: components["schemas"]["TimeEntry"][];
@@ -7670,7 +8152,10 @@ export interface components {
         /** @description The receipt with everything that happened to the bid, in order. */
         WholeReceipt: {
             opened: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string | null;
             /** @description From 1, when the client first opened it; null before. */
             position_when_opened: number | null;
@@ -7685,21 +8170,33 @@ export interface components {
              * @description Without an answer until then it counts as ghosted.
              */
             answer_due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             ghosted_at: string | null;
             /** @description The final state, null while it is open. */
             outcome: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             outcome_at: string | null;
             outcome_reason: string;
             credits_spent: number;
             credits_returned: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             credits_returned_at: string | null;
             credits_returned_reason: string;
             proposal: number;
             state: components["schemas"]["ProposalStateEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             sent_at: string;
             history: components["schemas"]["ReceiptFact"][];
         };
@@ -7721,10 +8218,16 @@ export interface components {
              * @description The new due date of an extension.
              */
             readonly due_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly asked_at: string;
             readonly answer: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly closed_at: string | null;
         };
         /**
@@ -7752,9 +8255,15 @@ export interface components {
             /** @description Order in its column; gaps are allowed, equal ones are in the order of ids. */
             readonly position: number;
             readonly assignee: components["schemas"]["AssigneeEnum"] | components["schemas"]["BlankEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly changed_at: string;
         };
         WorkTaskInRequest: {
@@ -8129,6 +8638,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the bulk acts: its `id` in answers. */
                 act_id: number;
             };
             cookie?: never;
@@ -8200,6 +8710,7 @@ export interface operations {
                 "If-None-Match"?: string;
             };
             path: {
+                /** @description The secret part of the address in the letter. */
                 token: string;
             };
             cookie?: never;
@@ -8260,6 +8771,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cap changes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8349,6 +8861,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cap changes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8438,6 +8951,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cap changes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8563,6 +9077,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the clients: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -8761,6 +9276,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8832,6 +9348,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8927,6 +9444,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -8998,6 +9516,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9091,6 +9610,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9184,6 +9704,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9279,6 +9800,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9350,6 +9872,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9443,6 +9966,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9533,6 +10057,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9604,6 +10129,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9697,6 +10223,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -9934,6 +10461,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10027,6 +10555,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10122,6 +10651,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10193,6 +10723,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10286,6 +10817,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10376,6 +10908,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10444,6 +10977,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10512,6 +11046,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10585,6 +11120,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10658,6 +11194,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10729,6 +11266,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the counter offers: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10818,6 +11356,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the counter offers: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10911,6 +11450,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the counter offers: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11004,6 +11544,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the decisions: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11094,6 +11635,7 @@ export interface operations {
             query: {
                 /** @description What is held, in minor units of `currency`; absent: any amount. */
                 amount_minor?: number;
+                /** @description Slug, as in `GET /categories`. */
                 category: string;
                 /** @description ISO 4217. */
                 currency?: string;
@@ -11170,6 +11712,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11241,6 +11784,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11330,6 +11874,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11423,6 +11968,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11516,6 +12062,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11609,6 +12156,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11702,6 +12250,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11795,6 +12344,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -11888,6 +12438,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the disputes: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -12247,6 +12798,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description The feature's `name`. */
                 feature: string;
             };
             cookie?: never;
@@ -12467,6 +13019,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the files: its `id` in answers. */
                 file_id: number;
             };
             cookie?: never;
@@ -12538,6 +13091,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the files: its `id` in answers. */
                 file_id: number;
             };
             cookie?: never;
@@ -12628,6 +13182,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Names by comma, or `all`. */
                 facets?: string;
+                /** @description Hired at least so many times. */
                 hires_min?: number;
                 /** @description Hours a week. */
                 hours_min?: number;
@@ -12639,9 +13194,11 @@ export interface operations {
                  *     * `expert` - Expert
                  */
                 level?: "entry" | "intermediate" | "expert" | "";
+                /** @description Hits on a page. */
                 limit?: number;
                 /** @description Working hours in common with `time_zone`, of eight. */
                 overlap_hours?: number;
+                /** @description Words, as people type them: `C#` and `.NET` too. */
                 query?: string;
                 /** @description Minor units of `currency`. */
                 rate_max?: number;
@@ -12667,6 +13224,7 @@ export interface operations {
                 sort?: "relevance" | "rating" | "rate" | "newest";
                 /** @description IANA name; default: yours. */
                 time_zone?: string;
+                /** @description Only those one has had a contract with. */
                 worked_before?: boolean;
                 /** @description Years of experience. */
                 years_min?: number;
@@ -12730,6 +13288,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the freelancers: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -12837,6 +13396,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the invitations: its `id` in answers. */
                 invitation_id: number;
             };
             cookie?: never;
@@ -12926,6 +13486,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the invitations: its `id` in answers. */
                 invitation_id: number;
             };
             cookie?: never;
@@ -13036,19 +13597,24 @@ export interface operations {
                  *     * `expert` - Expert
                  */
                 level?: "entry" | "intermediate" | "expert" | "";
+                /** @description Hits on a page. */
                 limit?: number;
                 /** @description Posts open to people there: ISO 3166-1 alpha-2. */
                 location?: string;
                 /** @description Working hours in common with `time_zone`, of eight. */
                 overlap_hours?: number;
+                /** @description Only posts of clients whose means of payment is verified. */
                 payment_verified?: boolean;
+                /** @description Opened in the last so many days. */
                 posted_within_days?: number;
                 /**
                  * @description * `fixed` - Fixed
                  *     * `hourly` - Hourly
                  */
                 pricing?: "fixed" | "hourly" | "";
+                /** @description At most so many proposals so far. */
                 proposals_max?: number;
+                /** @description Words, as people type them: `C#` and `.NET` too. */
                 query?: string;
                 /** @description Held by the lower end of the rating's interval, so a single review is not enough. */
                 rating_min?: number;
@@ -13067,6 +13633,7 @@ export interface operations {
                 sort?: "relevance" | "newest" | "budget";
                 /** @description IANA name; default: yours. */
                 time_zone?: string;
+                /** @description Only those one has had a contract with. */
                 worked_before?: boolean;
             };
             header?: never;
@@ -13219,6 +13786,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13290,6 +13858,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13383,6 +13952,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13476,6 +14046,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13571,6 +14142,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13642,6 +14214,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13737,6 +14310,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13808,6 +14382,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13903,6 +14478,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -13974,6 +14550,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -14067,6 +14644,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -14160,6 +14738,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -14253,6 +14832,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -14346,6 +14926,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -14439,6 +15020,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -14532,6 +15114,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -14766,6 +15349,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of the address in the letter. */
                 token: string;
             };
             cookie?: never;
@@ -14818,6 +15402,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description The secret part of the address in the letter. */
                 token: string;
             };
             cookie?: never;
@@ -16085,6 +16670,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the exports: its `id` in answers. */
                 export_id: number;
             };
             cookie?: never;
@@ -16153,6 +16739,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the exports: its `id` in answers. */
                 export_id: number;
             };
             cookie?: never;
@@ -16544,6 +17131,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the certifications: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -16623,6 +17211,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the certifications: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -17003,6 +17592,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the education: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -17082,6 +17672,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the education: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -17405,6 +17996,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the experience: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -17484,6 +18076,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the experience: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -17807,6 +18400,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the portfolio: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -17886,6 +18480,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the portfolio: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -18123,6 +18718,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the hidden jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -18211,6 +18807,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the hidden jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -18352,6 +18949,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the inbox: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -19250,6 +19848,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -19338,6 +19937,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved jobs: its `id` in answers. */
                 job_id: number;
             };
             cookie?: never;
@@ -19567,6 +20167,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the saved searches: its `id` in answers. */
                 search_id: number;
             };
             cookie?: never;
@@ -19638,6 +20239,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved searches: its `id` in answers. */
                 search_id: number;
             };
             cookie?: never;
@@ -19717,6 +20319,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the saved searches: its `id` in answers. */
                 search_id: number;
             };
             cookie?: never;
@@ -19872,6 +20475,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the sessions: its `id` in answers. */
                 session_id: number;
             };
             cookie?: never;
@@ -20192,6 +20796,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -20263,6 +20868,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -20342,6 +20948,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -20437,6 +21044,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -20508,7 +21116,9 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the items: its `id` in answers. */
                 freelancer_id: number;
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -20602,7 +21212,9 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the items: its `id` in answers. */
                 freelancer_id: number;
+                /** @description Which of the shortlists: its `id` in answers. */
                 shortlist_id: number;
             };
             cookie?: never;
@@ -21250,6 +21862,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the tokens: its `id` in answers. */
                 token_id: number;
             };
             cookie?: never;
@@ -21391,6 +22004,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21480,6 +22094,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21573,6 +22188,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21666,6 +22282,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21759,6 +22376,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21854,6 +22472,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -21925,6 +22544,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22018,6 +22638,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22111,6 +22732,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22204,6 +22826,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22297,6 +22920,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22390,6 +23014,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22479,6 +23104,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22569,6 +23195,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22640,6 +23267,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the milestones: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22730,6 +23358,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the payments: its `id` in answers. */
                 payment_id: number;
             };
             cookie?: never;
@@ -22870,6 +23499,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -22960,6 +23590,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -23031,6 +23662,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -23124,6 +23756,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -23214,6 +23847,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -23282,6 +23916,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -23353,6 +23988,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -23442,6 +24078,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the proposals: its `id` in answers. */
                 proposal_id: number;
             };
             cookie?: never;
@@ -23535,6 +24172,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the refund requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23624,6 +24262,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the refund requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23717,6 +24356,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the refund requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23894,6 +24534,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the reviews: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -23965,6 +24606,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the reviews: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24058,6 +24700,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the reviews: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24193,6 +24836,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description The skill's `slug`. */
                 slug: string;
             };
             cookie?: never;
@@ -24286,6 +24930,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description The skill's `slug`. */
                 slug: string;
             };
             cookie?: never;
@@ -24440,6 +25085,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24511,6 +25157,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24600,6 +25247,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24689,6 +25337,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24782,6 +25431,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24875,6 +25525,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -24968,6 +25619,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25057,6 +25709,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the cases: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -25214,6 +25867,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the certifications: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -25307,6 +25961,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the clients: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -25524,6 +26179,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the groups: its `id` in answers. */
                 group_id: number;
             };
             cookie?: never;
@@ -25770,6 +26426,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the impersonations: its `id` in answers. */
                 impersonation_id: number;
             };
             cookie?: never;
@@ -25861,6 +26518,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the impersonations: its `id` in answers. */
                 impersonation_id: number;
             };
             cookie?: never;
@@ -26144,6 +26802,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the people: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -26299,6 +26958,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -26477,6 +27137,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
@@ -26570,6 +27231,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the tasks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -26649,6 +27311,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the tasks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -26833,6 +27496,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the time entries: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -26913,6 +27577,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
+                /** @description Which of the time entries: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27003,6 +27668,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27076,6 +27742,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27144,7 +27811,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of the address that the gateway was given. */
                 path_token: string;
+                /** @description The gateway's name, such as sandbox. */
                 provider: string;
             };
             cookie?: never;
@@ -27208,6 +27877,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27279,6 +27949,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27372,6 +28043,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27465,6 +28137,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27558,6 +28231,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the weeks: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27651,6 +28325,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the work requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27744,6 +28419,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the work requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -27837,6 +28513,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the work requests: its `id` in answers. */
                 id: number;
             };
             cookie?: never;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import FileResponse
@@ -19,6 +19,7 @@ from marketplace.accounts import closing, exporting
 from marketplace.accounts.authentication import actor_of
 from marketplace.accounts.models import AccountClosing, DataExport
 from marketplace.accounts.sessions import require_person
+from marketplace.core.api.files import AnswersWithAFile
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.api.schema import Error
@@ -91,7 +92,7 @@ class ExportView(APIView):
         return Response(ExportOut(exporting.export_for(actor_of(request), export_id)).data)
 
 
-class ExportDownloadView(APIView):
+class ExportDownloadView(AnswersWithAFile):
     """The file of a ready export: a ZIP archive, for its owner alone."""
 
     permission_classes = [IsAuthenticated]
@@ -122,6 +123,9 @@ class ClosingOut(ModelSerializer):
     class Meta:
         model = AccountClosing
         fields = ("id", "state", "reason", "requested_at", "closes_at", "put_off_at")
+        extra_kwargs: ClassVar = {
+            "closes_at": {"help_text": "UTC. The account closes then, unless one changes one's mind or something stands in the way."}
+        }
 
 
 class ClosingStatus(Serializer):

@@ -12,7 +12,6 @@ from marketplace.accounts.policies import PUBLIC_FILES, seen_by
 from marketplace.accounts.sections import MAX_ENTRIES, MAX_LINKS, SECTIONS, told
 from marketplace.accounts.states import CERTIFICATION
 from marketplace.core import files
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import MAX_ID, WholeNumber
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.serializers import Serializer
@@ -84,7 +83,6 @@ class EducationOut(EducationIn):
     """A school and what was learnt there."""
 
 
-@sent_as("The newest first", ids=[12, 9, 4])
 class EntryOrder(Serializer):
     ids = serializers.ListField(
         child=WholeNumber(min_value=1, max_value=MAX_ID), max_length=MAX_ENTRIES, help_text="Every entry of the section once."

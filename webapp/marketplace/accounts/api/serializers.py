@@ -13,7 +13,6 @@ from marketplace.accounts.sections import SECTIONS
 from marketplace.accounts.services import LANGUAGE_LEVELS, LANGUAGES
 from marketplace.accounts.states import COMPANY
 from marketplace.core import ports
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
 from marketplace.core.api.serializers import Serializer
 
@@ -56,7 +55,6 @@ class SpokenLanguage(Serializer):
     level = serializers.ChoiceField(choices=list(LANGUAGE_LEVELS))
 
 
-@sent_as("A shop", company_name="Lindqvist Lamps", about="We make lamps and sell them in four countries.", website="https://lamps.example")
 class ClientProfileSerializer(Serializer):
     company_name = serializers.CharField(max_length=200, allow_blank=True, default="")
     about = serializers.CharField(max_length=5000, allow_blank=True, default="")
@@ -140,7 +138,6 @@ class MeSerializer(Serializer):
         return FreelancerProfileSerializer(profile).data if profile else None
 
 
-@sent_as("Another place", display_name="Alice Lindqvist", country="SE", time_zone="Europe/Stockholm", language="en", display_currency="SEK")
 class MeChange(Serializer):
     display_name = serializers.CharField(max_length=100, required=False)
     country = serializers.CharField(max_length=2, allow_blank=True, required=False, help_text="ISO 3166-1 alpha-2.")

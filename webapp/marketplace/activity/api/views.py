@@ -10,13 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.activity import capture
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import WholeNumber
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.serializers import Serializer
 
 
-@sent_as("A post of a list", item_type="job", item_id=31, batch="0b9f6a3e-6f1d-4d55-9a53-0c6a1e4c7b12")
 class Opened(Serializer):
     item_type = serializers.ChoiceField(choices=["job", "freelancer", "proposal"])
     item_id = WholeNumber(min_value=1, max_value=2**63 - 1)

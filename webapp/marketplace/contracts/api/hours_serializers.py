@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import MAX_ID, WholeNumber
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import ModelSerializer, Serializer
@@ -96,7 +95,12 @@ class WeekSerializer(ModelSerializer):
     )
     currency = serializers.CharField(source="milestone.currency", read_only=True)
     held = serializers.SerializerMethodField()
-    auto_approve_at = serializers.DateTimeField(source="milestone.auto_approve_at", read_only=True, allow_null=True)
+    auto_approve_at = serializers.DateTimeField(
+        source="milestone.auto_approve_at",
+        read_only=True,
+        allow_null=True,
+        help_text="UTC. If the client asks nothing until then, the hours are approved and paid.",
+    )
 
     class Meta:
         model = Timesheet
@@ -121,6 +125,12 @@ class WeekSerializer(ModelSerializer):
             "answer_by",
         )
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "closes_at": {"help_text": "UTC. What is logged by then is handed in by itself; the rest of the hold returns to the client."},
+            "answer_by": {
+                "help_text": "UTC. Questions that the freelancer has not answered by then count as granted: their money returns."
+            },
+        }
 
     def get_protected(self, sheet: Timesheet) -> bool:
         return sheet.milestone.state not in ("planned", "cancelled")
@@ -168,7 +178,6 @@ class EntryLogSerializer(Serializer):
     what = serializers.CharField(max_length=MAX_WHAT)
 
 
-@sent_as("Half an hour less", minutes=180, what="The cart's tests, without the break.")
 class EntryChangeSerializer(Serializer):
     """What is left out stays as it is."""
 
@@ -177,7 +186,6 @@ class EntryChangeSerializer(Serializer):
     what = serializers.CharField(max_length=MAX_WHAT, required=False)
 
 
-@sent_as("With a word", note="The cart is done; the checkout follows on Monday.")
 class WeekSubmitSerializer(Serializer):
     note = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
 

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.authentication import actor_of
 from marketplace.core import clock
+from marketplace.core.api.files import AnswersWithAFile
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.csv import csv_text
@@ -163,7 +164,9 @@ class EntriesView(IdempotentMixin, APIView):
         tags=TAG,
         request=shapes.EntryLogSerializer,
         responses={201: shapes.WeekDetailSerializer},
-        examples=[OpenApiExample("A morning", request_only=True, value={"day": "2026-11-30", "minutes": 210, "what": "The cart's tests."})],
+        examples=[
+            OpenApiExample("A morning", request_only=True, value={"day": "2026-11-30", "minutes": 210, "what": "The loader's tests."})
+        ],
     )
     def post(self, request: Request, pk: int) -> Response:
         """Log minutes of one day that has passed, within the cap, in a funded week that is not closed."""
@@ -245,15 +248,11 @@ class WeekAnswerView(IdempotentMixin, APIView):
         return Response(week_data(request.user, sheet.pk))
 
 
-class TimesheetFileView(APIView):
+class TimesheetFileView(AnswersWithAFile):
     """Every entry of a contract as CSV (UTF-8); texts that a spreadsheet could run as a formula are quoted."""
 
     permission_classes = [IsAuthenticated]
     pace = {"GET": "download"}
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        # whoever asks for text/csv gets the file; refusals are JSON as everywhere
-        return super().perform_content_negotiation(request, force=True)
 
     @extend_schema(operation_id="contract_timesheet_file", tags=TAG, responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, pk: int) -> HttpResponse:

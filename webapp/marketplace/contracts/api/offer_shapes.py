@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from marketplace.core.api.schema import Amount
-from marketplace.core.api.serializers import Serializer
+from marketplace.core.api.serializers import Serializer, now_of
 
 from .. import policies
 from ..models import CounterOffer
@@ -58,7 +58,7 @@ class CounterOfferSerializer(Serializer):
     actions = serializers.SerializerMethodField()
 
     def get_actions(self, counter: CounterOffer) -> list[str]:
-        return policies.counter_offer_actions(counter, self.context["viewer"])
+        return policies.counter_offer_actions(counter, self.context["viewer"], now_of(self))
 
 
 class OfferNow(Serializer):

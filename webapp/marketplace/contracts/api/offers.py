@@ -40,10 +40,10 @@ class CounterOfferWrite(Serializer):
 
 EXAMPLE = {
     "milestones": [
-        {"title": "Design", "amount_minor": 45000, "due_in_days": 12, "acceptance": ["Works at 360 px"]},
-        {"title": "Build", "amount_minor": 70000, "due_in_days": 35},
+        {"title": "Schema and first source", "amount_minor": 85000, "due_in_days": 9, "acceptance": ["Orders load hourly"]},
+        {"title": "All sources", "amount_minor": 125000, "due_in_days": 25},
     ],
-    "message": "The import needs a week more than planned.",
+    "message": "The second source needs a week more than planned.",
 }
 
 

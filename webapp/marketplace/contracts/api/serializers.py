@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import MinorUnits, WholeNumber
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.schema import Amount
@@ -86,6 +85,7 @@ class RefundRequestSerializer(ModelSerializer):
         model = RefundRequest
         fields = ("id", "milestone_id", "state", "to", "amount", "reason", "ends_contract", "asked_at", "answer_by", "answer", "closed_at")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {"answer_by": {"help_text": "UTC. Silence until then agrees."}}
 
     @extend_schema_field(Amount)
     def get_amount(self, request: RefundRequest) -> dict[str, Any]:
@@ -139,6 +139,12 @@ class MilestoneSerializer(ModelSerializer):
             "week_id",
         )
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "due_at": {"help_text": "UTC. From then on the milestone counts as late; no money moves by itself."},
+            "auto_approve_at": {"help_text": "UTC. If the client is silent until then, the work is approved and the money released."},
+            "clears_at": {"help_text": "UTC. From then on the released money can be paid out."},
+            "decide_by": {"help_text": "UTC. When the next step of its dispute is due; null without a dispute."},
+        }
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_week_id(self, milestone: Milestone) -> int | None:
@@ -302,18 +308,15 @@ class OfferSerializer(Serializer):
     )
 
 
-@sent_as("With a reason", reason="Our plans have changed: the shop opens in autumn.")
 @extend_schema_serializer(component_name="ContractReason")
 class ReasonSerializer(Serializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
-@sent_as("A pause", reason="The photographs come next week; nothing can be done before.")
 class RequiredReasonSerializer(Serializer):
     reason = serializers.CharField(max_length=500)
 
 
-@sent_as("The terms that were read", revision=2)
 class AcceptSerializer(Serializer):
     """With `revision` an offer whose terms have changed since is not accepted."""
 
@@ -327,7 +330,6 @@ class FundSerializer(Serializer):
     method = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
 
 
-@sent_as("Work with a file", note="All four pages stand; the archive holds the sources and how to build them.", file_ids=[41])
 class SubmitSerializer(Serializer):
     note = serializers.CharField(max_length=10_000)
     file_ids = FileIds()
@@ -338,12 +340,6 @@ class ItemNoteInSerializer(Serializer):
     text = serializers.CharField(max_length=2_000)
 
 
-@sent_as(
-    "One thing is missing",
-    text="Nearly there: the cart forgets what it holds.",
-    unmet=[1],
-    items=[{"item": 1, "text": "Reload the page: the cart is empty."}],
-)
 class ChangesSerializer(Serializer):
     """`unmet` names items of the acceptance list by position, from 0; `items` says of each what is missing."""
 
@@ -352,7 +348,6 @@ class ChangesSerializer(Serializer):
     items = ItemNoteInSerializer(many=True, required=False, max_length=50)  # type: ignore[call-arg]
 
 
-@sent_as("End it and ask for what is held", reason="The shop is sold; we need no second language any more.", ask_refund=True)
 @extend_schema_serializer(component_name="ContractCancel")
 class CancelSerializer(Serializer):
     """`ask_refund`: the client ends a contract whose milestones hold money, and asks for all of it."""

@@ -55,6 +55,7 @@ def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
             contract,
             milestones,
             role,
+            now=clock.now(),
             may_pause=staff_may(viewer, "contract_pause"),
             may_counter=role == "freelancer" and selectors.counter_offer_possible(contract),
         ),
@@ -92,8 +93,13 @@ class OfferView(IdempotentMixin, APIView):
                 request_only=True,
                 value={
                     "milestones": [
-                        {"title": "Design", "amount_minor": 40000, "due_in_days": 10, "acceptance": ["Works at 360 px"]},
-                        {"title": "Build", "amount_minor": 60000, "due_in_days": 30},
+                        {
+                            "title": "Schema and first source",
+                            "amount_minor": 80000,
+                            "due_in_days": 7,
+                            "acceptance": ["Orders load hourly", "Returns are told apart"],
+                        },
+                        {"title": "All sources", "amount_minor": 120000, "due_in_days": 20, "acceptance": ["Totals match the shop's"]},
                     ]
                 },
             ),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import MinorUnits, WholeNumber
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.schema import Amount
@@ -33,7 +32,6 @@ class RefundAskSerializer(Serializer):
     reason = serializers.CharField(max_length=10_000)
 
 
-@sent_as("It is delivered", answer="Two of the four pages are delivered. I give back the part of the other two.")
 class RefundRefusalSerializer(Serializer):
     answer = serializers.CharField(max_length=10_000)
 
@@ -55,6 +53,7 @@ class BonusSerializer(ModelSerializer):
         model = Bonus
         fields = ("id", "contract_id", "amount", "note", "given_at", "clears_at", "cleared_at")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {"clears_at": {"help_text": "UTC. From then on it can be paid out."}}
 
     @extend_schema_field(Amount)
     def get_amount(self, bonus: Bonus) -> dict[str, Any]:
@@ -70,12 +69,10 @@ class ProgressAskSerializer(Serializer):
     text = serializers.CharField(max_length=10_000)
 
 
-@sent_as("Ill for a week", reason="I have the flu and am back on the 14th.")
 class PauseAskSerializer(Serializer):
     reason = serializers.CharField(max_length=10_000)
 
 
-@sent_as("With a word", answer="Thank you for telling me early.")
 class WorkAnswerSerializer(Serializer):
     answer = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
 

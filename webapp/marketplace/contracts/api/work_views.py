@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.authentication import actor_of
 from marketplace.core import clock
+from marketplace.core.api.files import AnswersWithAFile
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.files import files_of, files_of_many
@@ -41,9 +42,9 @@ class ApprovePartView(IdempotentMixin, APIView):
         responses=contract_shapes.MilestoneSerializer,
         examples=[
             OpenApiExample(
-                "Three of four pages",
+                "The first of two loads",
                 request_only=True,
-                value={"amount_minor": 30000, "rest": "next", "reason": "The fourth page comes with the next milestone."},
+                value={"amount_minor": 30000, "rest": "next", "reason": "The second source comes with the next milestone."},
             )
         ],
     )
@@ -170,7 +171,7 @@ class ExtensionView(IdempotentMixin, APIView):
         tags=TAG,
         request=shapes.ExtensionSerializer,
         responses={201: shapes.WorkRequestSerializer},
-        examples=[OpenApiExample("A week more", request_only=True, value={"due_at": "2026-12-24T12:00:00Z", "reason": "The flu."})],
+        examples=[OpenApiExample("A week more", request_only=True, value={"due_at": "2026-03-20T12:00:00Z", "reason": "The flu."})],
     )
     def post(self, request: Request, pk: int) -> Response:
         given = checked(shapes.ExtensionSerializer(data=request.data))
@@ -230,7 +231,9 @@ class ProgressView(IdempotentMixin, _ContractList):
         tags=TAG,
         request=shapes.ProgressInSerializer,
         responses={201: shapes.ProgressSerializer},
-        examples=[OpenApiExample("Half of it", request_only=True, value={"text": "Two of four pages stand.", "percent": 50})],
+        examples=[
+            OpenApiExample("Half of it", request_only=True, value={"text": "The first source loads; its tests come next.", "percent": 50})
+        ],
     )
     def post(self, request: Request, pk: int) -> Response:
         given = checked(shapes.ProgressInSerializer(data=request.data))
@@ -254,7 +257,7 @@ class BoardView(IdempotentMixin, APIView):
         tags=TAG,
         request=shapes.WorkTaskInSerializer,
         responses={201: shapes.WorkTaskSerializer},
-        examples=[OpenApiExample("A card", request_only=True, value={"title": "Draw the cart", "assignee": "freelancer"})],
+        examples=[OpenApiExample("A card", request_only=True, value={"title": "Write the loader's tests", "assignee": "freelancer"})],
     )
     def post(self, request: Request, pk: int) -> Response:
         given = checked(shapes.WorkTaskInSerializer(data=request.data))
@@ -309,7 +312,7 @@ class MyCalendarFeedView(IdempotentMixin, APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class CalendarView(APIView):
+class CalendarView(AnswersWithAFile):
     """A person's deadlines as iCalendar, for calendar programs: the address is the key."""
 
     authentication_classes: list[Any] = []

@@ -12,6 +12,8 @@ from rest_framework.views import set_rollback
 
 from marketplace.core.errors import DomainError
 
+SIGN_IN = "Sign in first (/sign-in), or send a token of yours in the header Authorization (see /api/docs)."
+
 
 def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     if isinstance(detail, dict):
@@ -41,6 +43,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if not isinstance(exc, exceptions.APIException):
         return None
     set_rollback()
+    if type(exc) is exceptions.NotAuthenticated:  # what to do instead of what is missing; which header says how is of that exception
+        exc.detail = exceptions.ErrorDetail(SIGN_IN, "not_authenticated")
     headers = {}
     if auth_header := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header

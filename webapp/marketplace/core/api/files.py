@@ -50,6 +50,13 @@ class FileIn(Serializer):
     file = serializers.FileField(help_text="Up to FILE_MAX_BYTES (50 MiB).", max_length=255)
 
 
+class AnswersWithAFile(APIView):
+    """Of views whose answer is a file: whoever asks for its media type gets it, and refusals are JSON as everywhere."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+
 class FilesView(IdempotentMixin, APIView):
     """Upload first; the id that comes back is then named in the request that the file belongs to."""
 
@@ -71,7 +78,7 @@ class FilesView(IdempotentMixin, APIView):
         return Response(FileOut(stored).data, status=201)
 
 
-class FileView(IdempotentMixin, APIView):
+class FileView(IdempotentMixin, AnswersWithAFile):
     """One file, as a download."""
 
     permission_classes = [IsAuthenticated]

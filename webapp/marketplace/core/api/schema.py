@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.plumbing import force_instance
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
 from marketplace.core.api.serializers import Serializer
 
+from .examples import REFUSALS
 from .idempotency import HEADER, IdempotentMixin
 
 
@@ -29,8 +33,21 @@ class Amount(Serializer):
     currency = serializers.CharField(max_length=3)
 
 
+#: what stands in paths and is no `id`
+_IN_PATHS = {
+    "token": "The secret part of the address in the letter.",
+    "feature": "The feature's `name`.",
+    "slug": "The skill's `slug`.",
+    "provider": "The gateway's name, such as sandbox.",
+    "path_token": "The secret part of the address that the gateway was given.",
+}
+
+
 class AutoSchema(SpectacularAutoSchema):
-    """Adds to every operation the refusals it can give, and the Idempotency-Key where it is read."""
+    """Adds to every operation the refusals it can give, the Idempotency-Key where it is read, and the examples of its app.
+
+    An app's `api/examples.py` holds them: `REQUESTS` by operation, `ANSWERS` by operation or by shape. What a view names itself comes first.
+    """
 
     def get_override_parameters(self) -> list[Any]:
         given = list(super().get_override_parameters())
@@ -38,6 +55,24 @@ class AutoSchema(SpectacularAutoSchema):
             about = "Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer."
             given.append(OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=self.method == "POST", description=about))
         return given
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = super()._get_parameters()
+        for parameter in found:
+            if parameter["in"] == "path" and "description" not in parameter:
+                name = parameter["name"]
+                before = self.path.partition("{" + name + "}")[0].rstrip("/").rpartition("/")[2].replace("-", " ")
+                parameter["description"] = _IN_PATHS.get(name, f"Which of the {before}: its `id` in answers.")
+        return found
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)
+        for name, about in schema.get("properties", {}).items():
+            if name.endswith("_minor") and "$ref" not in about:
+                about.setdefault("description", "Whole minor units of the currency, such as cents.")
+            elif about.get("format") == "date-time":
+                about.setdefault("description", "UTC.")
+        return schema
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
@@ -62,3 +97,46 @@ class AutoSchema(SpectacularAutoSchema):
             seconds = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds to wait.", "required": True}
             bodies["429"]["headers"] = {"Retry-After": seconds}
         return bodies
+
+    def _get_examples(
+        self, serializer: Any, direction: Any, media_type: str, status_code: Any = None, extras: Any = None
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = super()._get_examples(serializer, direction, media_type, status_code, extras)
+        if found or media_type != "application/json":
+            return found
+        if direction == "request":
+            value = self._examples_of_app("REQUESTS").get(self.get_operation_id())
+        elif str(status_code).startswith("2"):
+            value = self._answer(serializer)
+        elif str(status_code) in REFUSALS:
+            return {"Example": {"$ref": f"#/components/examples/Refusal{status_code}"}}
+        else:
+            value = self._examples_of_app("ANSWERS").get(f"{self.get_operation_id()} {status_code}")
+        return {"Example": {"value": value}} if value is not None else found
+
+    def _answer(self, serializer: Any) -> Any:
+        """The operation's own example, else that of the answer's shape, in a list where the answer is one."""
+        answers = self._examples_of_app("ANSWERS")
+        if self.get_operation_id() in answers:
+            return answers[self.get_operation_id()]
+        many = isinstance(serializer, serializers.ListSerializer)
+        shape = force_instance(serializer.child if many else serializer)
+        if not isinstance(shape, serializers.Serializer):
+            return None
+        value = answers.get(self.get_serializer_name(shape, "response").removesuffix("Serializer"))
+        if value is None:
+            value = answers.get(self._get_serializer_name(shape, "response"))
+        if value is None or not (many or self._is_list_view(serializer)):
+            return value
+        return {"results": [value], "next": None} if self._get_paginator() else [value]
+
+    def _examples_of_app(self, kind: str) -> dict[str, Any]:
+        module = self.view.__module__.rpartition(".")[0] + ".examples"
+        examples: dict[str, Any] = getattr(import_module(module), kind, {}) if find_spec(module) else {}
+        return examples
+
+
+def hold_refusals(result: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    """drf-spectacular's hook for the whole document: the refusals' examples, which operations refer to."""
+    result["components"]["examples"] = {f"Refusal{status}": {"value": value} for status, value in REFUSALS.items()}
+    return result

@@ -15,6 +15,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from marketplace.core import clock
+
 #: fields whose values are JSON already when they are of this very type
 _PLAIN: dict[type[serializers.Field], type] = {
     serializers.CharField: str,
@@ -26,6 +28,14 @@ _PLAIN: dict[type[serializers.Field], type] = {
 
 
 _LEFT_OUT, _UNKNOWN = object(), object()
+
+
+def now_of(serializer: serializers.BaseSerializer) -> datetime:
+    """The instant of the answer: asked once for a whole list."""
+    if "now" not in serializer.context:
+        serializer.context["now"] = clock.now()
+    found: datetime = serializer.context["now"]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

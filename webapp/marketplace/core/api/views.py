@@ -18,7 +18,6 @@ from marketplace.core import clock
 from marketplace.core.api.serializers import Serializer
 from marketplace.core.policies import require, staff_may
 
-from .examples import sent_as
 from .fields import WholeNumber
 from .idempotency import IdempotentMixin
 
@@ -36,7 +35,6 @@ class Clock(Serializer):
     movable = serializers.BooleanField(help_text="Whether this installation lets its clock be moved forward.")
 
 
-@sent_as("A day", seconds=86400)
 class Advance(Serializer):
     seconds = WholeNumber(min_value=1, max_value=MAX_ADVANCE_SECONDS)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import CurrencyField, MinorUnits
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.serializers import ModelSerializer, Serializer
@@ -109,6 +108,9 @@ class DisputeSerializer(ModelSerializer):
             "if_nobody_acts",
         )
         read_only_fields: tuple[str, ...] = fields
+        extra_kwargs: ClassVar = {
+            "decide_by": {"help_text": "UTC. Then happens what `if_nobody_acts` says."},
+        }
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_actions(self, dispute: Dispute) -> list[str]:
@@ -136,14 +138,12 @@ class DisputeWholeSerializer(DisputeSerializer):
         return EvidenceSerializer(rows, many=True, context={"files": files_of_many(rows)}).data
 
 
-@sent_as("Half of what is held", claim="Two of the four pages were never delivered.", claimed_minor=20000, file_ids=[41])
 class ClaimSerializer(Serializer):
     claim = serializers.CharField(max_length=10_000)
     claimed_minor = MinorUnits(required=False, allow_null=True, help_text="What your side claims of the held money; absent: all of it.")
     file_ids = FileIds()
 
 
-@sent_as("Not as claimed", text="All four pages were sent on the 3rd; the archive is in our messages.", accept=False)
 class DisputeResponseSerializer(Serializer):
     text = serializers.CharField(max_length=10_000)
     accept = serializers.BooleanField(default=False, help_text="True: the claim is right; the money moves as claimed.")
@@ -153,18 +153,15 @@ class SplitOfferInSerializer(Serializer):
     to_freelancer_minor = MinorUnits(min_value=0, help_text="Of the held money; the rest goes to the client.")
 
 
-@sent_as("A screenshot", text="The page as it looked on the evening of the 3rd.", file_ids=[42])
 class EvidenceInSerializer(Serializer):
     text = serializers.CharField(max_length=10_000)
     file_ids = FileIds()
 
 
-@sent_as("What was overlooked", reason="The decision does not mention the archive of the 3rd, which holds all four pages.")
 class AppealSerializer(Serializer):
     reason = serializers.CharField(max_length=5000)
 
 
-@sent_as("Three quarters of 400.00", to_freelancer_minor=30000, to_client_minor=10000, reason="Three of four pages were delivered.")
 class SplitSerializer(Serializer):
     """The two parts sum to exactly what is held."""
 
@@ -178,7 +175,7 @@ ALIKE = [("filer", "opened by the same side"), ("category", "in this category"),
 
 
 class PrecedentsQuery(Serializer):
-    category = serializers.SlugField(max_length=64)
+    category = serializers.SlugField(max_length=64, help_text="Slug, as in `GET /categories`.")
     filer = serializers.ChoiceField(choices=["client", "freelancer"])
     amount_minor = serializers.IntegerField(
         required=False,

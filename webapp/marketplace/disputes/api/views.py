@@ -83,6 +83,13 @@ class DisputeSettleView(IdempotentMixin, APIView):
         tags=TAG,
         request=shapes.SplitSerializer,
         responses=shapes.DisputeWholeSerializer,
+        examples=[
+            OpenApiExample(
+                "Three quarters of 400.00",
+                request_only=True,
+                value={"to_freelancer_minor": 30000, "to_client_minor": 10000, "reason": "Three of four sources load."},
+            )
+        ],
     )
     def post(self, request: Request, pk: int) -> Response:
         given = _checked(shapes.SplitSerializer(data=request.data))

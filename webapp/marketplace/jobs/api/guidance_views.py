@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -19,14 +19,6 @@ from marketplace.jobs.search import people
 
 from . import search_serializers as shapes
 from .search_views import freelancer_card
-
-GUIDE_EXAMPLE = {
-    "alike_in": ["skills", "category", "pricing"],
-    "currency": "EUR",
-    "price": {"low": 90000, "median": 140000, "high": 210000, "count": 38},
-    "bids": {"low": 3, "median": 7, "high": 12, "count": 61},
-    "note": "",
-}
 
 
 class SuggestedFreelancersView(APIView):
@@ -59,7 +51,6 @@ class PriceGuideView(APIView):
         tags=["jobs"],
         parameters=[shapes.PriceGuideQuery],
         responses=shapes.PriceGuide,
-        examples=[OpenApiExample("Enough like posts", GUIDE_EXAMPLE, response_only=True)],
     )
     def get(self, request: Request) -> Response:
         query = shapes.PriceGuideQuery(data=request.query_params.dict())

@@ -112,6 +112,13 @@ class SavedSearchesView(IdempotentMixin, APIView):
         tags=["kept"],
         request=shapes.SavedSearchWrite,
         responses={201: shapes.SavedSearchShape},
+        examples=[
+            OpenApiExample(
+                "Python by the hour",
+                request_only=True,
+                value={"name": "Python by the hour", "parameters": {"query": "python", "pricing": "hourly"}, "pace": "instant"},
+            )
+        ],
     )
     def post(self, request: Request) -> Response:
         kept = services.saved_search_create(actor=actor_of(request), **checked(shapes.SavedSearchWrite, request.data))
@@ -159,6 +166,7 @@ class ShortlistsView(IdempotentMixin, APIView):
         tags=["kept"],
         request=shapes.ShortlistWrite,
         responses={201: shapes.ShortlistShape},
+        examples=[OpenApiExample("For one kind of work", request_only=True, value={"name": "Warehouses"})],
     )
     def post(self, request: Request) -> Response:
         made = services.shortlist_create(actor=actor_of(request), **checked(shapes.ShortlistWrite, request.data))

@@ -6,7 +6,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.serializers import Serializer
 from marketplace.jobs.models import SavedSearch
 from marketplace.jobs.states import INVITATION, JOB
@@ -82,7 +81,6 @@ class SearchParameters(serializers.DictField):
         return {name: value for name, value in read.validated_data.items() if name in given and name not in _OF_THE_PAGE and value != ""}
 
 
-@sent_as("Python by the hour", name="Python by the hour", parameters={"query": "python", "pricing": "hourly"}, pace="instant")
 class SavedSearchWrite(Serializer):
     name = serializers.CharField(max_length=100)
     parameters = SearchParameters()
@@ -96,7 +94,6 @@ class ShortlistShape(Serializer):
     created_at = serializers.DateTimeField()
 
 
-@sent_as("For one kind of work", name="Warehouses")
 class ShortlistWrite(Serializer):
     name = serializers.CharField(max_length=100)
 

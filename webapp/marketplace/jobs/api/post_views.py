@@ -29,7 +29,7 @@ _CHANGE_EXAMPLE = OpenApiExample(
             {
                 "id": 31,
                 "at": "2026-03-04T10:15:00Z",
-                "by": {"id": 7, "display_name": "Alice", "country": "DE"},
+                "by": {"id": 7, "display_name": "Alice Meyer", "country": "DE"},
                 "state": "open",
                 "after_bids": True,
                 "before": {"description": "Three shops send their orders."},
@@ -76,7 +76,7 @@ class JobInvitationsView(IdempotentMixin, APIView):
         tags=["invitations"],
         request=Invite,
         responses={201: Invited},
-        examples=[OpenApiExample("With a word", request_only=True, value={"freelancer": 7, "message": "Your loaders are what we need."})],
+        examples=[OpenApiExample("With a word", request_only=True, value={"freelancer": 8, "message": "Your loaders are what we need."})],
     )
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)

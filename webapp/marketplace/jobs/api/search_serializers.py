@@ -106,7 +106,9 @@ class FreelancerSearchResult(SearchPage):
 class _Search(Serializer):
     """What both searches take."""
 
-    query = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+    query = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, default="", help_text="Words, as people type them: `C#` and `.NET` too."
+    )
     category = serializers.CharField(max_length=64, required=False, allow_blank=True, default="", help_text="Slug.")
     skills = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="", help_text="Slugs, by comma.")
     skills_mode = serializers.ChoiceField(choices=["all", "any"], required=False, default="any")
@@ -122,10 +124,10 @@ class _Search(Serializer):
         required=False,
         help_text="Held by the lower end of the rating's interval, so a single review is not enough.",
     )
-    worked_before = serializers.BooleanField(required=False, default=False)
+    worked_before = serializers.BooleanField(required=False, default=False, help_text="Only those one has had a contract with.")
     facets = serializers.CharField(max_length=200, required=False, allow_blank=True, default="", help_text="Names by comma, or `all`.")
     cursor = serializers.CharField(max_length=300, required=False, allow_blank=True, default="", help_text="From `next`.")
-    limit = serializers.IntegerField(min_value=1, max_value=100, required=False, default=20)
+    limit = serializers.IntegerField(min_value=1, max_value=100, required=False, default=20, help_text="Hits on a page.")
 
     facet_names: tuple[str, ...] = ()
 
@@ -168,15 +170,17 @@ class JobSearch(_Search):
     level = serializers.ChoiceField(choices=Job.Level.choices, required=False, allow_blank=True, default="")
     budget_min = _amount()
     budget_max = _amount()
-    posted_within_days = serializers.IntegerField(min_value=1, max_value=366, required=False)
+    posted_within_days = serializers.IntegerField(min_value=1, max_value=366, required=False, help_text="Opened in the last so many days.")
     location = serializers.CharField(
         max_length=2, required=False, allow_blank=True, default="", help_text="Posts open to people there: ISO 3166-1 alpha-2."
     )
-    proposals_max = serializers.IntegerField(min_value=0, max_value=10**6, required=False)
+    proposals_max = serializers.IntegerField(min_value=0, max_value=10**6, required=False, help_text="At most so many proposals so far.")
     hire_rate_min = serializers.IntegerField(
         min_value=0, max_value=100, required=False, help_text="Percent of the client's ended posts with a hire."
     )
-    payment_verified = serializers.BooleanField(required=False, default=False)
+    payment_verified = serializers.BooleanField(
+        required=False, default=False, help_text="Only posts of clients whose means of payment is verified."
+    )
     sort = serializers.ChoiceField(choices=["relevance", "newest", "budget"], required=False, default="relevance")
 
     validate_location = _Search.validate_country
@@ -193,7 +197,7 @@ class FreelancerSearch(_Search):
     rate_max = _amount()
     language = serializers.CharField(max_length=8, required=False, allow_blank=True, default="", help_text="ISO 639 code.")
     years_min = serializers.IntegerField(min_value=0, max_value=80, required=False, help_text="Years of experience.")
-    hires_min = serializers.IntegerField(min_value=0, max_value=10**6, required=False)
+    hires_min = serializers.IntegerField(min_value=0, max_value=10**6, required=False, help_text="Hired at least so many times.")
     hours_min = serializers.IntegerField(min_value=0, max_value=100, required=False, help_text="Hours a week.")
     sort = serializers.ChoiceField(
         choices=["relevance", "rating", "rate", "newest"], required=False, default="relevance", help_text="`rate`: the lowest first."

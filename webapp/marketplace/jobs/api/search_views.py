@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -25,79 +25,6 @@ from marketplace.jobs.search.engine import REMEMBERED
 
 from . import search_serializers as shapes
 
-_JOB_EXAMPLE = OpenApiExample(
-    "A word and two filters",
-    response_only=True,
-    value={
-        "results": [
-            {
-                "id": 512,
-                "state": "open",
-                "title": "Port a C# service",
-                "summary": "Our invoicing runs on an old version of .NET.",
-                "category": {"slug": "web-development", "name": "Web Development"},
-                "skills": [{"slug": "c-sharp", "name": "C#"}],
-                "pricing": "fixed",
-                "currency": "EUR",
-                "budget_min_minor": 150000,
-                "budget_max_minor": 250000,
-                "duration_days": 30,
-                "experience_level": "expert",
-                "location_country": "",
-                "proposal_count": 3,
-                "opened_at": "2026-03-02T09:00:00Z",
-                "expires_at": "2026-04-01T09:00:00Z",
-                "client": {"id": 7, "display_name": "Alice", "country": "DE"},
-                "position": 1,
-                "score": 31.4,
-                "reasons": [{"kind": "words", "text": "In the title: c#"}, {"kind": "recency", "text": "Posted 2 days ago"}],
-                "estimate": {"low_minor": 162000, "high_minor": 270000, "currency": "USD"},
-            }
-        ],
-        "next": None,
-        "total": 1,
-        "loosened": False,
-        "ranking": search.RANKING,
-        "batch": "4be0643f-1d98-573b-97cd-ca98a65347dd",
-        "facets": {"level": [{"value": "expert", "name": "Expert", "count": 1}]},
-    },
-)
-_FREELANCER_EXAMPLE = OpenApiExample(
-    "Somebody for Python",
-    response_only=True,
-    value={
-        "results": [
-            {
-                "id": 9,
-                "display_name": "Bob",
-                "country": "KE",
-                "title": "Python developer",
-                "summary": "I build data pipelines.",
-                "category": {"slug": "data-analytics", "name": "Data & Analytics"},
-                "skills": [{"slug": "python", "name": "Python"}],
-                "hourly_rate_minor": 4500,
-                "currency": "USD",
-                "experience_level": "expert",
-                "years_experience": 8,
-                "availability": "available",
-                "hours_per_week": 30,
-                "rating": {"mean": 4.71, "low": 4.42, "high": 4.93, "count": 12},
-                "hires": 14,
-                "position": 1,
-                "score": 27.9,
-                "reasons": [{"kind": "words", "text": "In the title: python"}, {"kind": "skill", "text": "Knows Python"}],
-                "estimate": None,
-            }
-        ],
-        "next": None,
-        "total": 1,
-        "loosened": False,
-        "ranking": people.RANKING,
-        "batch": "4be0643f-1d98-573b-97cd-ca98a65347dd",
-        "facets": {},
-    },
-)
-
 
 class JobSearchMixin:
     """GET of the route of posts."""
@@ -107,7 +34,6 @@ class JobSearchMixin:
         tags=["jobs"],
         parameters=[shapes.JobSearch],
         responses=shapes.JobSearchResult,
-        examples=[_JOB_EXAMPLE],
     )
     def get(self, request: Request) -> Response:
         asked = _checked(shapes.JobSearch, request)
@@ -131,7 +57,6 @@ class FreelancersView(APIView):
         tags=["jobs"],
         parameters=[shapes.FreelancerSearch],
         responses=shapes.FreelancerSearchResult,
-        examples=[_FREELANCER_EXAMPLE],
     )
     def get(self, request: Request) -> Response:
         asked = _checked(shapes.FreelancerSearch, request)

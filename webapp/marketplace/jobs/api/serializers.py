@@ -6,7 +6,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.schema import Amount
@@ -105,7 +104,6 @@ class MyJobs(Serializer):
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="How many posts there are in each state.")
 
 
-@sent_as("A higher budget", budget_min_minor=80000, budget_max_minor=150000, duration_days=30)
 class JobTerms(Serializer):
     """What a post says; what is not sent stays. Amounts are minor units of `currency`."""
 
@@ -140,7 +138,6 @@ class JobTerms(Serializer):
         return attrs
 
 
-@sent_as("It is another one", confirm_duplicate=True)
 class ConfirmDuplicate(Serializer):
     """`confirm_duplicate`: the client knows that another post of theirs says nearly the same, and means it."""
 
@@ -151,7 +148,6 @@ class JobWrite(JobTerms, ConfirmDuplicate):
     """A new post. Amounts are minor units of `currency`; leave them out when the price is open."""
 
 
-@sent_as("With a reason", reason="We have no time for this before May.")
 class Reason(Serializer):
     """Why somebody ended something; the other side reads it."""
 
@@ -227,7 +223,6 @@ class MilestoneTerms(Serializer):
     acceptance = serializers.ListField(child=serializers.CharField(max_length=300), required=False, default=list)
 
 
-@sent_as("A lower price", amount_minor=95000, currency="USD", delivery_days=18)
 class ProposalTerms(Serializer):
     """The terms of a bid, all optional: what is not sent stays."""
 

@@ -83,7 +83,7 @@ class JobsView(JobSearchMixin, IdempotentMixin, APIView):
                 value={
                     "title": "Data pipeline for a shop",
                     "description": "Load orders from three sources into one warehouse, every hour.",
-                    "category": "data-engineering",
+                    "category": "data",
                     "skills": ["python", "sql"],
                     "pricing": "fixed",
                     "currency": "USD",

@@ -155,6 +155,17 @@ class Shelf:
                     journal.writelines(f"{pk}\n" for pk in ids)
             self._put(self._open(folder), ids)
 
+    def reread(self, after: int, limit: int = CHUNK) -> tuple[int | None, int]:
+        """Bring the documents of the next `limit` searchable objects after this id to what the database says now; returns the last id looked
+        at, None when there are no more, and how many documents were behind. Without an index there is nothing to do: the first search builds it.
+        """
+        if self._current() is None:
+            return None, 0
+        found, looked_at = self.source.after(after, limit)
+        stale = self._stale(self.view().searcher, [f["id"] for f in found], {f["id"]: f for f in found})
+        self.sync(stale)  # reads them again under its lock
+        return looked_at, len(stale)
+
     def _put(self, index: tantivy.Index, ids: Sequence[int]) -> None:
         index.reload()  # a build has written since it opened the index
         stale, facts = self._differing(index.searcher(), ids)
@@ -171,6 +182,9 @@ class Shelf:
     def _differing(self, searcher: tantivy.Searcher, ids: Sequence[int]) -> tuple[list[int], dict[int, Facts]]:
         """Those of the objects of which the index says something else than the database, and the facts of all that are searchable."""
         facts = {f["id"]: f for f in self.source.of(ids)}
+        return self._stale(searcher, ids, facts), facts
+
+    def _stale(self, searcher: tantivy.Searcher, ids: Sequence[int], facts: Mapping[int, Facts]) -> list[int]:
         told: dict[int, int] = {}
         for start in range(0, len(ids), ASKED_AT_ONCE):
             some = list(ids[start : start + ASKED_AT_ONCE])
@@ -178,7 +192,7 @@ class Shelf:
             where = [address for _, address in hits]
             told |= dict(zip(searcher.fast_field_values("id", where), searcher.fast_field_values("stamp", where), strict=True))  # type: ignore[arg-type]
         wanted = {pk: _stamp(f) for pk, f in facts.items()}
-        return [pk for pk in dict.fromkeys(ids) if wanted.get(pk) != told.get(pk)], facts
+        return [pk for pk in dict.fromkeys(ids) if wanted.get(pk) != told.get(pk)]
 
     @property
     def _root(self) -> Path:

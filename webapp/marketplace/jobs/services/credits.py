@@ -39,7 +39,13 @@ def spend(account: BidCreditAccount, proposal: Proposal, rule: BidCreditRule) ->
 
 
 def give_back(proposals: Iterable[Proposal], why: str) -> None:
-    """Return what these locked bids cost, one of RETURNS, with an event each; what came back before, or cost nothing, stays as it is."""
+    """Return what these locked bids cost, one of RETURNS, with an event each; what came back before, or cost nothing, stays as it is.
+
+    For good: credits that a removal gave back are not taken again when the removal turns out wrong and the post is restored. The bids that it
+    ended stay ended and a new one costs anew, so there nothing was given away. What was answered before, or has an offer out that outlives the
+    removal, has had its bid for nothing: the mistake was the house's. To take it back would also cost people different amounts, by whether they
+    spent it meanwhile or a month has filled them up, and for some there would be nothing to take. A second removal returns nothing twice.
+    """
     for proposal in sorted((p for p in proposals if p.bid_credits), key=lambda p: (p.freelancer_id, p.pk)):
         account = _locked(proposal.freelancer_id)
         if BidCreditMovement.objects.filter(proposal=proposal, kind=RETURN).exists():

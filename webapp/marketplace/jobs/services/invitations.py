@@ -14,7 +14,7 @@ from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
 
 from ..models import Invitation, Job, Proposal
-from ..policies import invitations_visible_to
+from ..policies import invitations_visible_to, takes_bids
 from ..states import INVITATION
 from .locks import job_locked, own_job_locked
 
@@ -60,7 +60,7 @@ def send_waiting(job: Job) -> None:
 def invitation_accept(*, actor: User, invitation_id: int) -> Invitation:
     """The freelancer wants to propose; the bid itself is sent on the post. Raises NotFound, NotAllowed, Conflict("job_not_open")."""
     invitation = _locked_for_freelancer(actor, invitation_id)
-    if invitation.job.state != "open":
+    if not takes_bids(invitation.job, clock.now()):
         raise Conflict("job_not_open", "This post takes no proposals any more.")
     return _answer(invitation, "accept", actor.pk)
 

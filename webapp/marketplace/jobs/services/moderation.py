@@ -72,7 +72,7 @@ def job_remove(*, actor: User, job_id: int, reason: str, case_id: int | None = N
 @unit_of_work
 def job_restore(*, actor: User, job_id: int, reason: str, case_id: int | None = None) -> Job:
     """Removed → open, because the removal was wrong; the post has the days it had left. Bids that the removal ended stay ended: their
-    writers are told and may bid again. Raises as job_hold does."""
+    writers are told and may bid again. Credits that came back stay back (credits.give_back says why). Raises as job_hold does."""
     job, role = _judged(actor, job_id)
     said = _reason(reason)
     stopped_at = job.held_at or job.ended_at

@@ -21,7 +21,7 @@ from marketplace.payments.services import quote_make
 
 from ..credits import active_rule, cost_of_bid, standing_of
 from ..models import Job, Proposal, ProposalOpening, ProposalVersion
-from ..policies import jobs_visible_to, role_in_proposal
+from ..policies import jobs_visible_to, role_in_proposal, takes_bids
 from ..selectors import PROPOSAL_RANKING, places
 from ..states import JOB, LIVE_PROPOSAL_STATES, PROPOSAL
 from . import credits
@@ -74,7 +74,7 @@ def proposal_submit(
     _payee_currency(actor)
     require(job.client_id != actor.pk, "job_own", "This is your own post: you cannot bid on it.")
     now = clock.now()
-    if job.state != "open" or (job.expires_at is not None and job.expires_at <= now) or is_suspended(job.client_id):
+    if not takes_bids(job, now) or is_suspended(job.client_id):
         raise Conflict("job_not_open", "This post takes no proposals any more.")
     features.require_on("PROPOSALS_OPEN", "Proposals cannot be sent at the moment. Please keep your text and try again later.")
     live_key = f"{job.pk}:{actor.pk}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rest_framework import serializers
 
 from marketplace.core.api.fields import CurrencyField, MinorUnits
@@ -86,6 +88,9 @@ class PayoutSerializer(ModelSerializer):
             "settled_at",
         ]
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "held_until": {"help_text": "UTC. Then the payout is sent; null while it is held means that staff decide."}
+        }
 
 
 class PayoutRequestSerializer(Serializer):

@@ -18,6 +18,7 @@ from marketplace.core import triggers as core_triggers
 from ..models import Entry, Posting
 from . import recompute, triggers
 from .accounts import USER_KINDS
+from .causes import CAUSES
 from .templates import TEMPLATES
 
 MOST = 100
@@ -411,7 +412,7 @@ def run(
         6: ("at most one effect per key and per once-only act", lambda: _query(6, ONE_EFFECT + DOCUMENTS) + list(_missing_keys())),
         7: ("postings, actors and reasons are append-only", lambda: _query(7, APPENDED) + list(_missing_protection())),
         8: ("gross = fee + tax + net by the quoted schedule and rate", lambda: _query(8, PRICED + FEES_BACK) + streamed.of(8)),
-        9: ("states of milestones, payments and payouts agree with their postings", lambda: _query(9, STATES)),
+        9: ("what contracts, disputes, payments and payouts say agrees with their postings", lambda: _query(9, STATES + CAUSES)),
     }
     report = Report(Entry.objects.count(), Posting.objects.count(), allow_empty)
     for number in sorted(invariants):

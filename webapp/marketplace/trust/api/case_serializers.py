@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core import clock
-from marketplace.core.api.examples import sent_as
 from marketplace.core.api.fields import MAX_ID, WholeNumber
-from marketplace.core.api.serializers import ModelSerializer, Serializer
+from marketplace.core.api.serializers import ModelSerializer, Serializer, now_of
 
 from ..models import Case, ReasonCode, Report, SecondRating, SubjectType
 from ..policies import acts_on, case_actions
@@ -26,14 +23,6 @@ IF_NOBODY_ACTS = {
     "held": "The content is back in view, and a decision is due again.",
     "appealed": "A decision by another moderator is due. If it is late, it stays due and is reported.",
 }
-
-
-def now_of(serializer: serializers.BaseSerializer) -> datetime:
-    """The instant of the answer: asked once for a whole list."""
-    if "now" not in serializer.context:
-        serializer.context["now"] = clock.now()
-    found: datetime = serializer.context["now"]
-    return found
 
 
 class ReportInSerializer(Serializer):
@@ -234,7 +223,6 @@ class CaseDecideSerializer(Serializer):
     evidence = serializers.ListField(child=serializers.CharField(max_length=1000), max_length=10, required=False, default=list)
 
 
-@sent_as("Somebody else should look", reason="I know the author; another moderator should decide.")
 class CaseReasonSerializer(Serializer):
     reason = serializers.CharField(max_length=500)
 
@@ -248,7 +236,6 @@ class AppealDecideSerializer(Serializer):
     reason = serializers.CharField(max_length=2000, help_text="The person reads it.")
 
 
-@sent_as("As the second of two", act="remove", reason_code="paid_to_apply")
 class CaseRateSerializer(Serializer):
     act = serializers.ChoiceField(choices=ACT_CHOICES)
     reason_code = serializers.ChoiceField(choices=ReasonCode.choices)
