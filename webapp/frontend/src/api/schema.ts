@@ -4974,7 +4974,10 @@ export interface components {
             label: string;
             kind: components["schemas"]["DocumentKindEnum"];
             about: components["schemas"]["DocumentAboutEnum"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             issued_at: string;
             contract_id: number | null;
             entry_id: number;
@@ -7744,7 +7747,10 @@ export interface components {
         StatementLine: {
             posting_id: number;
             entry_id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             kind: string;
             leg: string;
@@ -7776,7 +7782,10 @@ export interface components {
         /** @description One movement of the contract's money, whole. */
         StoryEntry: {
             entry_id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string;
             kind: string;
             subject_type: string;
@@ -10317,6 +10326,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -10390,6 +10400,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the contracts: its `id` in answers. */
                 id: number;
             };
             cookie?: never;
@@ -12528,6 +12539,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the documents: its `id` in answers. */
                 document_id: number;
             };
             cookie?: never;
@@ -12599,6 +12611,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the documents: its `id` in answers. */
                 document_id: number;
             };
             cookie?: never;
@@ -12670,6 +12683,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the documents: its `id` in answers. */
                 document_id: number;
             };
             cookie?: never;
@@ -15200,6 +15214,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the ledger accounts: its `id` in answers. */
                 account_id: number;
             };
             cookie?: never;
@@ -15281,6 +15296,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the ledger accounts: its `id` in answers. */
                 account_id: number;
             };
             cookie?: never;
@@ -26590,6 +26606,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the ledger entries: its `id` in answers. */
                 entry_id: number;
             };
             cookie?: never;
@@ -27066,6 +27083,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the users: its `id` in answers. */
                 user_id: number;
             };
             cookie?: never;
