@@ -17,7 +17,7 @@ from marketplace.core import clock, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 
-from . import fees, fx, levies, selectors
+from . import debts, fees, fx, levies, selectors
 from .billing.issue import documents_issue, documents_missing, documents_of_subject
 from .chargebacks import chargeback_refresh
 from .fee_refunds import fee_refund
@@ -267,7 +267,7 @@ def refund(
     """
     currency = amount.currency
     line = Line("refund", accounts.hold(milestone_id, payer_id, currency), accounts.wallet(payer_id, currency), amount)
-    return post(
+    entry = post(
         "refund",
         key=f"refund:{milestone_id}:{part}" if part else f"refund:{milestone_id}",
         lines=[line],
@@ -277,6 +277,8 @@ def refund(
         rule=rule,
         reason=reason,
     )
+    debts.recover(payer_id, currency, cause=entry)
+    return entry
 
 
 def roll(
@@ -374,7 +376,7 @@ def settle(
     if to_payee:
         pay = _pay(key, accounts.hold(milestone_id, None, currency), payee_id, to_payee, payee_currency, fee_schedule)
     back = Line("refund", accounts.hold(milestone_id, payer_id, currency), accounts.wallet(payer_id, currency), to_payer)
-    return post(
+    entry = post(
         "settle",
         key=key,
         lines=[*pay.lines, back],
@@ -387,6 +389,9 @@ def settle(
         rule=rule,
         reason=reason,
     )
+    if to_payer:
+        debts.recover(payer_id, currency, cause=entry)
+    return entry
 
 
 @dataclass(frozen=True, slots=True)
