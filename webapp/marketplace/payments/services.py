@@ -30,6 +30,19 @@ from .ledger.post import Line, post
 from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payouts import payout_allow, payout_refresh, payout_refuse, payout_request, payout_send
+from .reconciliation.differences import (
+    difference_alarm,
+    difference_approve,
+    difference_book,
+    difference_claim,
+    difference_explain,
+    difference_give_back,
+    difference_refuse,
+    difference_reopen,
+)
+from .reconciliation.importing import file_import
+from .reconciliation.publishing import publish as totals_publish
+from .reconciliation.runs import reconcile
 from .refunds import payment_refund_refresh, payment_refund_request
 from .taxes import Levy, levy_stored
 from .webhooks import missed_events, webhook_handle, webhook_receive
@@ -42,10 +55,19 @@ __all__ = [
     "clear",
     "clear_bonus",
     "clear_part",
+    "difference_alarm",
+    "difference_approve",
+    "difference_book",
+    "difference_claim",
+    "difference_explain",
+    "difference_give_back",
+    "difference_refuse",
+    "difference_reopen",
     "documents_issue",
     "documents_missing",
     "documents_of_subject",
     "fee_refund",
+    "file_import",
     "hold",
     "ledger_check",
     "missed_events",
@@ -61,11 +83,13 @@ __all__ = [
     "payout_request",
     "payout_send",
     "quote_make",
+    "reconcile",
     "refund",
     "release",
     "roll",
     "settle",
     "tax_profile_put",
+    "totals_publish",
     "webhook_handle",
     "webhook_receive",
 ]
