@@ -113,7 +113,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     from marketplace.contracts.models import CounterOffer
     from marketplace.core.models import BulkAct, StoredFile
     from marketplace.notifications.models import InboxItem
-    from marketplace.payments.models import Account, Document, Entry, Payment
+    from marketplace.payments.models import Account, Difference, Document, Entry, Payment, ProcessorFile
     from marketplace.trust.models import Case, Review
 
     milestone = dispute.milestone
@@ -183,6 +183,20 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         "cases": flagged.pk,
         "decisions": decided.pk,
         "documents": Document.objects.filter(recipient=alice, about="deposit").earliest("pk").pk,
+        "differences": Difference.objects.create(
+            provider="sandbox",
+            currency="USD",
+            item="line:x",
+            aspect="amount",
+            live_key="sandbox:USD:line:x:amount",
+            kind="missing_with_us",
+            effect_minor=1,
+            since=dispute.opened_at,
+            opened_at=dispute.opened_at,
+        ).pk,
+        "processor-files": ProcessorFile.objects.create(
+            provider="mpesa", name="a.csv", sha256="0" * 64, size=1, uploaded_by=alice, uploaded_at=dispute.opened_at
+        ).pk,
         "ledger-entries": Entry.objects.filter(kind="hold").earliest("pk").pk,
         "ledger-accounts": Account.objects.get(user=alice, kind="wallet").pk,
         "payments": Payment.objects.filter(payer=alice).earliest("pk").pk,

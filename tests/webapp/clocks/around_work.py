@@ -28,7 +28,9 @@ from marketplace.notifications import services as notifications
 from marketplace.notifications.letters import _claimed
 from marketplace.notifications.models import InboxItem, Letter
 from marketplace.payments import services as payments
-from marketplace.payments.models import WebhookEvent
+from marketplace.payments import tasks as money
+from marketplace.payments.models import Difference, PublicFigure, ReconciliationRun, WebhookEvent
+from marketplace.payments.providers import sandbox
 from marketplace.trust import services as trust
 from marketplace.trust.models import Case
 from tests.webapp.clocks.table import DAY, HOUR, MINUTE, SECOND, Armed, Clock, Edge, House, is_set, now, state, told, usd
@@ -187,6 +189,42 @@ def webhook_poll(h: House) -> Armed:
     news = {"kind": "payment", "object_ref": payment.provider_ref, "body": {}, "received_at": now()}
     stored = WebhookEvent.objects.create(provider="sandbox", event_id="lost", **news)
     return Armed(None, None, is_set(stored, "handled_at"), False, True)
+
+
+def _at_the_sandbox(h: House) -> None:
+    """A movement that nobody here knows of, of the day before yesterday, and what was due of other days has been done."""
+    sandbox.other("charge", Money(-1_200, "USD"))
+    h.wait(2 * DAY + 6 * HOUR)
+    money.reconcile_due()
+    money.publish_totals()
+
+
+def reconciliation(h: House) -> Armed:
+    """A day is compared six hours after its end."""
+    _at_the_sandbox(h)
+    day = (next_six(now(), h.edge) - DAY).date()
+    return Armed(None, None, lambda: ReconciliationRun.objects.filter(day=day, state="finished").count(), 0, 1)
+
+
+def totals(h: House) -> Armed:
+    """A day's totals are published six hours after its end."""
+    _earned(h)
+    _at_the_sandbox(h)
+    day = (next_six(now(), h.edge) - DAY).date()
+    return Armed(None, None, lambda: PublicFigure.objects.filter(day=day, measure="escrow").exists(), False, True)
+
+
+def difference_alarm(h: House) -> Armed:
+    _at_the_sandbox(h)
+    row = Difference.objects.get()
+    act = lambda: payments.difference_alarm(difference_id=row.pk)  # noqa: E731
+    return Armed(row.alarm_at, act, told("difference.age"), 0, 1, since=row.opened_at)
+
+
+def next_six(since: datetime, edge: Edge) -> datetime:
+    """The next 06:00 UTC after the edge."""
+    six = datetime(edge.at.year, edge.at.month, edge.at.day, 6, tzinfo=UTC)
+    return six if six > edge.at else six + DAY
 
 
 # --- accounts
@@ -373,6 +411,9 @@ CLOCKS = [
     Clock("payout-hold", f"{MONEY}.poll_unsettled", payout_hold, 24 * HOUR, lead=5 * DAY, what="poll"),
     Clock("payment-poll", f"{MONEY}.poll_unsettled", payment_poll, 30 * SECOND),
     Clock("webhook-poll", f"{MONEY}.poll_unsettled", webhook_poll, 30 * SECOND),
+    Clock("reconciliation", f"{MONEY}.reconcile_due", reconciliation, next_six, begins=lambda e: e.at - 54 * HOUR, what="reconcile"),
+    Clock("difference-alarm", f"{MONEY}.alarm_differences", difference_alarm, 2 * DAY, lead=2 * DAY + 6 * HOUR, what="difference_alarm"),
+    Clock("totals", f"{MONEY}.publish_totals", totals, next_six, begins=lambda e: e.at - 174 * HOUR, what="publish_totals"),
     Clock("impersonation", f"{ACCOUNTS}.end_due_impersonations", impersonation_end, 30 * MINUTE),
     Clock("dashboard-token", f"{ACCOUNTS}.forget_expired_tokens", token_forgotten, 8 * HOUR),
     Clock("export-expiry", f"{ACCOUNTS}.sweep_exports", export_expiry, 7 * DAY),

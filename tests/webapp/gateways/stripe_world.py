@@ -103,6 +103,14 @@ class StripeWorld(World):
                 return 200, _list([p for p in self.of("payout") if self.accounts_of[p["id"]] == account], "/v1/payouts")
             case ("GET", "payouts", ref) if self.accounts_of[ref] != account:
                 raise KeyError(ref)
+            case ("GET", "balance"):
+                return 200, self._balance()
+            case ("GET", "balance_transactions"):
+                since = int(params["created[gte]"])
+                return 200, _list(
+                    [self._sourced(m) for m in reversed(self.of("balance_transaction")) if m["created"] >= since],
+                    "/v1/balance_transactions",
+                )
             case ("GET", "events"):
                 since = int(params["created[gte]"])
                 return 200, _list([e for e in reversed(self.events) if e["created"] >= since], "/v1/events")
@@ -156,9 +164,26 @@ class StripeWorld(World):
         else:
             self._take(intent, intent["amount"])
 
+    def moved(self, kind: str, amount: int, currency: str, source: str | None, fee: int = 0) -> dict[str, Any]:
+        """A movement of the platform's balance."""
+        values = {"currency": currency, "fee": fee, "net": amount - fee, "type": kind, "source": source}
+        return self.new("balance_transaction", "txn", amount=amount, **values)
+
+    def _sourced(self, moved: dict[str, Any]) -> dict[str, Any]:
+        return moved | {"source": self.objects.get(moved["source"] or "", moved["source"])}
+
+    def _balance(self) -> dict[str, Any]:
+        sums: dict[str, int] = {}
+        for m in self.of("balance_transaction"):
+            sums[m["currency"]] = sums.get(m["currency"], 0) + m["net"]
+        answer = deepcopy(self._fixtures["balance"])
+        answer["available"] = [{"amount": n, "currency": c} for c, n in sums.items()]
+        answer["pending"] = [{"amount": 0, "currency": c} for c in sums]
+        return answer
+
     def _take(self, intent: dict[str, Any], amount: int) -> None:
         fee = amount * 29 // 1000 + 30
-        moved = self.new("balance_transaction", "txn", amount=amount, currency=intent["currency"], fee=fee, net=amount - fee)
+        moved = self.moved("charge", amount, intent["currency"], None, fee)
         charge = self.new(
             "charge",
             "ch",
@@ -174,6 +199,7 @@ class StripeWorld(World):
             refunded=False,
             disputed=False,
         )
+        moved["source"], charge["metadata"] = charge["id"], dict(intent["metadata"])
         intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0, "latest_charge": charge["id"]}
         self.event("payment_intent.succeeded", intent)
 
@@ -220,6 +246,7 @@ class StripeWorld(World):
             status=self.refund_status,
             metadata=params.get("metadata"),
         )
+        self.moved("refund", -amount, intent["currency"], made["id"])
         self.event("refund.created", made)
         return 200, deepcopy(made)
 
@@ -228,15 +255,14 @@ class StripeWorld(World):
         refund = self.objects[ref]
         refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
         self.objects[refund["charge"]]["amount_refunded"] -= refund["amount"]
+        self.moved("refund_failure", refund["amount"], refund["currency"], ref)
         self.event("refund.failed", refund)
 
     def dispute(self, payment_ref: str, amount: int | None = None) -> dict[str, Any]:
         """The payer's bank takes the money back, with a fee."""
         intent = self.objects[payment_ref]
         taken = amount or intent["amount_received"]
-        moved = self.new(
-            "balance_transaction", "txn", amount=-taken, currency=intent["currency"], fee=1500, net=-taken - 1500, type="adjustment"
-        )
+        moved = self.moved("adjustment", -taken, intent["currency"], None, 1500)
         made = self.new(
             "dispute",
             "dp",
@@ -246,8 +272,10 @@ class StripeWorld(World):
             payment_intent=payment_ref,
             status="needs_response",
             reason="fraudulent",
-            balance_transactions=[moved],
+            balance_transactions=[],
         )
+        moved["source"] = made["id"]
+        made["balance_transactions"] = [deepcopy(moved)]
         self.event("charge.dispute.created", made)
         return made
 
@@ -256,8 +284,8 @@ class StripeWorld(World):
         found = self.objects[ref]
         found["status"] = status
         if status == "won":
-            back = self.new("balance_transaction", "txn", amount=found["amount"], currency=found["currency"], fee=0, net=found["amount"])
-            found["balance_transactions"] = [*found["balance_transactions"], back]
+            back = self.moved("adjustment", found["amount"], found["currency"], ref)
+            found["balance_transactions"] = [*found["balance_transactions"], deepcopy(back)]
         self.event("charge.dispute.closed", found)
 
     def _account(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -283,13 +311,16 @@ class StripeWorld(World):
             return _error(400, "invalid_request_error", "resource_missing", "No such destination")
         values = {k: params.get(k) for k in ("destination", "transfer_group", "metadata")}
         made = self.new("transfer", "tr", amount=int(params["amount"]), currency=params["currency"], **values)
+        self.moved("transfer", -made["amount"], made["currency"], made["id"])
         return 200, deepcopy(made)
 
     def _reverse(self, transfer: dict[str, Any]) -> tuple[int, Any]:
         if transfer["reversed"]:
             return _error(400, "invalid_request_error", "transfer_already_reversed", "already reversed")
         transfer |= {"reversed": True, "amount_reversed": transfer["amount"]}
-        return 200, self.new("transfer_reversal", "trr", amount=transfer["amount"], currency=transfer["currency"], transfer=transfer["id"])
+        made = self.new("transfer_reversal", "trr", amount=transfer["amount"], currency=transfer["currency"], transfer=transfer["id"])
+        self.moved("transfer_refund", made["amount"], made["currency"], made["id"])
+        return 200, deepcopy(made)
 
     def _payout(self, params: dict[str, Any], account: str) -> tuple[int, Any]:
         if self.payout_refused or not account:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from .table import Row
 
 #: bodies that get past the check of shapes, so that the door itself answers
-BODIES: dict[str, dict[str, object]] = {"staff/ledger-entries/<int:entry_id>/fee-refund": {"amount_minor": 1, "reason": "r"}}
+_DIFFERENCE = "staff/reconciliation/differences/<int:difference_id>"
+BODIES: dict[str, dict[str, object]] = {
+    "staff/ledger-entries/<int:entry_id>/fee-refund": {"amount_minor": 1, "reason": "r"},
+    **{f"{_DIFFERENCE}/{act}": {"reason": "r"} for act in ("explain", "reopen", "approve", "refuse")},
+    f"{_DIFFERENCE}/book": {"account": "suspense", "reason": "r"},
+}
+_MONEY = {"finance": 200, "admin": 200, "*": 403}
 
 # fmt: off
 ROWS: dict[tuple[str, str], Row] = {
@@ -28,6 +34,21 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "documents/<int:document_id>/pdf"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
     ("GET", "documents/<int:document_id>/xml"): (401, 404, 404, 404, 404),
     ("POST", "staff/ledger-entries/<int:entry_id>/fee-refund"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("GET", "staff/reconciliation/runs"): (401, 403, 403, 403, _MONEY),
+    ("GET", "staff/reconciliation/differences"): (401, 403, 403, 403, _MONEY),
+    ("GET", _DIFFERENCE): (401, 403, 403, 403, _MONEY),
+    ("POST", f"{_DIFFERENCE}/claim"): (401, 403, 403, 403, _MONEY),
+    ("POST", f"{_DIFFERENCE}/give-back"): (401, 403, 403, 403, _MONEY),
+    ("POST", f"{_DIFFERENCE}/explain"): (401, 403, 403, 403, _MONEY),
+    ("POST", f"{_DIFFERENCE}/reopen"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("POST", f"{_DIFFERENCE}/book"): (401, 403, 403, 403, _MONEY),
+    ("POST", f"{_DIFFERENCE}/approve"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("POST", f"{_DIFFERENCE}/refuse"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("GET", "staff/reconciliation/processor-files"): (401, 403, 403, 403, _MONEY),
+    ("POST", "staff/reconciliation/processor-files"): (401, 403, 403, 403, {"finance": 415, "admin": 415, "*": 403}),
+    ("GET", "staff/reconciliation/processor-files/<int:file_id>"): (401, 403, 403, 403, _MONEY),
+    ("GET", "staff/reconciliation/processor-files/<int:file_id>/problems"): (401, 403, 403, 403, _MONEY),
+    ("GET", "transparency"): (200, 200, 200, 200, 200),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,8 @@ from marketplace.core.transactions import run_in_transaction
 from marketplace.payments import selectors, services, tasks
 from marketplace.payments.ledger import accounts
 from marketplace.payments.ledger.post import Line, post
-from marketplace.payments.models import Account, AccountBalance, Entry, Payment, Posting, SandboxObject
+from marketplace.payments.models import Account, AccountBalance, Entry, Payment, Posting, SandboxObject, WebhookEvent
+from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.sandbox import Sandbox
 
 THREADS = 8
@@ -212,3 +214,21 @@ def test_a_refused_movement_leaves_no_account_behind(committed_db: None, alice: 
         held(alice, 7, 10_000)
 
     assert not Account.objects.exists()
+
+
+def test_one_notification_delivered_by_eight_at_once_is_one_row_and_one_deposit(committed_db: None, alice: Any) -> None:
+    asked = {"purpose": "wallet", "purpose_id": None, "method": {"token": "tok_3ds"}, "idempotency_key": "k"}
+    payment = services.payment_start(actor_id=alice.pk, amount=USD(10_000), **asked)
+    sandbox.change(str(payment.provider_ref), "succeeded")
+    body = json.dumps({"id": "evt_1", "type": "payment.succeeded", "object": payment.provider_ref}).encode()
+    given = {"path_token": sandbox.webhook_path_token(), "raw_body": body, "headers": {"Sandbox-Signature": sandbox.sign(body)}}
+
+    def delivered() -> int:
+        event = services.webhook_receive(provider="sandbox", **given)
+        assert services.webhook_handle(webhook_id=event.pk)
+        return event.pk
+
+    assert len(set(together(*[delivered] * THREADS))) == 1
+    assert (WebhookEvent.objects.count(), Entry.objects.count()) == (1, 1)
+    assert selectors.balances_of(alice.pk)[0].wallet == USD(10_000)
+    proven()

@@ -234,6 +234,7 @@ API_PACE = {
     "text_check": (120, 60),
     "token": (30, 3600),
     "letter": (60, 600),
+    "transparency": (60, 60),
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Openlance API",
@@ -278,6 +279,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DocumentKindEnum": "marketplace.payments.billing_models.Document.Kind",
         "DocumentAboutEnum": "marketplace.payments.billing_models.Document.About",
+        "ProcessorProviderEnum": ["mpesa", "paypal", "stripe"],
+        "PublicCheckNameEnum": ["invariants", "replay", "reconciliation"],
+        "PublicMeasureEnum": ["escrow", "wallets", "freelancers", "in_transit", "clearing", "paid_out", "fees"],
+        "DifferenceKindEnum": "marketplace.payments.reconciliation_models.Difference.Kind",
+        "DifferenceStateEnum": "marketplace.payments.states.DIFFERENCE.choices",
+        "DifferenceAccountEnum": "marketplace.payments.reconciliation_models.Difference.Account",
+        "ReconciliationStateEnum": "marketplace.payments.states.RECONCILIATION.choices",
         "HealthEnum": ["ok", "failing"],
         "CheckStateEnum": "marketplace.accounts.states.CERTIFICATION.choices",
         "ExportStateEnum": "marketplace.accounts.states.EXPORT.choices",
@@ -336,6 +344,9 @@ CELERY_BEAT_SCHEDULE = {
     "advance-moderation": {"task": "marketplace.trust.tasks.advance_due", "schedule": 60.0},
     "poll-gateway-events": {"task": "marketplace.payments.tasks.poll_events", "schedule": 300.0},
     "poll-payments": {"task": "marketplace.payments.tasks.poll_unsettled", "schedule": 60.0},
+    "reconcile": {"task": "marketplace.payments.tasks.reconcile_due", "schedule": 600.0},
+    "alarm-differences": {"task": "marketplace.payments.tasks.alarm_differences", "schedule": 600.0},
+    "publish-totals": {"task": "marketplace.payments.tasks.publish_totals", "schedule": 600.0},
     "issue-documents": {"task": "marketplace.payments.tasks.issue_documents", "schedule": 300.0},
     "end-impersonations": {"task": "marketplace.accounts.tasks.end_due_impersonations", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
@@ -436,6 +447,22 @@ SELLER = {
 }
 #: the published table of payments/tax_tables by which new money is taxed
 TAX_TABLE = "2026-1"
+# a day is compared with the gateways so many hours after its end (UTC); days that were missed for so long are made up for
+RECONCILE_AFTER_HOURS = 6
+RECONCILE_CATCH_UP_DAYS = 7
+# what one side alone has is in flight for so long before it is a difference; days that lie further apart than this have shifted
+RECONCILE_GRACE_HOURS = 24
+RECONCILE_SHIFT_DAYS = 2
+# a payout or refund whose bank has not answered is in flight for so long
+RECONCILE_UNSETTLED_DAYS = 10
+# after how many days finance staff are told of a difference that is open; weekly from then on
+RECONCILE_ALARM_DAYS = [2, 7, 14]
+# bookings of more than this need a second person
+RECONCILE_SECOND_ABOVE_USD_MINOR = 500_00
+RECONCILE_FILE_MAX_BYTES = 200 * 2**20
+# totals behind which fewer people stand are not published
+TRANSPARENCY_LEAST_PEOPLE = 5
+LEDGER_CHECKS_KEPT_DAYS = 90
 FX_SPREAD_BPS = 100
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24

@@ -86,6 +86,11 @@ const routes: RouteRecordRaw[] = [
     props: id,
     meta: { title: "Freelancer" },
   },
+  {
+    path: "/transparency",
+    component: () => import("./pages/TransparencyPage.vue"),
+    meta: { title: "Transparency", open: true },
+  },
   { path: "/money", component: () => import("./pages/MoneyPage.vue"), meta: { title: "Money" } },
   { path: "/profile", component: () => import("./pages/ProfilePage.vue"), meta: { title: "Profile" } },
   { path: "/inbox", component: () => import("./pages/InboxPage.vue"), meta: { title: "Inbox" } },

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from marketplace.core.errors import NotFound
 from marketplace.core.policies import Actor, Seer, one_of, require_staff
@@ -43,6 +43,12 @@ def suspended(person: str, *, before: str = "") -> Exists:
     `before`, when given. `~suspended("client")` leaves them out."""
     found = Suspension.objects.filter(user=OuterRef(person), live=True)
     return Exists(found.filter(at__lt=OuterRef(before)) if before else found)
+
+
+def staff_who_may(action: str) -> tuple[int, ...]:
+    """Ids of the active staff to whom their groups, or an admin, gave `action` of STAFF_ACTIONS. Superusers are not counted among them."""
+    held = Q(groups__permissions__codename=action) | Q(user_permissions__codename=action)
+    return tuple(User.objects.filter(held, is_staff=True, is_active=True).order_by("pk").distinct().values_list("pk", flat=True))
 
 
 def skill_ids_of(user_ids: Iterable[int], *, among: Collection[int] | None = None) -> dict[int, set[int]]:

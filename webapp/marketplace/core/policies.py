@@ -44,6 +44,7 @@ STAFF_ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "payments_see": ("see payments, payouts and ledger entries", ("finance", "admin")),
     "payout_decide": ("allow and refuse held payouts", ("finance", "admin")),
     "fee_refund": ("give fees of the platform back", ("finance", "admin")),
+    "reconcile": ("settle differences with the gateways and import their files", ("finance", "admin")),
     "settings_change": ("change feature settings", ("admin",)),
     "taxonomy_change": ("merge and rename skills", ("moderator", "admin")),
 }

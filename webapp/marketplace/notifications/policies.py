@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from django.db.models import Q
 
 from marketplace.accounts.models import AccountClosing, CompanyDetails, DataExport, ProfileEntry
+from marketplace.accounts.selectors import staff_who_may
 from marketplace.contracts.models import (
     Bonus,
     CapChange,
@@ -28,7 +29,7 @@ from marketplace.contracts.models import (
 from marketplace.core.models import Event
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
-from marketplace.payments.models import Entry
+from marketplace.payments.models import Difference, Entry
 from marketplace.trust.case_reading import appeal_token
 from marketplace.trust.models import Case, CheckedText, Report, Review
 from marketplace.trust.subjects import subject
@@ -161,6 +162,13 @@ def _entry(pk: int) -> Scene:
     return _contract(Entry.objects.values_list("contract_id", flat=True).get(pk=pk) or 0)
 
 
+def _difference(pk: int) -> Scene:
+    """Whoever takes care of it is told; while nobody does, or a second person is asked for, all staff who may."""
+    row = Difference.objects.only("owner_id", "state", "provider", "currency", "effect_minor").get(pk=pk)
+    told = staff_who_may("reconcile") if row.owner_id is None or row.state == "waiting" else (row.owner_id,)
+    return None, told, f"/admin/payments/difference/{pk}/change/", f"{row.provider}, {row.effect_amount}"
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
     "accounts.user": _user,
     "contracts.contract": _contract,
@@ -175,6 +183,7 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.progressreport": _progress,
     "contracts.bonus": _bonus,
     "payments.entry": _entry,
+    "payments.difference": _difference,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
@@ -281,6 +290,8 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "progress_report.add": (CLIENT, "There is a report on the progress of “{title}”."),
     "bonus.give": (FREELANCER, "You were paid a bonus on “{title}”. {reason}"),
     "entry.fee_refund": (FREELANCER, "A fee that you paid for “{title}” was given back: it is on your available balance. {reason}"),
+    "difference.age": (FREELANCER, "A difference with a gateway ({title}) is still open after {reason}: explain or book it."),
+    "difference.ask": (FREELANCER, "The booking of a difference with a gateway ({title}) waits for a second person. {reason}"),
     "bonus.clear": (FREELANCER, "Your bonus on “{title}” is available for payout."),
     "dispute.open": (BOTH, "“{title}” is disputed. Answer in time: if you stay silent, the claim is granted."),
     "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
@@ -343,7 +354,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "proposals": ("proposal", "invitation", "job"),
     "searches": ("saved_search",),
     "contracts": ("contract", "counter_offer", "milestone", "timesheet", "cap_change", "work_request", "work_task", "progress_report"),
-    "money": ("payment", "payout", "refund_request", "bonus", "entry"),
+    "money": ("payment", "payout", "refund_request", "bonus", "entry", "difference"),
     "disputes": ("dispute",),
     "reviews": ("review",),
     "account": (),

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 
 from marketplace.core.admin import ClosedInline, StaffAdmin
+from marketplace.core.policies import staff_may
 
-from .models import Account, AccountBalance, Entry, FeeSchedule, FxRate, Payment, Payout, Posting, WebhookEvent
+from .models import (
+    Account,
+    AccountBalance,
+    Difference,
+    Entry,
+    FeeSchedule,
+    FxRate,
+    Payment,
+    Payout,
+    Posting,
+    ProcessorFile,
+    ProcessorFileError,
+    ReconciliationRun,
+    ReconciliationTotal,
+    WebhookEvent,
+)
+from .reconciliation.overview import overview
 
 
 class MoneyAdmin(StaffAdmin):
@@ -72,3 +95,61 @@ class FeeScheduleAdmin(MoneyAdmin):
 class WebhookEventAdmin(MoneyAdmin):
     list_display = ("provider", "event_id", "kind", "object_ref", "received_at", "handled_at", "last_error")
     list_filter = ("provider", "kind")
+
+
+class TotalInline(ClosedInline):
+    model = ReconciliationTotal
+    fields = (
+        *("currency", "provider_minor", "ledger_minor", "in_flight_minor", "uncovered_minor", "differences_minor", "unexplained_minor"),
+        *("matched", "in_flight", "uncovered", "differences"),
+    )
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(MoneyAdmin):
+    """The days that were compared; the page of the whole, `overview/`, shows whether the money adds up."""
+
+    list_display = ("provider", "day", "state", "listed_from", "finished_at", "last_error")
+    list_filter = ("provider", "state")
+    ordering = ("-day", "provider")
+    inlines = (TotalInline,)
+    list_before_template = "admin/reconciliation_link.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("overview/", self.admin_site.admin_view(self.overview), name="payments_reconciliation"), *super().get_urls()]
+
+    def overview(self, request: HttpRequest) -> HttpResponse:
+        """Conservation by currency, balances against their replay, what is unsettled and held by age. Sums the whole ledger."""
+        if not staff_may(request.user, self.see):
+            raise PermissionDenied
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": "Reconciliation",
+            "opts": self.model._meta,
+            "found": overview(),
+        }
+        return TemplateResponse(request, "admin/reconciliation.html", context)
+
+
+@admin.register(Difference)
+class DifferenceAdmin(MoneyAdmin):
+    list_display = ("id", "provider", "kind", "item", "effect", "state", "owner", "since", "opened_at")
+    list_filter = ("state", "kind", "provider", "currency")
+    search_fields = ("=item",)
+    list_select_related = ("owner",)
+
+    @admin.display(description="gateway has more by")
+    def effect(self, row: Difference) -> str:
+        return str(row.effect_amount)
+
+
+class ProblemInline(ClosedInline):
+    model = ProcessorFileError
+    fields = ("line_no", "message", "text")
+
+
+@admin.register(ProcessorFile)
+class ProcessorFileAdmin(MoneyAdmin):
+    list_display = ("id", "provider", "name", "uploaded_at", "rows", "stored", "known", "skipped", "errors")
+    list_filter = ("provider",)
+    inlines = (ProblemInline,)

@@ -7,18 +7,17 @@ A dispute is applied as it stands at the gateway: one that we hear of only when 
 from __future__ import annotations
 
 import structlog
-from django.db.models import Q, Sum
 
 from marketplace.core import clock
 from marketplace.core.money import Money
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
 
+from .debts import owed, recover, wallet_locked
 from .gateways import payment_locked, post_provider_fee, require_no_transaction, taken_back
 from .ledger import accounts
-from .ledger.accounts import Kind
 from .ledger.post import Line, post
-from .models import Account, Chargeback, Payment, Posting
+from .models import Chargeback, Payment
 from .providers import gateway
 from .providers.base import FetchedDispute
 from .states import CHARGEBACK, PAYMENT
@@ -83,13 +82,14 @@ def _win(row: Chargeback, payment: Payment) -> None:
     if taken:
         payer, currency = payment.payer_id, row.currency
         # what the payer still owes for it is forgiven; what was recovered meanwhile goes back to the wallet
+        wallet_locked(payer, currency)
         forgiven = min(row.owed_minor, max(0, owed(payer, currency)))
         clearing = accounts.clearing(row.provider, currency)
         lines = [
             Line("returned", clearing, accounts.wallet(payer, currency), Money(row.amount_minor - forgiven, currency)),
             Line("forgiven", clearing, accounts.receivable(payer, currency), Money(forgiven, currency)),
         ]
-        post(
+        returned = post(
             "dispute_won",
             key=f"dispute_won:{row.pk}",
             lines=lines,
@@ -97,22 +97,12 @@ def _win(row: Chargeback, payment: Payment) -> None:
             actor_id=None,
             rule="gateway_reinstated",
         )
+        recover(payer, currency, cause=returned)
     move(row, CHARGEBACK, "win", role="system", actor_id=None, also=["settled_at"], extra=_about(row))
     others = payment.chargebacks.filter(state__in=("open", "lost")).exclude(pk=row.pk).exists()
     if taken and payment.state == "charged_back" and not others:
         refunded = payment.refunds.filter(state="succeeded").exists()
         move(payment, PAYMENT, "reinstate_part" if refunded else "reinstate", role="system", actor_id=None, extra=_about(row))
-
-
-def owed(user_id: int, currency: str) -> int:
-    """What the user owes us in this currency, in minor units."""
-    account = Account.objects.filter(user_id=user_id, kind=Kind.RECEIVABLE, currency=currency).values_list("pk", flat=True).first()
-    if account is None:
-        return 0
-    sums = Posting.objects.filter(Q(debit_account_id=account) | Q(credit_account_id=account)).aggregate(
-        debit=Sum("amount", filter=Q(debit_account_id=account)), credit=Sum("amount", filter=Q(credit_account_id=account))
-    )
-    return int(sums["debit"] or 0) - int(sums["credit"] or 0)
 
 
 def _fee(row: Chargeback, fee: Money | None) -> None:

@@ -27,7 +27,7 @@ def share_of_tax(fee: int, tax: int, refunded: int) -> int:
 def fee_refund(*, actor: Actor, entry_id: int, amount_minor: int, reason: str) -> Entry:
     """Staff give back so much of the fee that the entry took, and the tax on it, to the freelancer's available balance; a credit note follows.
 
-    Raises NotAllowed for anybody else and for one's own fee, NotFound unless the entry took a fee, Conflict("fee_refund_too_much") when less is
+    Raises NotAllowed for anybody else and for one's own fee, NotFound unless the entry took a fee of somebody, Conflict("fee_refund_too_much") when less is
     left of it, InvalidInput.
     """
     require_staff(actor, "fee_refund")
@@ -37,9 +37,11 @@ def fee_refund(*, actor: Actor, entry_id: int, amount_minor: int, reason: str) -
     checks.raise_if_any()
     entry = Entry.objects.select_for_update().filter(pk=entry_id, kind__in=PAID).first()
     legs = {p.leg: p for p in Posting.objects.filter(entry_id=entry_id).select_related("credit_account")} if entry is not None else {}
-    if entry is None or "fee" not in legs:
+    # what shrank to nothing in the payee's currency reached nobody: there is nobody to give its fee back to
+    reached = legs.get("net") or legs.get("fx_in")
+    if entry is None or reached is None or "fee" not in legs:
         raise NotFound("entry")
-    payee = (legs.get("net") or legs["fx_in"]).credit_account.user_id
+    payee = reached.credit_account.user_id
     require(
         payee is not None and payee != actor.pk, "fee_refund_own", "Nobody gives a fee back to themselves: another member of staff does."
     )

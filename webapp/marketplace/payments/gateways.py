@@ -19,10 +19,10 @@ from marketplace.core.money import Money
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
 
+from . import debts
 from .ledger import accounts
-from .ledger.accounts import Kind
 from .ledger.post import Line, post
-from .models import Account, AccountBalance, Payment
+from .models import Payment
 from .providers import gateway
 from .providers.base import Accepted, Capture, Done, Fetched, Rejected, Result, Unknown
 from .states import PAYMENT
@@ -288,7 +288,7 @@ def _succeed(payment: Payment, fetched: Fetched) -> None:
     payment.settled_at, payment.failure_code, payment.action = clock.now(), "", {}
     currency = payment.currency
     amount = Money(payment.received, currency)
-    post(
+    brought = post(
         "deposit",
         key=f"deposit:{payment.pk}",
         lines=[Line("deposit", accounts.clearing(payment.provider, currency), accounts.wallet(payment.payer_id, currency), amount)],
@@ -296,6 +296,7 @@ def _succeed(payment: Payment, fetched: Fetched) -> None:
         actor_id=payment.payer_id,
         rule="gateway_succeeded",
     )
+    debts.recover(payment.payer_id, currency, cause=brought)
     if fetched.fee is not None:
         post_provider_fee(payment.provider, fetched.fee, key=f"payment:{payment.pk}", subject=("payment", payment.pk))
     also = ["provider_ref", "settled_at", "failure_code", "action"]
@@ -312,10 +313,7 @@ def post_provider_fee(provider: str, fee: Money, *, key: str, subject: tuple[str
 def taken_back(payment: Payment, amount: Money) -> tuple[list[Line], int]:
     """The lines by which the bank's taking leaves the wallet as far as it is there, and what the payer owes for the rest."""
     currency, payer = payment.currency, payment.payer_id
-    there = AccountBalance.objects.select_for_update().filter(
-        account__in=Account.objects.filter(user_id=payer, kind=Kind.WALLET, currency=currency).values("id")
-    )
-    recovered = min(there.values_list("available", flat=True).first() or 0, amount.minor)
+    recovered = min(debts.wallet_locked(payer, currency), amount.minor)
     clearing = accounts.clearing(payment.provider, currency)
     owed = amount.minor - recovered
     lines = [

@@ -14,6 +14,14 @@ from .billing_models import Document as Document
 from .billing_models import DocumentFile as DocumentFile
 from .billing_models import Series as Series
 from .billing_models import TaxProfile as TaxProfile
+from .reconciliation_models import Difference as Difference
+from .reconciliation_models import LedgerCheck as LedgerCheck
+from .reconciliation_models import ProcessorFile as ProcessorFile
+from .reconciliation_models import ProcessorFileError as ProcessorFileError
+from .reconciliation_models import ProviderLine as ProviderLine
+from .reconciliation_models import PublicFigure as PublicFigure
+from .reconciliation_models import ReconciliationRun as ReconciliationRun
+from .reconciliation_models import ReconciliationTotal as ReconciliationTotal
 from .states import CHARGEBACK, PAYMENT, PAYOUT, REFUND
 
 
@@ -35,6 +43,8 @@ class Account(StampedModel):
         FX_GAIN_LOSS = "fx_gain_loss"
         CHARGEBACK_LOSS = "chargeback_loss"
         RECEIVABLE = "receivable"  # debit-normal: what a user owes us
+        SUSPENSE = "suspense"  # differences with gateways that were booked until they are understood; may stand on either side
+        WRITE_OFF = "write_off"  # differences that were given up, either way
 
     key = models.CharField(max_length=96, unique=True)
     kind = models.CharField(max_length=16, choices=Kind.choices)
@@ -328,7 +338,7 @@ class SandboxObject(models.Model):
     Only payments.providers.sandbox reads and writes it; the product learns of it through the gateway's answers.
     """
 
-    kind = models.CharField(max_length=8, help_text='"payment" or "payout"')
+    kind = models.CharField(max_length=8, help_text='"payment", "payout", or "other": what nobody here asked for')
     idempotency_key = models.CharField(max_length=128, unique=True)
     ref = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=16)
@@ -336,6 +346,9 @@ class SandboxObject(models.Model):
     currency = models.CharField(max_length=3)
     token = models.CharField(max_length=64)
     failure_code = models.CharField(max_length=64, blank=True)
+    fee_minor = models.BigIntegerField(default=0, help_text="What the gateway kept of it.")
+    moved_at = models.DateTimeField(null=True, help_text="When it changed the gateway's balance.")
+    returned_at = models.DateTimeField(null=True, help_text="When that was taken back: charged back, or sent back by the payee's bank.")
 
     def __str__(self) -> str:
         return f"{self.ref} ({self.state})"

@@ -19,7 +19,7 @@ from marketplace.core.policies import Actor
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction, unit_of_work
 
-from . import selectors
+from . import debts, selectors
 from .gateways import payment_locked, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
@@ -179,7 +179,7 @@ def _post(refund: PaymentRefund, step: str, actor_id: int | None, rule: str, rea
         "fail": (transit, wallet),
         "return": (clearing, wallet),
     }[step]
-    post(
+    entry = post(
         f"card_refund_{step}",
         key=f"card_refund_{step}:{refund.pk}",
         lines=[Line("refund", debit, credit, Money(refund.amount_minor, currency))],
@@ -188,3 +188,5 @@ def _post(refund: PaymentRefund, step: str, actor_id: int | None, rule: str, rea
         rule=rule,
         reason=reason,
     )
+    if credit == wallet:
+        debts.recover(payer, currency, cause=entry)

@@ -17,7 +17,7 @@ from marketplace.core import clock, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 
-from . import fees, fx, levies, selectors
+from . import debts, fees, fx, levies, selectors
 from .billing.issue import documents_issue, documents_missing, documents_of_subject
 from .chargebacks import chargeback_refresh
 from .fee_refunds import fee_refund
@@ -30,6 +30,19 @@ from .ledger.post import Line, post
 from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payouts import payout_allow, payout_refresh, payout_refuse, payout_request, payout_send
+from .reconciliation.differences import (
+    difference_alarm,
+    difference_approve,
+    difference_book,
+    difference_claim,
+    difference_explain,
+    difference_give_back,
+    difference_refuse,
+    difference_reopen,
+)
+from .reconciliation.importing import file_import
+from .reconciliation.publishing import publish as totals_publish
+from .reconciliation.runs import reconcile
 from .refunds import payment_refund_refresh, payment_refund_request
 from .taxes import Levy, levy_stored
 from .webhooks import missed_events, webhook_handle, webhook_receive
@@ -42,10 +55,19 @@ __all__ = [
     "clear",
     "clear_bonus",
     "clear_part",
+    "difference_alarm",
+    "difference_approve",
+    "difference_book",
+    "difference_claim",
+    "difference_explain",
+    "difference_give_back",
+    "difference_refuse",
+    "difference_reopen",
     "documents_issue",
     "documents_missing",
     "documents_of_subject",
     "fee_refund",
+    "file_import",
     "hold",
     "ledger_check",
     "missed_events",
@@ -61,11 +83,13 @@ __all__ = [
     "payout_request",
     "payout_send",
     "quote_make",
+    "reconcile",
     "refund",
     "release",
     "roll",
     "settle",
     "tax_profile_put",
+    "totals_publish",
     "webhook_handle",
     "webhook_receive",
 ]
@@ -267,7 +291,7 @@ def refund(
     """
     currency = amount.currency
     line = Line("refund", accounts.hold(milestone_id, payer_id, currency), accounts.wallet(payer_id, currency), amount)
-    return post(
+    entry = post(
         "refund",
         key=f"refund:{milestone_id}:{part}" if part else f"refund:{milestone_id}",
         lines=[line],
@@ -277,6 +301,8 @@ def refund(
         rule=rule,
         reason=reason,
     )
+    debts.recover(payer_id, currency, cause=entry)
+    return entry
 
 
 def roll(
@@ -374,7 +400,7 @@ def settle(
     if to_payee:
         pay = _pay(key, accounts.hold(milestone_id, None, currency), payee_id, to_payee, payee_currency, fee_schedule)
     back = Line("refund", accounts.hold(milestone_id, payer_id, currency), accounts.wallet(payer_id, currency), to_payer)
-    return post(
+    entry = post(
         "settle",
         key=key,
         lines=[*pay.lines, back],
@@ -387,6 +413,9 @@ def settle(
         rule=rule,
         reason=reason,
     )
+    if to_payer:
+        debts.recover(payer_id, currency, cause=entry)
+    return entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The life of a payment and of a payout. Payment states only move forward: see gateways.apply."""
+"""The life of a payment and of a payout, and of what reconciliation finds. Payment states only move forward: see gateways.apply."""
 
 from __future__ import annotations
 
@@ -62,5 +62,34 @@ PAYOUT = Machine(
         **{(s, "fail"): ("failed", {"system", "staff"}) for s in ("requested", "held", "sent")},
         # the payee's bank sent it back after it had been paid
         ("paid", "return"): ("failed", {"system"}),
+    },
+)
+
+#: the comparison of a day with a gateway's books
+RECONCILIATION = Machine(
+    "reconciliation",
+    "due",
+    {
+        **{(s, "finish"): ("finished", {"system"}) for s in ("due", "unread")},
+        # the gateway did not answer: it is asked again
+        ("due", "fail"): ("unread", {"system"}),
+        # a file arrived that tells more of the day
+        **{(s, "reopen"): ("due", {"system"}) for s in ("finished", "unread")},
+    },
+)
+
+#: what a gateway and we tell differently; `waiting` is a booking that needs a second person
+DIFFERENCE = Machine(
+    "difference",
+    "open",
+    {
+        ("open", "explain"): ("explained", {"staff"}),
+        **{(s, "reopen"): ("open", {"staff", "system"}) for s in ("explained", "waiting")},
+        **{(s, "ask"): ("waiting", {"staff"}) for s in ("open", "explained")},
+        ("waiting", "refuse"): ("open", {"staff"}),
+        **{(s, "book"): ("booked", {"staff"}) for s in ("open", "explained", "waiting")},
+        **{(s, "write_off"): ("written_off", {"staff"}) for s in ("open", "explained", "waiting")},
+        # the other side told it after all
+        **{(s, "match"): ("matched", {"system"}) for s in ("open", "explained", "waiting")},
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,9 @@ from marketplace.core.errors import InvalidInput, Unavailable
 from marketplace.core.tasks import each_due
 
 from . import services
-from .models import Chargeback, Payment, PaymentRefund, Payout, WebhookEvent
+from .models import Chargeback, LedgerCheck, Payment, PaymentRefund, Payout, WebhookEvent
 from .providers import gateways
+from .reconciliation import differences, publishing, runs
 
 log = structlog.get_logger(__name__)
 
@@ -118,9 +119,39 @@ def issue_documents() -> int:
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=1800)
+def reconcile_due() -> int:
+    """Compare the days of gateways that wait for it; returns how many were compared. One that does not answer is tried again by the next round."""
+    waiting = runs.due(clock.now())[:BATCH]
+    return each_due(range(len(waiting)), lambda i: _compared(*waiting[i]), "reconcile")
+
+
+def _compared(provider: str, day: date) -> int:
+    return services.reconcile(provider=provider, day=day).state == "finished"
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=300)
+def alarm_differences() -> int:
+    """Tell finance staff of differences that have become old; returns of how many."""
+    return each_due(differences.alarms_due(), lambda i: services.difference_alarm(difference_id=i), "difference_alarm")
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=1800)
+def publish_totals() -> int:
+    """Publish the totals of the newest day that is over; returns 1 when it did."""
+    days = publishing.due()
+    return each_due(range(len(days)), lambda i: services.totals_publish(day=days[i]), "publish_totals")
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=1800)
 def ledger_check() -> None:
-    """Run every invariant over the whole ledger and log what fails; an installation without money is not an alarm."""
+    """Run every invariant over the whole ledger, keep what it came to and log what fails; an installation without money is not an alarm."""
     report = services.ledger_check(allow_empty=True)
+    now = clock.now()
+    outcomes = [{"number": o.number, "statement": o.statement, "violations": len(o.violations)} for o in report.outcomes]
+    LedgerCheck.objects.create(
+        checked_at=now, entries=report.entries, postings=report.postings, violations=len(report.violations), outcomes=outcomes
+    )
+    LedgerCheck.objects.filter(checked_at__lt=now - timedelta(days=settings.LEDGER_CHECKS_KEPT_DAYS)).delete()
     for violation in report.violations:
         log.error("ledger_violation", invariant=violation.invariant, rule=violation.rule, row=violation.row, detail=violation.detail)
     log.info("ledger_checked", entries=report.entries, postings=report.postings, violations=len(report.violations))

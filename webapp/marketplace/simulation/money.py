@@ -53,7 +53,8 @@ class Ledger:
         )
         self.payment_rows = Table(Payment, PAYMENT_COLUMNS)
         self.sandbox_rows = Table(
-            SandboxObject, ("id", "kind", "idempotency_key", "ref", "state", "amount_minor", "currency", "token", "failure_code")
+            SandboxObject,
+            ("id", "kind", "idempotency_key", "ref", "state", "amount_minor", "currency", "token", "failure_code", "fee_minor", "moved_at"),
         )
         #: users of whose payments one succeeded
         self.payers: set[int] = set()
@@ -143,7 +144,7 @@ class Ledger:
         pk, purpose = len(self.payment_rows) + 1, "wallet" if milestone_id is None else "milestone"
         key = f"{purpose}:{milestone_id or payer}:{hashlib.sha256(nonce.encode()).hexdigest()[:40]}"
         gateway_key = f"payment:{pk}:{key}"
-        ref = self.remember("payment", gateway_key, "failed" if failure else "succeeded", amount, card, failure)
+        ref = self.remember("payment", gateway_key, "failed" if failure else "succeeded", amount, card, failure, None if failure else at)
         state, result = ("failed", "rejected") if failure else ("succeeded", "done")
         self.payment_rows.add(
             pk, PROVIDER, state, payer, amount.minor, amount.currency, purpose, milestone_id, key, ref, {"token": card}, result, failure,
@@ -161,10 +162,10 @@ class Ledger:
         self.journal.move(at, "payments.payment", pk, "payment", "succeed", ("created", "succeeded"), payer, **about)
         return pk
 
-    def remember(self, kind: str, key: str, state: str, amount: Money, token: str, failure: str) -> str:
-        """What the sandbox gateway keeps of the call; returns its reference."""
+    def remember(self, kind: str, key: str, state: str, amount: Money, token: str, failure: str, moved: int | None) -> str:
+        """What the sandbox gateway keeps of the call, and when it moved money; returns its reference."""
         ref = f"sbx_{kind}_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
-        self.sandbox_rows.add(len(self.sandbox_rows) + 1, kind, key, ref, state, amount.minor, amount.currency, token, failure)
+        self.sandbox_rows.add(len(self.sandbox_rows) + 1, kind, key, ref, state, amount.minor, amount.currency, token, failure, 0, moved)
         return ref
 
     # --- contracts --------------------------------------------------------------------------------------------------

@@ -74,9 +74,8 @@ class Payouts:
         self._move(row, at, "send", "sent")
         failed = row["method"]["token"] == CLOSED_ACCOUNT
         key = f"payout:{pk}:{row['idempotency_key']}"
-        row["provider_ref"] = self.ledger.remember(
-            "payout", key, "failed" if failed else "paid", amount, row["method"]["token"], "account_closed" if failed else ""
-        )
+        outcome = ("account_closed", None) if failed else ("", at)
+        row["provider_ref"] = self.ledger.remember("payout", key, "failed" if failed else "paid", amount, row["method"]["token"], *outcome)
         about: dict[str, Any] = {"amount_minor": amount.minor, "currency": amount.currency}
         if failed:
             row["failure_code"] = "account_closed"

@@ -3296,6 +3296,228 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/reconciliation/differences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Differences with gateways, newest first. For staff who see payments. */
+        get: operations["reconciliation_differences"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One difference. For staff who see payments. */
+        get: operations["reconciliation_difference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The second person lets a booking happen; whoever asked for it cannot. */
+        post: operations["reconciliation_difference_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}/book": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Bring our books to what the gateway says. Above the limit the booking waits for a second person: the state is then `waiting`. */
+        post: operations["reconciliation_difference_book"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take care of a difference from now on; everybody sees who does. */
+        post: operations["reconciliation_difference_claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say why it is so. No money moves: it closes by itself when the other side tells it, and is opened again when its amount changes. */
+        post: operations["reconciliation_difference_explain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}/give-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Nobody takes care of it any more, so that somebody else can. */
+        post: operations["reconciliation_difference_give_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A booking that waits does not happen; the difference is open again. */
+        post: operations["reconciliation_difference_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/differences/{difference_id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The explanation does not hold: it is open again. */
+        post: operations["reconciliation_difference_reopen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/processor-files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Files of gateways that were read, newest first; POST reads one. The same file again is the same answer. */
+        get: operations["processor_files"];
+        put?: never;
+        /** @description Files of gateways that were read, newest first; POST reads one. The same file again is the same answer. */
+        post: operations["processor_file_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/processor-files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One file that was read. */
+        get: operations["processor_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/processor-files/{file_id}/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The rows of a file that could not be read, by line, each with what to do. */
+        get: operations["processor_file_problems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/reconciliation/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The days that were compared, newest first. For staff who see payments. */
+        get: operations["reconciliation_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/second-ratings": {
         parameters: {
             query?: never;
@@ -3415,6 +3637,27 @@ export interface paths {
         head?: never;
         /** @description One entry of an open week. */
         patch: operations["time_entry_change"];
+        trace?: never;
+    };
+    "/api/v1/transparency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description How much money the house holds, what it paid out and took in fees in the last 30 days, and what the checks of it last came to.
+         *
+         *     For everybody, without signing in. Totals are those of the end of a day, and none is told that would say something of a few people.
+         */
+        get: operations["transparency"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/{id}/reputation": {
@@ -3631,11 +3874,12 @@ export interface components {
          *     * `payments_see` - payments_see
          *     * `payout_decide` - payout_decide
          *     * `fee_refund` - fee_refund
+         *     * `reconcile` - reconcile
          *     * `settings_change` - settings_change
          *     * `taxonomy_change` - taxonomy_change
          * @enum {string}
          */
-        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payout_decide" | "fee_refund" | "settings_change" | "taxonomy_change";
+        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payout_decide" | "fee_refund" | "reconcile" | "settings_change" | "taxonomy_change";
         AdvanceRequest: {
             seconds: number;
         };
@@ -4814,6 +5058,84 @@ export interface components {
             readonly can_appeal: boolean;
             readonly if_nobody_acts: string;
         };
+        /** @description What a gateway and we tell differently. `effect` is what the gateway has more than our books because of it. */
+        Difference: {
+            id: number;
+            provider: string;
+            /** @description What it is about: "payment:12", "line:<the gateway's own number>", "balance". */
+            item: string;
+            kind: components["schemas"]["DifferenceKindEnum"];
+            state: components["schemas"]["DifferenceStateEnum"];
+            effect: components["schemas"]["Amount"];
+            /** @description With the gateway; null: nothing there. */
+            theirs_minor: number | null;
+            /** @description With us; null: nothing here. */
+            ours_minor: number | null;
+            /** @description Where the other side has it in another currency. */
+            other_currency: string;
+            /**
+             * Format: date-time
+             * @description When the item happened.
+             */
+            since: string;
+            readonly age_days: number;
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            closed_at: string | null;
+            owner: components["schemas"]["ReconciliationPerson"] | null;
+            explanation: string;
+            /** @description Who asked for a booking that waits for a second person. */
+            asked_by: components["schemas"]["ReconciliationPerson"] | null;
+            /** @description suspense or write_off, while a booking waits. */
+            asked_as: string;
+            /** @description The entry of the ledger that booked it. */
+            entry_id: number | null;
+            /** @description What can be done in its state. */
+            readonly actions: string[];
+        };
+        /**
+         * @description * `suspense` - Suspense
+         *     * `write_off` - Write Off
+         * @enum {string}
+         */
+        DifferenceAccountEnum: "suspense" | "write_off";
+        DifferenceBookRequest: {
+            /**
+             * @description suspense: until it is understood; write_off: for good.
+             *
+             *     * `suspense` - Suspense
+             *     * `write_off` - Write Off
+             */
+            account: components["schemas"]["DifferenceAccountEnum"];
+            /** @description Goes to the audit with your name. */
+            reason: string;
+        };
+        /**
+         * @description * `missing_with_us` - Missing With Us
+         *     * `missing_with_them` - Missing With Them
+         *     * `amount_differs` - Amount Differs
+         *     * `fee_differs` - Fee Differs
+         *     * `currency_differs` - Currency Differs
+         *     * `date_shifted` - Date Shifted
+         *     * `balance_differs` - Balance Differs
+         * @enum {string}
+         */
+        DifferenceKindEnum: "missing_with_us" | "missing_with_them" | "amount_differs" | "fee_differs" | "currency_differs" | "date_shifted" | "balance_differs";
+        DifferenceReasonRequest: {
+            /** @description Goes to the audit with your name. */
+            reason: string;
+        };
+        /**
+         * @description * `booked` - booked
+         *     * `explained` - explained
+         *     * `matched` - matched
+         *     * `open` - open
+         *     * `waiting` - waiting
+         *     * `written_off` - written off
+         * @enum {string}
+         */
+        DifferenceStateEnum: "booked" | "explained" | "matched" | "open" | "waiting" | "written_off";
         /** @description A dispute; `actions` are the last words of the routes the viewer may use now, `if_nobody_acts` what happens at `decide_by`. */
         Dispute: {
             readonly id: number;
@@ -6370,6 +6692,14 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedDifferenceList: {
+            results: components["schemas"]["Difference"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedDisputeList: {
             results: components["schemas"]["Dispute"][];
             /**
@@ -6418,8 +6748,32 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedProcessorFileList: {
+            results: components["schemas"]["ProcessorFile"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedProcessorFileProblemList: {
+            results: components["schemas"]["ProcessorFileProblem"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedProgressList: {
             results: components["schemas"]["Progress"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedReconciliationRunList: {
+            results: components["schemas"]["ReconciliationRun"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -6881,6 +7235,62 @@ export interface components {
             /** Format: double */
             deviation: number;
         };
+        /** @description A gateway's own file as it was read: rows = stored + known + skipped + errors. */
+        ProcessorFile: {
+            readonly id: number;
+            readonly provider: string;
+            readonly name: string;
+            readonly format: string;
+            readonly sha256: string;
+            readonly size: number;
+            readonly uploaded_by_id: number;
+            /** Format: date-time */
+            readonly uploaded_at: string;
+            /**
+             * Format: date-time
+             * @description Null: the reading broke off, the same file again goes on.
+             */
+            readonly read_at: string | null;
+            /**
+             * Format: date-time
+             * @description Instants of its first and last row.
+             */
+            readonly covers_from: string | null;
+            /** Format: date-time */
+            readonly covers_until: string | null;
+            readonly rows: number;
+            readonly stored: number;
+            /** @description Told before, by another file or by the gateway itself. */
+            readonly known: number;
+            /** @description Rows that by their own words move nothing: pending, memo, failed. */
+            readonly skipped: number;
+            readonly errors: number;
+        };
+        ProcessorFileInRequest: {
+            provider: components["schemas"]["ProcessorProviderEnum"];
+            /**
+             * Format: binary
+             * @description The gateway's file as it was exported.
+             */
+            file: string;
+            /** @description PayPal: whether 03/04/2026 is 3 April. Only where the file leaves it open. */
+            day_first?: boolean | null;
+        };
+        /** @description A row that could not be read, with what to do about it. */
+        ProcessorFileProblem: {
+            readonly id: number;
+            readonly line_no: number;
+            readonly message: string;
+            /** @description The row, cut off after 1,000 characters. */
+            readonly text: string;
+        };
+        /**
+         * @description * `mpesa` - mpesa
+         *     * `paypal` - paypal
+         *     * `stripe` - stripe
+         * @enum {string}
+         */
+        ProcessorProviderEnum: "mpesa" | "paypal" | "stripe";
         /** @description How far a milestone is, in the freelancer's words. */
         Progress: {
             readonly id: number;
@@ -6996,6 +7406,49 @@ export interface components {
             answers?: string[];
             file_ids?: number[];
         };
+        /** @description The newest check of its kind. `ok` null: there was none yet. */
+        PublicCheck: {
+            name: components["schemas"]["PublicCheckNameEnum"];
+            ok: boolean | null;
+            /** Format: date-time */
+            at: string | null;
+            /** @description Broken rules, balances that drifted, or differences with a gateway that are open. */
+            problems: number;
+            /** @description Movements of money that were looked at; of the reconciliation: gateways. */
+            checked: number;
+        };
+        /**
+         * @description * `invariants` - invariants
+         *     * `replay` - replay
+         *     * `reconciliation` - reconciliation
+         * @enum {string}
+         */
+        PublicCheckNameEnum: "invariants" | "replay" | "reconciliation";
+        PublicCurrency: {
+            currency: string;
+            figures: components["schemas"]["PublicFigure"][];
+        };
+        /** @description A total. Null: so few people stand behind it that it is not told. */
+        PublicFigure: {
+            measure: components["schemas"]["PublicMeasureEnum"];
+            amount: components["schemas"]["Amount"] | null;
+            /**
+             * Format: date
+             * @description The end of this day (UTC); older than the others while too few people have moved it since.
+             */
+            as_of: string;
+        };
+        /**
+         * @description * `escrow` - escrow
+         *     * `wallets` - wallets
+         *     * `freelancers` - freelancers
+         *     * `in_transit` - in_transit
+         *     * `clearing` - clearing
+         *     * `paid_out` - paid_out
+         *     * `fees` - fees
+         * @enum {string}
+         */
+        PublicMeasureEnum: "escrow" | "wallets" | "freelancers" | "in_transit" | "clearing" | "paid_out" | "fees";
         /** @description Numbers of like posts, by nearest rank. Prices in minor units, for hourly posts an hour. */
         QuartilesOut: {
             /** @description A quarter of the posts lies at or below it. */
@@ -7211,6 +7664,54 @@ export interface components {
         RecommendedSkill: {
             slug: string;
             name: string;
+        };
+        /** @description A member of staff. */
+        ReconciliationPerson: {
+            id: number;
+            name: string;
+        };
+        /** @description A day (UTC) of one gateway. */
+        ReconciliationRun: {
+            readonly id: number;
+            readonly provider: string;
+            /** Format: date */
+            readonly day: string;
+            readonly state: components["schemas"]["ReconciliationStateEnum"];
+            /**
+             * Format: date
+             * @description The gateway's own list was read from this day on; null: it was not asked, or has none.
+             */
+            readonly listed_from: string | null;
+            readonly last_error: string;
+            /** Format: date-time */
+            readonly begun_at: string;
+            /** Format: date-time */
+            readonly finished_at: string | null;
+            readonly totals: components["schemas"]["ReconciliationTotal"][];
+        };
+        /**
+         * @description * `due` - due
+         *     * `finished` - finished
+         *     * `unread` - unread
+         * @enum {string}
+         */
+        ReconciliationStateEnum: "due" | "finished" | "unread";
+        /** @description A day in one currency, in minor units: provider = ledger + in flight + uncovered + differences + unexplained. */
+        ReconciliationTotal: {
+            readonly currency: string;
+            readonly provider_minor: number | null;
+            readonly ledger_minor: number;
+            /** @description Told by one side alone, too young to be a difference. */
+            readonly in_flight_minor: number;
+            /** @description Ours on days for which no list or file of the gateway was read. */
+            readonly uncovered_minor: number;
+            /** @description Live differences, by what the gateway has more than we. */
+            readonly differences_minor: number;
+            readonly unexplained_minor: number | null;
+            readonly matched: number;
+            readonly in_flight: number;
+            readonly uncovered: number;
+            readonly differences: number;
         };
         /** @description Without `amount_minor` all that is held. */
         RefundAskRequest: {
@@ -7711,7 +8212,7 @@ export interface components {
         };
         StaffGroupInRequest: {
             reason: string;
-            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; settings_change: change feature settings; taxonomy_change: merge and rename skills */
+            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; reconcile: settle differences with the gateways and import their files; settings_change: change feature settings; taxonomy_change: merge and rename skills */
             actions: components["schemas"]["ActionsEnum"][];
         };
         /** @description A staff group and what it may do. */
@@ -8027,6 +8528,20 @@ export interface components {
             rule: string;
             reason: string;
             changes: components["schemas"]["Effect"][];
+        };
+        /** @description The totals of the house's money, and whether they were right when they were last checked. */
+        Transparency: {
+            /**
+             * Format: date
+             * @description The day (UTC) for which the totals were published; null: none yet.
+             */
+            day: string | null;
+            /** @description How many days paid_out and fees look back. */
+            window_days: number;
+            /** @description Totals behind which fewer people stand are not told. */
+            least_people: number;
+            currencies: components["schemas"]["PublicCurrency"][];
+            checks: components["schemas"]["PublicCheck"][];
         };
         /**
          * @description * `refund` - stays in the client's wallet
@@ -15206,7 +15721,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -15290,7 +15805,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -21376,7 +21891,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -21448,7 +21963,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -21518,7 +22033,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Default: the document's own. */
                 language?: "de" | "en";
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -26905,6 +27420,1157 @@ export interface operations {
             };
         };
     };
+    reconciliation_differences: {
+        parameters: {
+            query?: {
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Kind of the difference. */
+                kind?: "amount_differs" | "balance_differs" | "currency_differs" | "date_shifted" | "fee_differs" | "missing_with_them" | "missing_with_us";
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of items that happened so many days ago, or earlier. */
+                older_than_days?: number;
+                /** @description me, none, or the id of a member of staff. */
+                owner?: string;
+                /** @description Name of a gateway. */
+                provider?: string;
+                /** @description State of the difference. */
+                state?: "booked" | "explained" | "matched" | "open" | "waiting" | "written_off";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedDifferenceList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference_approve: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DifferenceReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference_book: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DifferenceBookRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference_claim: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference_explain: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DifferenceReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference_give_back: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference_refuse: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DifferenceReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_difference_reopen: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                difference_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DifferenceReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    processor_files: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Name of a gateway. */
+                provider?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedProcessorFileList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    processor_file_import: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["ProcessorFileInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessorFile"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    processor_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessorFile"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    processor_file_problems: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                file_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedProcessorFileProblemList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconciliation_runs: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this day on. */
+                from?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Name of a gateway. */
+                provider?: string;
+                /** @description State of the run. */
+                state?: "due" | "finished" | "unread";
+                /** @description Up to this day. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReconciliationRunList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     staff_second_ratings: {
         parameters: {
             query?: {
@@ -27075,7 +28741,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "deposit" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -27661,6 +29327,45 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    transparency: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transparency"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

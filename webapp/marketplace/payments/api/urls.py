@@ -2,7 +2,9 @@
 
 from django.urls import path
 
-from . import document_views, statement_views, views
+from . import document_views, reconciliation_views, statement_views, transparency_views, views
+
+_DIFFERENCE = "staff/reconciliation/differences/<int:difference_id>"
 
 urlpatterns = [
     path("me/balances", views.BalancesView.as_view(), name="balances"),
@@ -24,6 +26,24 @@ urlpatterns = [
     path("documents/<int:document_id>/pdf", document_views.DocumentPdfView.as_view(), name="document-pdf"),
     path("documents/<int:document_id>/xml", document_views.DocumentXmlView.as_view(), name="document-xml"),
     path("staff/ledger-entries/<int:entry_id>/fee-refund", document_views.FeeRefundView.as_view(), name="staff-fee-refund"),
+    path("staff/reconciliation/runs", reconciliation_views.ReconciliationRunsView.as_view(), name="reconciliation-runs"),
+    path("staff/reconciliation/differences", reconciliation_views.DifferencesView.as_view(), name="reconciliation-differences"),
+    path(f"{_DIFFERENCE}", reconciliation_views.DifferenceView.as_view(), name="reconciliation-difference"),
+    path(f"{_DIFFERENCE}/claim", reconciliation_views.DifferenceClaimView.as_view(), name="reconciliation-difference-claim"),
+    path(f"{_DIFFERENCE}/give-back", reconciliation_views.DifferenceGiveBackView.as_view(), name="reconciliation-difference-give-back"),
+    path(f"{_DIFFERENCE}/explain", reconciliation_views.DifferenceExplainView.as_view(), name="reconciliation-difference-explain"),
+    path(f"{_DIFFERENCE}/reopen", reconciliation_views.DifferenceReopenView.as_view(), name="reconciliation-difference-reopen"),
+    path(f"{_DIFFERENCE}/book", reconciliation_views.DifferenceBookView.as_view(), name="reconciliation-difference-book"),
+    path(f"{_DIFFERENCE}/approve", reconciliation_views.DifferenceApproveView.as_view(), name="reconciliation-difference-approve"),
+    path(f"{_DIFFERENCE}/refuse", reconciliation_views.DifferenceRefuseView.as_view(), name="reconciliation-difference-refuse"),
+    path("staff/reconciliation/processor-files", reconciliation_views.ProcessorFilesView.as_view(), name="processor-files"),
+    path("staff/reconciliation/processor-files/<int:file_id>", reconciliation_views.ProcessorFileView.as_view(), name="processor-file"),
+    path(
+        "staff/reconciliation/processor-files/<int:file_id>/problems",
+        reconciliation_views.ProcessorFileProblemsView.as_view(),
+        name="processor-file-problems",
+    ),
+    path("transparency", transparency_views.TransparencyView.as_view(), name="transparency"),
     path("fee-schedule", views.FeeScheduleView.as_view(), name="fee-schedule"),
     path("webhooks/<slug:provider>/<slug:path_token>", views.WebhookView.as_view(), name="webhook"),
 ]

@@ -93,6 +93,16 @@ def withholding(currency: str) -> Ref:
     return Ref(f"withholding:{currency}", Kind.WITHHOLDING, currency)
 
 
+def suspense(processor: str, currency: str) -> Ref:
+    """Differences with a gateway that were booked until they are understood."""
+    return Ref(f"suspense:{processor}:{currency}", Kind.SUSPENSE, currency, processor=processor)
+
+
+def write_off(processor: str, currency: str) -> Ref:
+    """Differences with a gateway that were given up: a loss, or a gain."""
+    return Ref(f"write_off:{processor}:{currency}", Kind.WRITE_OFF, currency, processor=processor)
+
+
 def fx_clearing(base: str, quote: str, currency: str) -> Ref:
     """Our position in one currency pair, one account for each of its two currencies."""
     return Ref(f"fx_clearing:{base}-{quote}:{currency}", Kind.FX_CLEARING, currency)

@@ -147,8 +147,20 @@ REPLAY: list[Rule] = [
             WHERE (b.account_id IS NULL) = (a.kind IN ({_QUOTED_USER_KINDS}))""",
     ),
 ]
+#: what users owe, per account
+_DEBTS = """(SELECT a.id, a.user_id, a.currency,
+    COALESCE((SELECT SUM(p.amount) FROM payments_posting p WHERE p.debit_account_id = a.id), 0) -
+    COALESCE((SELECT SUM(p.amount) FROM payments_posting p WHERE p.credit_account_id = a.id), 0) AS owed
+  FROM payments_account a WHERE a.kind = 'receivable')"""
 NOT_NEGATIVE: list[Rule] = [
     ("balance_not_negative", "payments_account", "SELECT account_id, available FROM payments_accountbalance WHERE available < 0"),
+    ("debt_not_negative", "payments_account", f"SELECT id, owed FROM {_DEBTS} d WHERE owed < 0"),
+    (
+        "debt_is_paid_first",
+        "payments_account",
+        f"""SELECT d.id, b.available FROM {_DEBTS} d JOIN payments_account w ON w.user_id = d.user_id AND w.currency = d.currency AND w.kind = 'wallet'
+            JOIN payments_accountbalance b ON b.account_id = w.id WHERE d.owed > 0 AND b.available > 0""",
+    ),
     ("balance_never_was_negative", "payments_posting", f"SELECT id, balance FROM {_RUNNING} r WHERE balance < 0"),
 ]
 CONSERVED: list[Rule] = [

@@ -140,6 +140,25 @@ class VerifiedEvent:
     claimed: Money | None = None
 
 
+MovementKind = Literal["payment", "refund", "refund_return", "payout", "payout_return", "dispute", "fee", "bank", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One change of what the gateway holds for us, by amount − fee. `ref` names the movement itself, `object_ref` what it is about.
+
+    bank: to or from our own account at a bank. A fee that stands by itself has an amount of nothing.
+    """
+
+    ref: str
+    kind: MovementKind
+    amount: Money
+    fee: Money
+    at: datetime
+    object_ref: str = ""
+    own_ref: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a gateway does, and for whom. Empty `payer_countries` or `payee_countries` stand for every country."""
@@ -154,6 +173,8 @@ class Capabilities:
     onboards: bool = False
     #: it keeps a list of past events, so that an outage of our endpoint loses none
     lists_events: bool = False
+    #: it tells what it holds for us, and every movement of that
+    lists_movements: bool = False
 
 
 class Gateway(Protocol):
@@ -214,6 +235,12 @@ class Gateway(Protocol):
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
         """Everything the gateway has told or tried to tell since then. Raises Unavailable."""
 
+    def balances(self) -> dict[str, Money]:
+        """What it holds for us now, by currency, money that is not yet available included. Raises Unavailable."""
+
+    def movements(self, *, since: datetime) -> Iterator[Movement]:
+        """Every movement of the balance since then. Raises Unavailable."""
+
 
 class Limited:
     """What a gateway does not do: it says so. Adapters inherit it and write what they can."""
@@ -249,6 +276,12 @@ class Limited:
 
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
         return iter(())
+
+    def balances(self) -> dict[str, Money]:
+        raise self._cannot("tell its balance: import its files")
+
+    def movements(self, *, since: datetime) -> Iterator[Movement]:
+        raise self._cannot("list its movements: import its files")
 
 
 def own_ref(key: str) -> str:

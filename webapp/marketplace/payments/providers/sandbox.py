@@ -24,18 +24,20 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.db import transaction
+from django.db.models import Case, F, Q, Sum, When
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from marketplace.core import clock
 from marketplace.core.errors import InvalidInput, NotFound
 from marketplace.core.money import Money, payable
 
 from ..models import SandboxObject
-from .base import Accepted, Capabilities, Capture, Done, Fetched, Limited, Rejected, Result, Unknown, VerifiedEvent
+from .base import Accepted, Capabilities, Capture, Done, Fetched, Limited, Movement, Rejected, Result, Unknown, VerifiedEvent, own_ref
 
 #: token → (state after the call, failure code)
 _PAYMENT_TOKENS = {
@@ -53,6 +55,8 @@ _PAYOUT_TOKENS = {
     "bank_closed": ("failed", "account_closed"),
 }
 _SUCCESS = {"payment": "succeeded", "payout": "paid"}
+#: states in which a payment's money has come and gone again, and a payout's has gone and come back
+_RETURNED = frozenset({"charged_back", "failed"})
 TOLERANCE_SECONDS = 300
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 
@@ -63,7 +67,7 @@ class Sandbox(Limited):
     name = "sandbox"
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(pays_in=payable(), pays_out=payable())
+        return Capabilities(pays_in=payable(), pays_out=payable(), lists_movements=True)
 
     def create_payment(
         self, *, key: str, amount: Money, method: Mapping[str, Any], capture: Capture = "automatic", age: timedelta | None = None
@@ -106,6 +110,16 @@ class Sandbox(Limited):
             raise InvalidInput("webhook_unreadable", "The body is not an event of this gateway.")
         return event
 
+    def balances(self) -> dict[str, Money]:
+        sign = Case(When(kind="payout", then=-1), default=1)
+        moved = SandboxObject.objects.exclude(moved_at=None).values_list("currency")
+        stays, fees = Sum(F("amount_minor") * sign, filter=Q(returned_at=None)), Sum("fee_minor")
+        return {c: Money(int(there or 0) - int(fee or 0), c) for c, there, fee in moved.annotate(there=stays, fee=fees)}
+
+    def movements(self, *, since: datetime) -> Iterator[Movement]:
+        moved = SandboxObject.objects.filter(Q(moved_at__gte=since) | Q(returned_at__gte=since)).order_by("id")
+        return (m for row in moved.iterator() for m in _movements(row) if m.at >= since)
+
     @staticmethod
     def _create(kind: str, key: str, amount: Money, token: str, tokens: Mapping[str, tuple[str, str]]) -> Result:
         if token not in tokens:
@@ -120,6 +134,7 @@ class Sandbox(Limited):
             "currency": amount.currency,
             "token": token,
             "failure_code": failure,
+            "moved_at": clock.now() if state == _SUCCESS[kind] else None,
         }
         with transaction.atomic():
             made, new = SandboxObject.objects.get_or_create(idempotency_key=key, defaults=defaults)
@@ -137,15 +152,42 @@ class Sandbox(Limited):
         if found is None:
             return None
         if found.token.endswith("_delayed") and found.state in ("pending", "sent"):
-            SandboxObject.objects.filter(pk=found.pk, state=found.state).update(state=_SUCCESS[kind])
+            SandboxObject.objects.filter(pk=found.pk, state=found.state).update(state=_SUCCESS[kind], moved_at=clock.now())
             found.refresh_from_db()
         return Fetched(found.ref, found.state, Money(found.amount_minor, found.currency), found.failure_code)
 
 
 def change(ref: str, state: str, failure_code: str = "") -> None:
     """What happens at the gateway without us: the payer confirms, the bank charges back. Raises NotFound for an unknown reference."""
-    if SandboxObject.objects.filter(ref=ref).update(state=state, failure_code=failure_code) != 1:
-        raise NotFound("sandbox object")
+    with transaction.atomic():
+        found = SandboxObject.objects.select_for_update().filter(ref=ref).first()
+        if found is None:
+            raise NotFound("sandbox object")
+        found.state, found.failure_code = state, failure_code
+        if state == _SUCCESS.get(found.kind) and found.moved_at is None:
+            found.moved_at = clock.now()
+        elif state in _RETURNED and found.moved_at is not None and found.returned_at is None:
+            found.returned_at = clock.now()
+        found.save()
+
+
+def other(ref: str, amount: Money, *, fee: int = 0) -> None:
+    """A movement of the gateway's balance that nobody here asked for: a charge for the account, a correction. Once for a reference."""
+    values = {"kind": "other", "ref": ref, "state": "moved", "amount_minor": amount.minor, "currency": amount.currency, "fee_minor": fee}
+    SandboxObject.objects.get_or_create(idempotency_key=f"other:{ref}", defaults={**values, "moved_at": clock.now()})
+
+
+def _movements(row: SandboxObject) -> Iterator[Movement]:
+    """What the object did to the balance. A payment's fee is kept when it is charged back."""
+    if row.moved_at is None:
+        return
+    kind, sign = ("payout", -1) if row.kind == "payout" else ("payment", 1) if row.kind == "payment" else ("other", 1)
+    amount, nothing = Money(sign * row.amount_minor, row.currency), Money(0, row.currency)
+    about = ("", "") if row.kind == "other" else (row.ref, own_ref(row.idempotency_key) if ":" in row.idempotency_key else "")
+    yield Movement(f"{row.ref}:moved", kind, amount, Money(row.fee_minor, row.currency), row.moved_at, *about)  # type: ignore[arg-type]
+    if row.returned_at is not None:
+        back: Any = "payout_return" if kind == "payout" else "dispute"
+        yield Movement(f"{row.ref}:returned", back, -amount, nothing, row.returned_at, *about)
 
 
 def webhook_path_token() -> str:

@@ -33,6 +33,8 @@ from .base import (
     FetchedDispute,
     FetchedPayee,
     FetchedRefund,
+    Movement,
+    MovementKind,
     Onboarding,
     RefundStatus,
     Rejected,
@@ -80,6 +82,16 @@ _KINDS: dict[str, Subject] = {
     "charge.": "payment",
     "payout.": "payout",
     "account.": "payee",
+}
+#: types of balance transactions; those that are not here are "other"
+_MOVED: dict[str, MovementKind] = {
+    **dict.fromkeys(("charge", "payment"), "payment"),
+    **dict.fromkeys(("refund", "payment_refund"), "refund"),
+    **dict.fromkeys(("refund_failure", "payment_failure_refund"), "refund_return"),
+    "transfer": "payout",
+    **dict.fromkeys(("transfer_refund", "transfer_cancel", "transfer_failure"), "payout_return"),
+    **dict.fromkeys(("payout", "payout_cancel", "payout_failure", "topup", "topup_reversal"), "bank"),
+    **dict.fromkeys(("stripe_fee", "stripe_fx_fee", "tax_fee"), "fee"),
 }
 #: what we ask for when we look for events that did not arrive
 _WANTED = [
@@ -150,6 +162,7 @@ class Stripe:
             disputes=True,
             onboards=True,
             lists_events=True,
+            lists_movements=True,
         )
 
     # payments
@@ -410,6 +423,25 @@ class Stripe:
         except stripe.StripeError as e:
             raise _unavailable(e) from e
 
+    def balances(self) -> dict[str, Money]:
+        try:
+            found = self._client.v1.balance.retrieve().to_dict()
+        except stripe.StripeError as e:
+            raise _unavailable(e) from e
+        sums: dict[str, int] = {}
+        for part in (*found["available"], *found["pending"]):
+            sums[part["currency"]] = sums.get(part["currency"], 0) + part["amount"]
+        return {currency.upper(): _money(minor, currency) for currency, minor in sums.items()}
+
+    def movements(self, *, since: datetime) -> Iterator[Movement]:
+        # with its source a movement says which payment of ours it is about
+        params: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "expand": ["data.source"]}
+        try:
+            for found in self._client.v1.balance_transactions.list(params).auto_paging_iter():
+                yield _movement(json.loads(str(found)))
+        except stripe.StripeError as e:
+            raise _unavailable(e) from e
+
     # the wire
 
     def _once(self, age: timedelta | None, create: Callable[[], Result], known: Callable[[], Result | None]) -> Result:
@@ -467,6 +499,25 @@ def _unavailable(e: stripe.StripeError) -> Unavailable:
 
 def _money(minor: int, currency: str) -> Money:
     return units.STRIPE.back(minor, currency.upper())
+
+
+def _movement(data: Mapping[str, Any]) -> Movement:
+    """A balance transaction. A charge is about its payment, a reversal about its transfer, an adjustment of a dispute about the dispute."""
+    source = data.get("source")
+    about: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
+    ref = str(about.get("id") or source or "")
+    kind = _MOVED.get(data["type"], "other")
+    if about.get("object") == "dispute":
+        kind = "dispute"
+    elif kind == "payment":
+        ref = str(about.get("payment_intent") or ref)
+    elif about.get("object") == "transfer_reversal":
+        ref = str(about.get("transfer") or ref)
+    amount, fee = _money(data["amount"], data["currency"]), _money(data["fee"], data["currency"])
+    if kind == "fee":
+        amount, fee = Money(0, amount.currency), fee - amount
+    at = datetime.fromtimestamp(data["created"], UTC)
+    return Movement(data["id"], kind, amount, fee, at, ref[:128], _own(about))
 
 
 def _own(data: Mapping[str, Any]) -> str:

@@ -1,0 +1,53 @@
+"""What users owe us after a chargeback that their wallet could not bear. Money that comes into the wallet pays it first, in the same transaction.
+
+So nobody who owes has money in the wallet of that currency; the debt is decided under the wallet's lock.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Q, Sum
+
+from marketplace.core.money import Money
+
+from .ledger import accounts
+from .ledger.accounts import Kind
+from .ledger.post import Line, post
+from .models import Account, AccountBalance, Entry, Posting
+
+
+def wallet_locked(user_id: int, currency: str) -> int:
+    """What is in the wallet, in minor units; its balance stays locked until the transaction ends. 0 where there is no wallet (yet)."""
+    wallet = Account.objects.filter(user_id=user_id, kind=Kind.WALLET, currency=currency).values("id")
+    return AccountBalance.objects.select_for_update().filter(account__in=wallet).values_list("available", flat=True).first() or 0
+
+
+def owed(user_id: int, currency: str) -> int:
+    """What the user owes us in this currency, in minor units. To decide by it, lock the wallet first."""
+    account = Account.objects.filter(user_id=user_id, kind=Kind.RECEIVABLE, currency=currency).values_list("pk", flat=True).first()
+    if account is None:
+        return 0
+    sums = Posting.objects.filter(Q(debit_account_id=account) | Q(credit_account_id=account)).aggregate(
+        debit=Sum("amount", filter=Q(debit_account_id=account)), credit=Sum("amount", filter=Q(credit_account_id=account))
+    )
+    return int(sums["debit"] or 0) - int(sums["credit"] or 0)
+
+
+def recover(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
+    """Pay what the user owes out of the wallet, as far as it goes, because `cause` brought money there; None when nothing is owed or there.
+
+    Runs in the transaction of `cause`. Called again for the same cause it changes nothing.
+    """
+    if owed(user_id, currency) <= 0:
+        return None
+    amount = min(wallet_locked(user_id, currency), owed(user_id, currency))
+    if amount <= 0:
+        return None
+    return post(
+        "debt_recover",
+        key=f"debt_recover:{cause.pk}",
+        lines=[Line("recovered", accounts.wallet(user_id, currency), accounts.receivable(user_id, currency), Money(amount, currency))],
+        subject=("entry", cause.pk),
+        contract_id=cause.contract_id,
+        actor_id=None,
+        rule="debt_first",
+    )
