@@ -14,7 +14,7 @@ from marketplace.core.models import Event
 from marketplace.jobs import credits, services, tasks
 from marketplace.jobs.models import BidCreditAccount, BidCreditMovement, Proposal
 from tests.webapp.people import Person
-from tests.webapp.races.rendezvous import at_once
+from tests.webapp.races.rendezvous import at_once, behind_the_lock
 
 DAY = 24 * 3600
 
@@ -247,7 +247,7 @@ def test_bids_sent_at_once_never_spend_more_than_there_is(committed_db: None, po
     rule(14)
     bid(post())  # opens the account, so that the rivals meet at its row
     jobs = [post(title=f"Post number {n} of its own kind", description=f"{n} " * 30 + "different words each time.") for n in range(5)]
-    outcomes = at_once(*[lambda job=job: bid(job) for job in jobs])
+    outcomes = behind_the_lock(BidCreditAccount.objects.filter(pk=bob.pk), *[lambda job=job: bid(job) for job in jobs])
     sent = [o for o in outcomes if isinstance(o, Proposal)]
     refused = [o.code for o in outcomes if isinstance(o, Conflict)]
     assert (len(sent), refused) == (2, ["bid_credits_short"] * 3), outcomes

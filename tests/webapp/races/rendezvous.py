@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection, connections, transaction
+from django.db.models import QuerySet
 
 from marketplace.contracts.models import Contract
 
@@ -49,11 +50,12 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
     return outcomes
 
 
-def behind_the_lock(contract_id: int, *acts: Callable[[], Any]) -> list[Any]:
-    """Hold the contract's row lock until every act waits for it, let go, and return their results or exceptions.
+def behind_the_lock(row: int | QuerySet[Any], *acts: Callable[[], Any]) -> list[Any]:
+    """Hold the lock of a contract (its id) or of another row until every act waits, let go, and return their results or exceptions.
 
     Fails when an act does not wait: then it decided without the lock, and the race is open.
     """
+    rows: QuerySet[Any] = Contract.objects.filter(pk=row) if isinstance(row, int) else row
     outcomes: list[Any] = [None] * len(acts)
     ids: list[int] = []
 
@@ -65,19 +67,19 @@ def behind_the_lock(contract_id: int, *acts: Callable[[], Any]) -> list[Any]:
     threads = [_rival(act, introduce, outcomes, i) for i, act in enumerate(acts)]
     try:
         with transaction.atomic():
-            Contract.objects.select_for_update().get(pk=contract_id)
+            rows.select_for_update().get()
             for thread in threads:
                 thread.start()
             waiting = _until_waiting(ids, threads)
     finally:
         _join(threads)
-    assert waiting, f"an act did not wait for the contract's lock: {outcomes}"
+    assert waiting, f"an act did not wait for the lock: {outcomes}"
     return outcomes
 
 
 def _until_waiting(ids: list[int], threads: list[threading.Thread]) -> bool:
     """True once InnoDB reports that all rivals wait for a lock; False when one ends without waiting, or patience does."""
-    deadline = time.monotonic() + PATIENCE / 4
+    deadline = time.monotonic() + PATIENCE / 2.5  # under the ten seconds after which the database itself gives up
     while time.monotonic() < deadline:
         if len(ids) == len(threads):
             with connection.cursor() as cursor:
