@@ -114,7 +114,9 @@ def test_a_file_is_read_and_tells_of_its_broken_rows(staff: Any) -> None:
 
     def send(**more: Any) -> Any:
         body = {"provider": "stripe", "file": _file(text), **more}
-        return fiona.client.post(f"/api/v1/{HERE}/processor-files", body, format="multipart", HTTP_IDEMPOTENCY_KEY="again" if more else "first")
+        return fiona.client.post(
+            f"/api/v1/{HERE}/processor-files", body, format="multipart", HTTP_IDEMPOTENCY_KEY="again" if more else "first"
+        )
 
     read = send().json()
     assert (read["rows"], read["stored"], read["errors"]) == (2, 1, 1)
@@ -165,8 +167,10 @@ def test_the_page_of_staff_shows_whether_the_money_adds_up(differing: None, staf
     page.force_login(staff("finance"))
     text = page.get("/admin/payments/reconciliationrun/overview/").content.decode()
     assert "None: every stored balance is the sum of its postings." in text and "1,000.00 USD" in text and ">NO<" not in text
+    right = AccountBalance.objects.get().available
     AccountBalance.objects.update(available=99_999)
     text = page.get("/admin/payments/reconciliationrun/overview/").content.decode()
+    AccountBalance.objects.update(available=right)
     assert "<td>99999</td><td>100000</td>" in text and ">NO<" in text
     assert page.get("/admin/payments/reconciliationrun/").status_code == 200
     stranger = Client()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 
@@ -168,6 +170,9 @@ class Difference(models.Model):
     alarm_at = models.DateTimeField(null=True, help_text="When finance staff are told of its age next; null: no more.")
     alarms = models.PositiveSmallIntegerField(default=0)
     closed_at = models.DateTimeField(null=True)
+
+    #: since the item happened, where it was asked for
+    age: timedelta
 
     class Meta:
         indexes = [

@@ -5078,7 +5078,8 @@ export interface components {
              * @description When the item happened.
              */
             since: string;
-            readonly age_days: number;
+            /** @description Days since the item happened, until the difference was closed. */
+            age_days: number;
             /** Format: date-time */
             opened_at: string;
             /** Format: date-time */
