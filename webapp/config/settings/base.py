@@ -261,6 +261,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "contracts", "description": "Offer, milestones, funding, work handed in, approval and what happens if nobody acts."},
         {"name": "hours", "description": "Weeks of hourly contracts."},
         {"name": "payments", "description": "Balances, payments, payouts and the fee schedule."},
+        {"name": "transparency", "description": "What everybody may read of the house's money."},
+        {"name": "reconciliation", "description": "Our books against the gateways': days, differences, files. For finance staff."},
         {"name": "files", "description": "Upload first, then attach by id."},
         {"name": "trust", "description": "Reviews and reputation."},
         {"name": "disputes", "description": "From the claim to the money moved."},

@@ -5080,9 +5080,15 @@ export interface components {
             since: string;
             /** @description Days since the item happened, until the difference was closed. */
             age_days: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             opened_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             closed_at: string | null;
             owner: components["schemas"]["ReconciliationPerson"] | null;
             explanation: string;
@@ -7245,7 +7251,10 @@ export interface components {
             readonly sha256: string;
             readonly size: number;
             readonly uploaded_by_id: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly uploaded_at: string;
             /**
              * Format: date-time
@@ -7257,7 +7266,10 @@ export interface components {
              * @description Instants of its first and last row.
              */
             readonly covers_from: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly covers_until: string | null;
             readonly rows: number;
             readonly stored: number;
@@ -7411,7 +7423,10 @@ export interface components {
         PublicCheck: {
             name: components["schemas"]["PublicCheckNameEnum"];
             ok: boolean | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             at: string | null;
             /** @description Broken rules, balances that drifted, or differences with a gateway that are open. */
             problems: number;
@@ -7684,9 +7699,15 @@ export interface components {
              */
             readonly listed_from: string | null;
             readonly last_error: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly begun_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
             readonly finished_at: string | null;
             readonly totals: components["schemas"]["ReconciliationTotal"][];
         };
@@ -7700,7 +7721,9 @@ export interface components {
         /** @description A day in one currency, in minor units: provider = ledger + in flight + uncovered + differences + unexplained. */
         ReconciliationTotal: {
             readonly currency: string;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly provider_minor: number | null;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly ledger_minor: number;
             /** @description Told by one side alone, too young to be a difference. */
             readonly in_flight_minor: number;
@@ -7708,6 +7731,7 @@ export interface components {
             readonly uncovered_minor: number;
             /** @description Live differences, by what the gateway has more than we. */
             readonly differences_minor: number;
+            /** @description Whole minor units of the currency, such as cents. */
             readonly unexplained_minor: number | null;
             readonly matched: number;
             readonly in_flight: number;
@@ -27500,6 +27524,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -27571,6 +27596,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -27664,6 +27690,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -27757,6 +27784,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -27846,6 +27874,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -27939,6 +27968,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -28028,6 +28058,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -28121,6 +28152,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
+                /** @description Which of the differences: its `id` in answers. */
                 difference_id: number;
             };
             cookie?: never;
@@ -28366,6 +28398,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Which of the processor files: its `id` in answers. */
                 file_id: number;
             };
             cookie?: never;
@@ -28439,6 +28472,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Which of the processor files: its `id` in answers. */
                 file_id: number;
             };
             cookie?: never;

@@ -6,11 +6,103 @@ from typing import Any
 
 from marketplace.core.api.examples import PAYMENT, usd
 
+_DIFFERENCE = {
+    "id": 3,
+    "provider": "stripe",
+    "item": "line:txn_1PgaxN",
+    "kind": "missing_with_us",
+    "state": "open",
+    "effect": usd(-1250),
+    "theirs_minor": -1250,
+    "ours_minor": None,
+    "other_currency": "",
+    "since": "2026-03-05T09:12:00Z",
+    "age_days": 1,
+    "opened_at": "2026-03-07T06:00:09Z",
+    "closed_at": None,
+    "owner": None,
+    "explanation": "",
+    "asked_by": None,
+    "asked_as": "",
+    "entry_id": None,
+    "actions": ["ask", "book", "explain", "write_off"],
+}
+
 REQUESTS: dict[str, Any] = {
+    "reconciliation_difference_explain": {"reason": "Their report of the second comes on the fourth."},
+    "reconciliation_difference_reopen": {"reason": "The report came without it."},
+    "reconciliation_difference_book": {"account": "suspense", "reason": "The account's charge for February."},
+    "reconciliation_difference_approve": {"reason": "The bank's paper says the same."},
+    "reconciliation_difference_refuse": {"reason": "It belongs to another account."},
     "webhook_receive": {"id": "evt_7f3a91c2", "type": "payment.succeeded", "object": "sbx_payment_41d0c8"},
 }
 
 ANSWERS: dict[str, Any] = {
+    "Difference": _DIFFERENCE,
+    "ReconciliationRun": {
+        "id": 7,
+        "provider": "stripe",
+        "day": "2026-03-06",
+        "state": "finished",
+        "listed_from": "2026-03-04",
+        "last_error": "",
+        "begun_at": "2026-03-07T06:00:04Z",
+        "finished_at": "2026-03-07T06:00:09Z",
+        "totals": [
+            {
+                "currency": "USD",
+                "provider_minor": 98750,
+                "ledger_minor": 100000,
+                "in_flight_minor": 0,
+                "uncovered_minor": 0,
+                "differences_minor": -1250,
+                "unexplained_minor": 0,
+                "matched": 41,
+                "in_flight": 0,
+                "uncovered": 0,
+                "differences": 1,
+            }
+        ],
+    },
+    "ProcessorFile": {
+        "id": 2,
+        "provider": "mpesa",
+        "name": "ORG_174379_Utility.csv",
+        "format": "mpesa_organisation_statement",
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "size": 20480,
+        "uploaded_by_id": 5,
+        "uploaded_at": "2026-03-07T08:00:00Z",
+        "read_at": "2026-03-07T08:00:01Z",
+        "covers_from": "2026-03-06T05:10:11Z",
+        "covers_until": "2026-03-06T20:44:50Z",
+        "rows": 120,
+        "stored": 117,
+        "known": 0,
+        "skipped": 2,
+        "errors": 1,
+    },
+    "ProcessorFileProblem": {
+        "id": 1,
+        "line_no": 14,
+        "message": "Paid In: 'Completed' is no amount. Export the file again without changing it in a spreadsheet.",
+        "text": "QK12,Completed",
+    },
+    "Transparency": {
+        "day": "2026-03-06",
+        "window_days": 30,
+        "least_people": 5,
+        "currencies": [
+            {
+                "currency": "USD",
+                "figures": [
+                    {"measure": "escrow", "amount": usd(1250000), "as_of": "2026-03-06"},
+                    {"measure": "wallets", "amount": None, "as_of": "2026-03-06"},
+                ],
+            }
+        ],
+        "checks": [{"name": "replay", "ok": True, "at": "2026-03-07T06:17:00Z", "problems": 0, "checked": 48211}],
+    },
     "Received": {"received": True},
     "BalancesAnswer": {
         "results": [

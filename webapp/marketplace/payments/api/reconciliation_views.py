@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_date
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
@@ -20,7 +20,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.core import clock
-from marketplace.core.api.examples import sent
 from marketplace.core.api.fields import MAX_ID
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
@@ -206,30 +205,6 @@ def _plain(request: Request, rows: QuerySet[Any], *names: str) -> QuerySet[Any]:
     return rows
 
 
-_DIFFERENCE = {
-    "id": 3,
-    "provider": "stripe",
-    "item": "line:txn_1PgaxN",
-    "kind": "missing_with_us",
-    "state": "open",
-    "effect": {"minor": -1_250, "currency": "USD"},
-    "theirs_minor": -1_250,
-    "ours_minor": None,
-    "other_currency": "",
-    "since": "2026-11-02T09:12:00Z",
-    "age_days": 1,
-    "opened_at": "2026-11-03T06:00:09Z",
-    "closed_at": None,
-    "owner": None,
-    "explanation": "",
-    "asked_by": None,
-    "asked_as": "",
-    "entry_id": None,
-    "actions": ["ask", "book", "explain", "write_off"],
-}
-_READ = OpenApiExample("A charge that we know nothing of", _DIFFERENCE, response_only=True)
-
-
 def _shown(row: Difference, now: datetime) -> Difference:
     """With its age, which is asked of the clock once for all rows."""
     row.age = max(timedelta(0), (row.closed_at or now) - row.since)
@@ -318,7 +293,7 @@ class DifferenceView(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="reconciliation_difference", tags=TAG, responses=DifferenceSerializer, examples=[_READ])
+    @extend_schema(operation_id="reconciliation_difference", tags=TAG, responses=DifferenceSerializer)
     def get(self, request: Request, difference_id: int) -> Response:
         return Response(DifferenceSerializer(_shown(differences.difference_for(request.user, difference_id), clock.now())).data)
 
@@ -341,13 +316,9 @@ class _ActView(IdempotentMixin, APIView):
         return Response(DifferenceSerializer(_shown(differences.difference_for(request.user, difference_id), clock.now())).data)
 
 
-def _act(name: str, request: Any, *examples: OpenApiExample) -> Callable[[Any], Any]:
+def _act(name: str, request: Any) -> Callable[[Any], Any]:
     decorate: Callable[[Any], Any] = extend_schema(
-        operation_id=f"reconciliation_difference_{name}",
-        tags=TAG,
-        request=request,
-        responses=DifferenceSerializer,
-        examples=[*examples, _READ],
+        operation_id=f"reconciliation_difference_{name}", tags=TAG, request=request, responses=DifferenceSerializer
     )
     return decorate
 
@@ -379,7 +350,7 @@ class DifferenceExplainView(_ActView):
 
     act = staticmethod(services.difference_explain)
 
-    @_act("explain", DifferenceReasonSerializer, sent("A known delay", reason="Their report of the second comes on the fourth."))
+    @_act("explain", DifferenceReasonSerializer)
     def post(self, request: Request, difference_id: int) -> Response:
         return self.done(request, difference_id)
 
@@ -389,7 +360,7 @@ class DifferenceReopenView(_ActView):
 
     act = staticmethod(services.difference_reopen)
 
-    @_act("reopen", DifferenceReasonSerializer, sent("It did not come", reason="The report came without it."))
+    @_act("reopen", DifferenceReasonSerializer)
     def post(self, request: Request, difference_id: int) -> Response:
         return self.done(request, difference_id)
 
@@ -400,7 +371,7 @@ class DifferenceBookView(_ActView):
     act = staticmethod(services.difference_book)
     shape = DifferenceBookSerializer
 
-    @_act("book", DifferenceBookSerializer, sent("Into suspense", account="suspense", reason="The account's charge for October."))
+    @_act("book", DifferenceBookSerializer)
     def post(self, request: Request, difference_id: int) -> Response:
         return self.done(request, difference_id)
 
@@ -410,7 +381,7 @@ class DifferenceApproveView(_ActView):
 
     act = staticmethod(services.difference_approve)
 
-    @_act("approve", DifferenceReasonSerializer, sent("Seen", reason="The bank's paper says the same."))
+    @_act("approve", DifferenceReasonSerializer)
     def post(self, request: Request, difference_id: int) -> Response:
         return self.done(request, difference_id)
 
@@ -420,29 +391,9 @@ class DifferenceRefuseView(_ActView):
 
     act = staticmethod(services.difference_refuse)
 
-    @_act("refuse", DifferenceReasonSerializer, sent("Not ours", reason="It belongs to another account."))
+    @_act("refuse", DifferenceReasonSerializer)
     def post(self, request: Request, difference_id: int) -> Response:
         return self.done(request, difference_id)
-
-
-_FILE = {
-    "id": 2,
-    "provider": "mpesa",
-    "name": "ORG_174379_Utility.csv",
-    "format": "mpesa_organisation_statement",
-    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "size": 20_480,
-    "uploaded_by_id": 5,
-    "uploaded_at": "2026-11-03T08:00:00Z",
-    "read_at": "2026-11-03T08:00:01Z",
-    "covers_from": "2026-11-02T05:10:11Z",
-    "covers_until": "2026-11-02T20:44:50Z",
-    "rows": 120,
-    "stored": 117,
-    "known": 0,
-    "skipped": 2,
-    "errors": 1,
-}
 
 
 class ProcessorFilesView(IdempotentMixin, ListAPIView):
@@ -480,7 +431,6 @@ class ProcessorFilesView(IdempotentMixin, ListAPIView):
         tags=TAG,
         request={"multipart/form-data": ProcessorFileInSerializer},
         responses={201: ProcessorFileSerializer},
-        examples=[OpenApiExample("A day of M-Pesa", _FILE, response_only=True)],
     )
     def post(self, request: Request) -> Response:
         given = ProcessorFileInSerializer(data=request.data)
@@ -500,7 +450,6 @@ class ProcessorFileView(APIView):
         operation_id="processor_file",
         tags=TAG,
         responses=ProcessorFileSerializer,
-        examples=[OpenApiExample("A day of M-Pesa", _FILE, response_only=True)],
     )
     def get(self, request: Request, file_id: int) -> Response:
         return Response(ProcessorFileSerializer(importing.file_for(request.user, file_id)).data)
