@@ -26,7 +26,9 @@ from marketplace.accounts.api_tokens import token_create
 from marketplace.contracts import services as work
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.models import Event
+from marketplace.core.money import Money
 from marketplace.core.tasks import drain
+from marketplace.payments import services as pay
 from tests.webapp.contracts_cast import (  # noqa: F401 (fixtures)
     books_balance,
     contract,
@@ -199,6 +201,9 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         ).pk,
         "ledger-entries": Entry.objects.filter(kind="hold").earliest("pk").pk,
         "ledger-accounts": Account.objects.get(user=alice, kind="wallet").pk,
+        "payment-methods": pay.method_save(actor=alice, provider="sandbox", details={"token": "tok_visa"}, idempotency_key="card").pk,
+        "exchange-quotes": pay.exchange_quote(actor=alice, buy=Money(100, "USD"), sell_currency="EUR").pk,
+        "payee-accounts": pay.payee_connect(actor=bob, provider="sandbox", details={"token": "bank_ok"})[0].pk,
         "payments": Payment.objects.filter(payer=alice).earliest("pk").pk,
         "files": StoredFile.objects.create(
             owner_id=bob.pk,

@@ -13,8 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
+from marketplace.core.errors import Conflict, NotFound
 from marketplace.notifications import services
 from marketplace.notifications.letters import read_token
+from marketplace.payments import services as payments
 
 NOT_BUILT = "<!doctype html><title>Openlance</title><p>The web app is not built yet. Run <code>make demo</code>, or <code>make web</code> and reload."
 
@@ -60,6 +62,27 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     topic = services.unsubscribe(token=token) if request.method == "POST" else None
     known = read_token(token)
     answer = render(request, "unsubscribe.html", {"topic": known and known[1], "done": topic}, status=200 if known else 404)
+    answer["Content-Security-Policy"] = "default-src 'none'; form-action 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sandbox_challenge(request: HttpRequest, ref: str) -> HttpResponse:
+    """The page of a test card's bank, where the payer says yes or no. The address is the authority, as a bank's is; there is none without the
+    sandbox. The same answer twice is one answer."""
+    status, asked = 200, None
+    try:
+        asked = payments.sandbox_challenge(ref=ref)
+        if request.method == "POST":
+            asked = payments.sandbox_answer(ref=ref, agrees=request.POST.get("answer") == "yes")
+    except Conflict:
+        status = 409
+    except NotFound:
+        status = 404
+    answer = render(request, "sandbox_challenge.html", {"asked": asked}, status=status)
     answer["Content-Security-Policy"] = "default-src 'none'; form-action 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     answer["Referrer-Policy"] = "no-referrer"
     return answer

@@ -37,6 +37,7 @@ urlpatterns = [
     path("api/v1/", include(api_v1)),
     path("_allauth/", include("allauth.headless.urls")),
     path("unsubscribe/<str:token>", pages.unsubscribe, name="unsubscribe"),
+    path("sandbox/challenges/<slug:ref>", pages.sandbox_challenge, name="sandbox-challenge"),
     path("accounts/", include("config.account_pages")),
     path("accounts/", include(build_provider_urlpatterns())),  # where providers send people back to
     path("", include("allauth.idp.urls")),

@@ -29,7 +29,7 @@ from marketplace.notifications.letters import _claimed
 from marketplace.notifications.models import InboxItem, Letter
 from marketplace.payments import services as payments
 from marketplace.payments import tasks as money
-from marketplace.payments.models import Difference, PublicFigure, ReconciliationRun, WebhookEvent
+from marketplace.payments.models import Difference, PublicFigure, ReconciliationRun, SandboxNews, WebhookEvent
 from marketplace.payments.providers import sandbox
 from marketplace.trust import services as trust
 from marketplace.trust.models import Case
@@ -227,6 +227,25 @@ def next_six(since: datetime, edge: Edge) -> datetime:
     return six if six > edge.at else six + DAY
 
 
+def card_saved(h: House) -> Armed:
+    """Its owner proved the card, and the news of it did not come."""
+    begun = payments.method_save(actor=h.alice, provider="sandbox", details={"token": "tok_3ds"}, idempotency_key="card")
+    payments.sandbox_answer(ref=str(begun.setup_ref), agrees=True)
+    return Armed(None, None, state(begun), "pending", "ready")
+
+
+def card_given_up(h: House) -> Armed:
+    begun = payments.method_save(actor=h.alice, provider="sandbox", details={"token": "tok_3ds"}, idempotency_key="card")
+    return Armed(None, lambda: payments.method_give_up(method_id=begun.pk), state(begun), "pending", "failed")
+
+
+def sandbox_told(h: House) -> Armed:
+    """A delayed payment is notified half a minute later; here nobody answers."""
+    asked = {"amount": Money(5_000, "USD"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_delayed"}}
+    payments.payment_start(actor_id=h.alice.pk, idempotency_key="late", **asked)
+    return Armed(None, None, lambda: SandboxNews.objects.get().attempts, 0, 1)
+
+
 # --- accounts
 def impersonation_end(h: House) -> Armed:
     found = impersonation.impersonation_start(actor=h.staff("support"), user_id=h.bob.pk, reason="They asked.", session_key="s")
@@ -414,6 +433,18 @@ CLOCKS = [
     Clock("reconciliation", f"{MONEY}.reconcile_due", reconciliation, next_six, begins=lambda e: e.at - 54 * HOUR, what="reconcile"),
     Clock("difference-alarm", f"{MONEY}.alarm_differences", difference_alarm, 2 * DAY, lead=2 * DAY + 6 * HOUR, what="difference_alarm"),
     Clock("totals", f"{MONEY}.publish_totals", totals, next_six, begins=lambda e: e.at - 174 * HOUR, what="publish_totals"),
+    Clock("card-saving-poll", f"{MONEY}.poll_people", card_saved, 30 * SECOND, what="poll_people"),
+    # until then it is asked about at every round
+    Clock("card-saving-given-up", f"{MONEY}.poll_people", card_given_up, 72 * HOUR, done=None),
+    Clock(
+        "sandbox-news",
+        f"{MONEY}.deliver_sandbox_news",
+        sandbox_told,
+        30 * SECOND,
+        done=0,
+        what="sandbox_news",
+        later=4 * SECOND,
+    ),
     Clock("impersonation", f"{ACCOUNTS}.end_due_impersonations", impersonation_end, 30 * MINUTE),
     Clock("dashboard-token", f"{ACCOUNTS}.forget_expired_tokens", token_forgotten, 8 * HOUR),
     Clock("export-expiry", f"{ACCOUNTS}.sweep_exports", export_expiry, 7 * DAY),

@@ -86,6 +86,12 @@ class StripeWorld(World):
                 return self._refund(params)
             case ("GET", "refunds"):
                 return 200, _list([r for r in self.of("refund") if r["payment_intent"] == params["payment_intent"]], "/v1/refunds")
+            case ("POST", "customers"):
+                return 200, deepcopy(self.new("customer", "cus", metadata=params.get("metadata")))
+            case ("POST", "setup_intents"):
+                return 200, self._setup(params)
+            case ("POST", "payment_methods", ref, "detach"):
+                return self._detach(self.objects[ref])
             case ("POST", "accounts"):
                 return 200, self._account(params)
             case ("POST", "account_links"):
@@ -139,10 +145,13 @@ class StripeWorld(World):
         made["client_secret"] = f"{made['id']}_secret_x"
         token = params.get("payment_method")
         if params.get("confirm") == "true" and token:
-            return self._confirm(made, token)
+            return self._confirm(made, token, params.get("customer"))
         return 200, deepcopy(made)
 
-    def _confirm(self, intent: dict[str, Any], token: str) -> tuple[int, Any]:
+    def _confirm(self, intent: dict[str, Any], token: str, customer: str | None) -> tuple[int, Any]:
+        saved = self.objects.get(token)
+        if saved is not None and saved["customer"] != customer:
+            return _error(400, "invalid_request_error", "payment_method_customer_mismatch", "The payment method is of another customer")
         if token in _DECLINES:
             error = {"type": "card_error", "code": "card_declined", "decline_code": _DECLINES[token], "message": "declined"}
             intent["last_payment_error"] = error
@@ -224,6 +233,42 @@ class StripeWorld(World):
         self.event("payment_intent.canceled", intent)
         return 200, deepcopy(intent)
 
+    def _setup(self, params: dict[str, Any]) -> dict[str, Any]:
+        made = self.new(
+            "setup_intent",
+            "seti",
+            customer=params["customer"],
+            usage=params["usage"],
+            metadata=params.get("metadata"),
+            status="requires_payment_method",
+            payment_method=None,
+            last_setup_error=None,
+            next_action=None,
+        )
+        made["client_secret"] = f"{made['id']}_secret_x"
+        return deepcopy(made)
+
+    def card_given(self, setup_ref: str, brand: str = "visa", last4: str = "4242") -> str:
+        """The payer's browser gave a card, which the bank proved: it is attached to the customer."""
+        setup = self.objects[setup_ref]
+        made = self.new("payment_method", "pm", customer=setup["customer"], type="card")
+        made["card"] |= {"brand": brand, "last4": last4, "exp_month": 8, "exp_year": 2031}
+        setup |= {"status": "succeeded", "payment_method": made["id"]}
+        self.event("setup_intent.succeeded", setup)
+        return str(made["id"])
+
+    def setup_fails(self, setup_ref: str) -> None:
+        """The payer gave up."""
+        self.objects[setup_ref]["status"] = "canceled"
+        self.event("setup_intent.canceled", self.objects[setup_ref])
+
+    def _detach(self, card: dict[str, Any]) -> tuple[int, Any]:
+        if card["customer"] is None:
+            return _error(400, "invalid_request_error", "payment_method_unexpected_state", "The payment method is not attached")
+        card["customer"] = None
+        self.event("payment_method.detached", card)
+        return 200, deepcopy(card)
+
     def expire(self, ref: str) -> None:
         """A reserved amount was not captured in time."""
         self.objects[ref] |= {"status": "canceled", "cancellation_reason": "automatic", "canceled_at": int(time.time())}
@@ -295,6 +340,7 @@ class StripeWorld(World):
             "country": params["country"],
             "email": params.get("email"),
             "payouts_enabled": False,
+            "requirements": {"currently_due": ["external_account", "individual.dob.day"]},
             "capabilities": {"transfers": "inactive"},
             "metadata": params.get("metadata") or {},
         }
@@ -303,7 +349,13 @@ class StripeWorld(World):
 
     def onboarded(self, ref: str) -> None:
         """The payee gave Stripe everything it asks for."""
-        self.objects[ref] |= {"payouts_enabled": True, "capabilities": {"transfers": "active"}}
+        done = {"requirements": {"currently_due": []}, "capabilities": {"transfers": "active"}}
+        self.objects[ref] |= {"payouts_enabled": True, **done}
+        self.event("account.updated", self.objects[ref], account=ref)
+
+    def asks_for_more(self, ref: str, what: str = "individual.verification.document") -> None:
+        """Stripe stops paying out until the payee has given it."""
+        self.objects[ref] |= {"payouts_enabled": False, "requirements": {"currently_due": [what]}}
         self.event("account.updated", self.objects[ref], account=ref)
 
     def _transfer(self, params: dict[str, Any]) -> tuple[int, Any]:

@@ -349,6 +349,8 @@ CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "marketplace.payments.tasks.reconcile_due", "schedule": 600.0},
     "alarm-differences": {"task": "marketplace.payments.tasks.alarm_differences", "schedule": 600.0},
     "publish-totals": {"task": "marketplace.payments.tasks.publish_totals", "schedule": 600.0},
+    "ask-gateways-about-people": {"task": "marketplace.payments.tasks.poll_people", "schedule": 300.0},
+    "deliver-sandbox-news": {"task": "marketplace.payments.tasks.deliver_sandbox_news", "schedule": 5.0},
     "issue-documents": {"task": "marketplace.payments.tasks.issue_documents", "schedule": 300.0},
     "end-impersonations": {"task": "marketplace.accounts.tasks.end_due_impersonations", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
@@ -491,6 +493,10 @@ def payment_credentials(environ: Mapping[str, str]) -> dict[str, dict[str, str]]
 
 
 PAYMENT_CREDENTIALS = payment_credentials(os.environ)
+# the sandbox notifies this house by HTTP, as a real gateway would
+SANDBOX_NOTIFIES = os.environ.get("OPENLANCE_SANDBOX_NOTIFIES", BASE_URL).rstrip("/")
+SAVED_METHODS_MOST = 20
+PAYEE_ACCOUNTS_MOST = 10
 MAX_AMOUNT_MINOR = 10**12
 # a payment that waits for its payer is given up after so long
 PAYMENT_WAITS_HOURS = 72

@@ -27,9 +27,10 @@ from marketplace.contracts.models import (
     WorkRequest,
 )
 from marketplace.core.models import Event
+from marketplace.core.money import Money
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
-from marketplace.payments.models import Difference, Entry
+from marketplace.payments.models import Chargeback, Difference, Entry, PayeeAccount, Payment, PaymentRefund, SavedMethod
 from marketplace.trust.case_reading import appeal_token
 from marketplace.trust.models import Case, CheckedText, Report, Review
 from marketplace.trust.subjects import subject
@@ -169,6 +170,31 @@ def _difference(pk: int) -> Scene:
     return None, told, f"/admin/payments/difference/{pk}/change/", f"{row.provider}, {row.effect_amount}"
 
 
+def _paid(pk: int) -> Scene:
+    p = Payment.objects.only("payer_id", "amount_minor", "currency").get(pk=pk)
+    return p.payer_id, p.payer_id, "/money", str(Money(p.amount_minor, p.currency))
+
+
+def _sent_back(pk: int) -> Scene:
+    r = PaymentRefund.objects.select_related("payment").get(pk=pk)
+    return r.payment.payer_id, r.payment.payer_id, "/money", str(Money(r.amount_minor, r.currency))
+
+
+def _chargeback(pk: int) -> Scene:
+    c = Chargeback.objects.select_related("payment").get(pk=pk)
+    return c.payment.payer_id, c.payment.payer_id, "/money", str(Money(c.amount_minor, c.currency))
+
+
+def _saved_method(pk: int) -> Scene:
+    m = SavedMethod.objects.get(pk=pk)
+    return m.user_id, m.user_id, "/money", f"{m.brand or m.provider} {m.last4}".strip()
+
+
+def _payee_account(pk: int) -> Scene:
+    a = PayeeAccount.objects.get(pk=pk)
+    return a.user_id, a.user_id, "/money", a.label or a.provider
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
     "accounts.user": _user,
     "contracts.contract": _contract,
@@ -182,8 +208,13 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "contracts.workrequest": _work_request,
     "contracts.progressreport": _progress,
     "contracts.bonus": _bonus,
+    "payments.chargeback": _chargeback,
     "payments.entry": _entry,
     "payments.difference": _difference,
+    "payments.payeeaccount": _payee_account,
+    "payments.payment": _paid,
+    "payments.paymentrefund": _sent_back,
+    "payments.savedmethod": _saved_method,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
@@ -293,6 +324,22 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "difference.age": (FREELANCER, "A difference with a gateway ({title}) is still open after {reason}: explain or book it."),
     "difference.ask": (FREELANCER, "The booking of a difference with a gateway ({title}) waits for a second person. {reason}"),
     "bonus.clear": (FREELANCER, "Your bonus on “{title}” is available for payout."),
+    "payment.fail": (OWNER, "Your payment of {title} did not succeed: nothing was taken. Try again, or pay another way."),
+    "payment.cancel": (OWNER, "Your payment of {title} was given up: nothing was taken."),
+    "payment_refund.request": (OWNER, "{title} of your wallet are being sent back to where they came from. {reason}"),
+    "payment_refund.succeed": (OWNER, "{title} were sent back the way you paid. It can take some days until your bank shows it."),
+    "payment_refund.fail": (OWNER, "{title} could not be sent back the way you paid: they are in your wallet again."),
+    "payment_refund.return": (OWNER, "Your bank sent {title} back to us: they are in your wallet again."),
+    "chargeback.open": (OWNER, "Your bank took back a payment of {title} that you dispute. What your wallet lacks, you owe us."),
+    "chargeback.win": (OWNER, "Your bank decided about {title}: the payment stands, and the money is in your wallet again."),
+    "chargeback.lose": (OWNER, "Your bank decided about {title}: it keeps what it took back."),
+    "saved_method.lapse": (OWNER, "Your saved card {title} can no longer be used: your bank or you took it away. Save another one."),
+    "payee_account.enable": (OWNER, "You can now be paid out to {title}."),
+    "payee_account.restrict": (
+        OWNER,
+        "Payouts to {title} are stopped until you have answered what the provider asks. Go on with it there.",
+    ),
+    "payee_account.disconnect": (OWNER, "{title} is no longer connected: choose another place to be paid."),
     "dispute.open": (BOTH, "“{title}” is disputed. Answer in time: if you stay silent, the claim is granted."),
     "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
     "dispute.respond": (BOTH, "The other side answered the dispute on “{title}”: you can now make each other offers."),
@@ -354,7 +401,18 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "proposals": ("proposal", "invitation", "job"),
     "searches": ("saved_search",),
     "contracts": ("contract", "counter_offer", "milestone", "timesheet", "cap_change", "work_request", "work_task", "progress_report"),
-    "money": ("payment", "payout", "refund_request", "bonus", "entry", "difference"),
+    "money": (
+        "payment",
+        "payment_refund",
+        "chargeback",
+        "saved_method",
+        "payee_account",
+        "payout",
+        "refund_request",
+        "bonus",
+        "entry",
+        "difference",
+    ),
     "disputes": ("dispute",),
     "reviews": ("review",),
     "account": (),

@@ -61,8 +61,13 @@ def fee_refund_documents(event: Event) -> None:
 
 
 def erase(event: Event) -> None:
-    """Delete what a person told for documents to come; those that were issued are kept as the books are. Safe to run twice."""
-    TaxProfile.objects.filter(user=event.after["user_id"]).delete()
+    """Delete what a person told for documents to come (those that were issued are kept as the books are), what they saved to pay with, and
+    where they were paid to. Safe to run twice.
+    """
+    user_id = event.after["user_id"]
+    TaxProfile.objects.filter(user=user_id).delete()
+    services.methods_erase(user_id=user_id)
+    services.payees_erase(user_id=user_id)
 
 
 def connect() -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal
+from fractions import Fraction
 from functools import lru_cache
+from math import ceil
 
 from currency_converter import CurrencyConverter
 from django.conf import settings
@@ -42,6 +44,14 @@ def convert(amount: Money, rate: FxRate) -> Money:
     major = _EXACT.scaleb(Decimal(amount.minor), -exponent(rate.base))
     after = _EXACT.multiply(_EXACT.multiply(major, rate.rate), Decimal(10_000 - rate.spread_bps)).scaleb(-4)
     return Money(int(_EXACT.scaleb(after, exponent(rate.quote)).to_integral_value(ROUND_DOWN)), rate.quote)
+
+
+def price_of(amount: Money, rate: FxRate) -> Money:
+    """The least amount of the rate's base that `convert` makes at least `amount` (in the rate's quote currency) of."""
+    if amount.currency != rate.quote:
+        raise TypeError(f"a {rate.base}/{rate.quote} rate does not price {amount.currency}")
+    each = Fraction(rate.rate) * (10_000 - rate.spread_bps) / 10_000 * Fraction(10) ** (exponent(rate.quote) - exponent(rate.base))
+    return Money(ceil(amount.minor / each), rate.base)
 
 
 def newest_stored(base: str, quote: str, day: date) -> FxRate | None:

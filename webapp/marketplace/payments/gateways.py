@@ -6,20 +6,23 @@ number of times; states only move forward, so the outcome is the same.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 
-from marketplace.core import clock, events, ports
+from marketplace.core import clock, events, features, ports
 from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput, NotAllowed, Unavailable
 from marketplace.core.money import Money
+from marketplace.core.policies import Actor, require
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
 
-from . import debts
+from . import debts, selectors
 from .ledger import accounts
 from .ledger.post import Line, post
 from .models import Payment
@@ -29,6 +32,7 @@ from .states import PAYMENT
 
 log = structlog.get_logger(__name__)
 PURPOSES = ("milestone", "wallet")
+LOOK_EVERY_SECONDS = 2
 
 
 def require_no_transaction() -> None:
@@ -61,14 +65,16 @@ def payment_start(
     payer still has to do is in `action`). With manual capture the amount is only reserved until `payment_capture`.
 
     Not to be called inside a transaction. The same key with the same request continues the same payment and never charges twice; with
-    another request it raises IdempotencyConflict. Raises InvalidInput for an unusable amount, purpose, provider or method.
+    another request it raises IdempotencyConflict. A method of {"saved_method_id": …} is one that the actor saved at the gateway.
+    Raises InvalidInput for an unusable amount, purpose, provider or method, NotFound for a saved method that is not the actor's.
     """
     require_no_transaction()
     check_amount(amount)
     if purpose not in PURPOSES:
         raise InvalidInput("purpose_unknown", f"A payment is for one of: {', '.join(PURPOSES)}.")
     asked = gateway(provider)
-    kept = asked.check_method(method, purpose="payment")
+    saved = selectors.method_to_pay_with(payer_id=actor_id, provider=provider, method=method)
+    kept = asked.check_method(method, purpose="payment") if saved is None else saved
     asked.check_amount(amount, purpose="payment")
     if capture == "manual" and not asked.capabilities().manual_capture:
         raise InvalidInput("gateway_cannot", f"{provider} cannot reserve an amount. Pay at once, or choose another way.")
@@ -89,6 +95,15 @@ def payment_start(
         )
     )
     return payment_refresh(payment_id=payment.pk, first=new)
+
+
+def wallet_pay_in(*, actor: Actor, provider: str, amount: Money, method: Mapping[str, Any], idempotency_key: str) -> Payment:
+    """The actor pays into their own wallet: see payment_start. Raises Unavailable while funding is switched off."""
+    features.require_on("FUNDING_OPEN", "Money cannot be paid in at the moment. Nothing was charged: please try again later.")
+    key = f"wallet:{actor.pk}:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}"
+    return payment_start(
+        actor_id=actor.pk, amount=amount, purpose="wallet", purpose_id=None, method=method, idempotency_key=key, provider=provider
+    )
 
 
 def _intent(payment: Payment) -> tuple[Payment, bool]:
@@ -198,6 +213,26 @@ def payment_cancel(*, payment_id: int) -> Payment:
     result = gateway(payment.provider).cancel(key=f"{payment_key(payment)}:cancel", ref=payment.provider_ref)
     now = payment_refresh(payment_id=payment_id)
     return run_in_transaction(lambda: _given_up(payment_id)) if isinstance(result, Done) and now.state == "pending" else now
+
+
+def payment_give_up(*, actor: Actor, payment_id: int) -> Payment:
+    """The payer gives up a payment that waits for them. Not to be called inside a transaction. Raises NotFound, NotAllowed for anybody else who
+    sees it, and what payment_cancel raises."""
+    payment = selectors.payment_for(actor, payment_id)
+    require(payment.payer_id == actor.pk, "payment_cancel_not_yours", "Only whoever pays can cancel a payment.")
+    if payment.state != "pending":
+        raise Conflict("payment_cancel_impossible", f"The payment is {payment.state.replace('_', ' ')} and cannot be cancelled.")
+    return payment_cancel(payment_id=payment_id)
+
+
+def payment_look(*, actor: Actor, payment_id: int) -> Payment:
+    """The payment as its gateway has it now, for whoever may see it: the payer has come back from the gateway's page. Asked again within a
+    few seconds, and once it is decided, it is told as we know it. Not to be called inside a transaction. Raises NotFound."""
+    payment = selectors.payment_for(actor, payment_id)
+    open_now = payment.state in ("created", "pending")
+    if open_now and cache.add(f"payments:look:{payment_id}", 1, LOOK_EVERY_SECONDS):
+        return payment_refresh(payment_id=payment_id)
+    return payment
 
 
 def _given_up(payment_id: int) -> Payment:

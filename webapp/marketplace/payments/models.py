@@ -14,6 +14,11 @@ from .billing_models import Document as Document
 from .billing_models import DocumentFile as DocumentFile
 from .billing_models import Series as Series
 from .billing_models import TaxProfile as TaxProfile
+from .exchange_models import FxQuote as FxQuote
+from .gateway_models import GatewayCustomer as GatewayCustomer
+from .gateway_models import PayeeAccount as PayeeAccount
+from .gateway_models import SandboxNews as SandboxNews
+from .gateway_models import SavedMethod as SavedMethod
 from .reconciliation_models import Difference as Difference
 from .reconciliation_models import LedgerCheck as LedgerCheck
 from .reconciliation_models import ProcessorFile as ProcessorFile
@@ -333,12 +338,14 @@ class GatewayPoll(models.Model):
 
 
 class SandboxObject(models.Model):
-    """The sandbox gateway's own memory of a payment or payout: what a real gateway would keep on its servers.
+    """The sandbox gateway's own memory of a payment, payout, refund, dispute or card: what a real gateway would keep on its servers.
 
     Only payments.providers.sandbox reads and writes it; the product learns of it through the gateway's answers.
     """
 
-    kind = models.CharField(max_length=8, help_text='"payment", "payout", or "other": what nobody here asked for')
+    kind = models.CharField(
+        max_length=8, help_text='"payment", "payout", "refund", "dispute", "setup", "card", or "other": what nobody here asked for'
+    )
     idempotency_key = models.CharField(max_length=128, unique=True)
     ref = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=16)
@@ -349,6 +356,12 @@ class SandboxObject(models.Model):
     fee_minor = models.BigIntegerField(default=0, help_text="What the gateway kept of it.")
     moved_at = models.DateTimeField(null=True, help_text="When it changed the gateway's balance.")
     returned_at = models.DateTimeField(null=True, help_text="When that was taken back: charged back, or sent back by the payee's bank.")
+    received_minor = models.BigIntegerField(null=True, help_text="What was captured of a reserved amount.")
+    manual = models.BooleanField(default=False, help_text="Reserve first.")
+    of = models.CharField(max_length=64, blank=True, help_text="The payment of a refund or dispute, the card of a setup.")
+
+    class Meta:
+        indexes = [models.Index(fields=["of"], name="sandbox_object_of")]
 
     def __str__(self) -> str:
         return f"{self.ref} ({self.state})"

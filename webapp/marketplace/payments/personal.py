@@ -10,7 +10,19 @@ from marketplace.core.money import Money
 from marketplace.core.personal import Obstacle, Part, Row, computed, rows_of
 
 from .levies import FIELDS
-from .models import Account, AccountBalance, Document, Payment, Payout, Posting, TaxProfile
+from .models import (
+    Account,
+    AccountBalance,
+    Document,
+    FxQuote,
+    GatewayCustomer,
+    PayeeAccount,
+    Payment,
+    Payout,
+    Posting,
+    SavedMethod,
+    TaxProfile,
+)
 from .selectors import balance_replayed, balances_of
 from .states import PAYMENT, PAYOUT
 
@@ -41,8 +53,8 @@ def _postings(user_id: int) -> Iterator[Row]:
 
 
 def exported(*, user_id: int) -> dict[str, Part]:
-    """The answer to ports.personal_data: balances, the lines that moved the person's accounts, payments and payouts. Platform and other
-    people's accounts appear by their kind only.
+    """The answer to ports.personal_data: balances, the lines that moved the person's accounts, payments and payouts, what was saved
+    to pay and to be paid with. Platform and other people's accounts appear by their kind only.
     """
     lines = ("occurred_at", "entry_id", "line", "kind", "leg", "amount_minor", "currency", "rule", "subject", "subject_id", "contract_id")
     tables = [m._meta.db_table for m in (Account, AccountBalance)]
@@ -77,6 +89,33 @@ def exported(*, user_id: int) -> dict[str, Part]:
                 "tax_category",
             ),
             *("tax_rate_bps", "content", "issued_at"),
+        ),
+        "payment_methods": rows_of(
+            SavedMethod.objects.filter(user=user_id),
+            *("id", "provider", "state", "token", "brand", "last4", "exp_month", "exp_year", "is_default", "failure_code"),
+            *("created_at", "removed_at"),
+        ),
+        "exchange_quotes": rows_of(
+            FxQuote.objects.filter(user=user_id),
+            *("id", "sell_minor", "sell_currency", "buy_minor", "buy_currency", "spread_bps", "created_at", "expires_at", "used_at"),
+        ),
+        "gateway_customers": rows_of(GatewayCustomer.objects.filter(user=user_id), "provider", "ref"),
+        "payee_accounts": rows_of(
+            PayeeAccount.objects.filter(user=user_id),
+            *(
+                "id",
+                "provider",
+                "state",
+                "country",
+                "ref",
+                "method",
+                "label",
+                "due",
+                "is_default",
+                "created_at",
+                "checked_at",
+                "removed_at",
+            ),
         ),
         "payouts": rows_of(
             Payout.objects.filter(payee=user_id),

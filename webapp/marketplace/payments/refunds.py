@@ -24,7 +24,7 @@ from .gateways import payment_locked, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
 from .models import Payment, PaymentRefund
-from .providers import gateway
+from .providers import gateway, gateways
 from .providers.base import Accepted, Done, FetchedRefund, Rejected, Result, Unknown
 from .states import PAYMENT, REFUND
 
@@ -48,7 +48,11 @@ def payment_refund_request(*, actor: Actor, payment_id: int, amount: Money, idem
     if not asked.capabilities().refunds:
         raise InvalidInput("gateway_cannot", f"{payment.provider} cannot send money back. Ask for a payout instead.")
     asked.check_amount(amount, purpose="payment")
-    key = f"{actor.pk}:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"
+    return _request(actor, payment, amount, f"{actor.pk}:{hashlib.sha256(idempotency_key.encode()).hexdigest()}", reason)
+
+
+def _request(actor: Actor, payment: Payment, amount: Money, key: str, reason: str) -> PaymentRefund:
+    """The row of a refund and its entry, of the locked payment; the one that the key made before."""
     made = PaymentRefund(
         payment=payment,
         provider=payment.provider,
@@ -77,12 +81,48 @@ def payment_refund_request(*, actor: Actor, payment_id: int, amount: Money, idem
     return made
 
 
+@unit_of_work
+def wallet_refund_request(*, actor: Actor, amount: Money, idempotency_key: str, reason: str = "") -> list[PaymentRefund]:
+    """Send money of the wallet back to the payments that it came from, the newest first, in as few parts as that gives; all of it or nothing.
+
+    The same key and request return the same parts. Raises InvalidInput, Conflict("refund_impossible") when the payments that can be sent back
+    are not enough (ask for a payout then), and what payment_refund_request raises.
+    """
+    if amount.minor <= 0:
+        raise InvalidInput("amount_out_of_range", "Send back an amount greater than zero.", {"amount_minor": ["Wrong."]})
+    parts_key = f"{actor.pk}:wallet:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}"
+    before = list(PaymentRefund.objects.filter(idempotency_key__startswith=f"{parts_key}:").order_by("pk"))
+    if before:
+        if sum(r.amount_minor for r in before) != amount.minor or before[0].currency != amount.currency:
+            raise IdempotencyConflict
+        return before
+    left, made = amount.minor, []
+    paid = Payment.objects.filter(payer=actor.pk, currency=amount.currency, state__in=("succeeded", "partially_refunded"))
+    for payment in paid.order_by("-pk").iterator():
+        asked = gateways().get(payment.provider)
+        if asked is None or not asked.capabilities().refunds:
+            continue
+        part = min(left, _refundable(payment_locked(payment.pk)))
+        if part > 0:
+            made.append(_request(actor, payment, Money(part, amount.currency), f"{parts_key}:{payment.pk}", reason))
+            left -= part
+        if left == 0:
+            return made
+    can = Money(amount.minor - left, amount.currency)
+    raise Conflict("refund_impossible", f"Only {can} can go back the way it came. Ask for a payout of the rest.")
+
+
+def _refundable(payment: Payment) -> int:
+    """What of the locked payment can still be sent back, in minor units."""
+    begun = payment.refunds.exclude(state="failed").aggregate(total=Sum("amount_minor"))["total"] or 0
+    return 0 if payment.state not in ("succeeded", "partially_refunded") else payment.received - int(begun)
+
+
 def _decide(payment: Payment, amount: Money) -> None:
     if payment.state not in ("succeeded", "partially_refunded"):
         raise Conflict("refund_impossible", f"The payment is {payment.state.replace('_', ' ')}: there is nothing to send back.")
-    begun = payment.refunds.exclude(state="failed").aggregate(total=Sum("amount_minor"))["total"] or 0
-    if begun + amount.minor > payment.received:
-        left = Money(payment.received - begun, payment.currency)
+    left = Money(_refundable(payment), payment.currency)
+    if amount.minor > left.minor:
         raise Conflict("over_refund", f"Of this payment, {left} can still be sent back.")
 
 

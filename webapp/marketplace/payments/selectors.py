@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -14,14 +14,27 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 
 from marketplace.core import clock
-from marketplace.core.errors import InvalidInput
+from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money, exponent
 from marketplace.core.policies import Actor, one_of
 from marketplace.core.prepared import Statement
 
 from . import fx, policies
 from .ledger.accounts import USER_KINDS, Kind
-from .models import Account, AccountBalance, Entry, FeeSchedule, Payment, Payout, Posting
+from .models import (
+    Account,
+    AccountBalance,
+    Entry,
+    FeeSchedule,
+    FxQuote,
+    GatewayCustomer,
+    PayeeAccount,
+    Payment,
+    Payout,
+    Posting,
+    SavedMethod,
+)
+from .providers import gateway
 from .statements import Balances as Balances
 from .statements import Position as Position
 from .statements import contract_positions as contract_positions
@@ -150,9 +163,19 @@ def payment_for(actor: Actor, payment_id: int) -> Payment:
     return one_of(payments_visible_to(actor), payment_id, "payment")
 
 
+def payments_of(actor: Actor) -> QuerySet[Payment]:
+    """The actor's own payments."""
+    return Payment.objects.filter(payer_id=actor.pk)
+
+
 def payouts_of(actor: Actor) -> QuerySet[Payout]:
     """The actor's own payouts."""
     return Payout.objects.filter(payee_id=actor.pk)
+
+
+def fx_quote_for(actor: Actor, quote_id: int) -> FxQuote:
+    """Raises NotFound for one that is not the actor's."""
+    return one_of(FxQuote.objects.filter(user_id=actor.pk).select_related("rate"), quote_id, "quote")
 
 
 def fee_schedules() -> QuerySet[FeeSchedule]:
@@ -180,3 +203,44 @@ def _remembered_rate(base: str, quote: str, day: date, window: int) -> Decimal |
         return fx.rate(base, quote, on=day).rate
     except InvalidInput:
         return None
+
+
+def saved_methods_of(actor: Actor) -> QuerySet[SavedMethod]:
+    """The actor's means of payment: those that can be used, and those that are being saved or failed to be."""
+    return SavedMethod.objects.filter(user_id=actor.pk, removed_at__isnull=True)
+
+
+def saved_method_for(actor: Actor, method_id: int) -> SavedMethod:
+    """Raises NotFound for one that is not the actor's."""
+    return one_of(saved_methods_of(actor), method_id, "payment method")
+
+
+def payee_account_for(actor: Actor, account_id: int) -> PayeeAccount:
+    """Raises NotFound for one that is not the actor's."""
+    return one_of(payee_accounts_of(actor), account_id, "payee account")
+
+
+def payee_accounts_of(actor: Actor) -> QuerySet[PayeeAccount]:
+    """Where the actor is paid to, as far as it is not removed."""
+    return PayeeAccount.objects.filter(user_id=actor.pk, removed_at__isnull=True)
+
+
+def payee_account_ready(actor: Actor, account_id: int) -> PayeeAccount:
+    """Raises NotFound for one that is not the actor's, Conflict("payee_account_not_ready") while nothing can be paid to it."""
+    found = payee_account_for(actor, account_id)
+    if found.state != "ready":
+        raise Conflict("payee_account_not_ready", f"This account is {found.state}: complete it at {found.provider} first.")
+    return found
+
+
+def method_to_pay_with(*, payer_id: int, provider: str, method: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The method behind {"saved_method_id": …}, None for any other. Raises NotFound for one that is not the payer's own at this gateway."""
+    given = method.get("saved_method_id")
+    if given is None:
+        return None
+    number = int(given) if str(given).isascii() and str(given).isdigit() and len(str(given)) <= 18 else 0
+    row = SavedMethod.objects.filter(user=payer_id, provider=provider, state="ready", pk=number).first()
+    if row is None:
+        raise NotFound("payment method")
+    customer = GatewayCustomer.objects.filter(user=payer_id, provider=provider).values_list("ref", flat=True).first() or ""
+    return gateway(provider).saved_method(token=row.token, customer=customer)

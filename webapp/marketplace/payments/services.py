@@ -20,8 +20,9 @@ from marketplace.core.money import Money
 from . import debts, fees, fx, levies, selectors
 from .billing.issue import documents_issue, documents_missing, documents_of_subject
 from .chargebacks import chargeback_refresh
+from .exchange import exchange_for_payment, exchange_lock, exchange_make, exchange_quote
 from .fee_refunds import fee_refund
-from .gateways import payment_cancel, payment_capture, payment_refresh, payment_start
+from .gateways import payment_cancel, payment_capture, payment_give_up, payment_look, payment_refresh, payment_start, wallet_pay_in
 from .ledger import accounts
 from .ledger.accounts import Kind, Ref
 from .ledger.check import Report
@@ -29,7 +30,9 @@ from .ledger.check import run as ledger_check
 from .ledger.post import Line, post
 from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
+from .payees import payee_connect, payee_default, payee_heard, payee_onboard, payee_refresh, payee_remove, payees_erase
 from .payouts import payout_allow, payout_refresh, payout_refuse, payout_request, payout_send
+from .providers import sandbox_answer, sandbox_challenge
 from .reconciliation.differences import (
     difference_alarm,
     difference_approve,
@@ -43,7 +46,18 @@ from .reconciliation.differences import (
 from .reconciliation.importing import file_import
 from .reconciliation.publishing import publish as totals_publish
 from .reconciliation.runs import reconcile
-from .refunds import payment_refund_refresh, payment_refund_request
+from .refunds import payment_refund_refresh, payment_refund_request, wallet_refund_request
+from .saved_methods import (
+    card_heard,
+    method_default,
+    method_forget,
+    method_give_up,
+    method_refresh,
+    method_remove,
+    method_save,
+    methods_erase,
+    setup_heard,
+)
 from .taxes import Levy, levy_stored
 from .webhooks import missed_events, webhook_handle, webhook_receive
 
@@ -51,6 +65,7 @@ __all__ = [
     "Quote",
     "Report",
     "bonus",
+    "card_heard",
     "chargeback_refresh",
     "clear",
     "clear_bonus",
@@ -66,13 +81,33 @@ __all__ = [
     "documents_issue",
     "documents_missing",
     "documents_of_subject",
+    "exchange_for_payment",
+    "exchange_lock",
+    "exchange_make",
+    "exchange_quote",
     "fee_refund",
     "file_import",
     "hold",
     "ledger_check",
+    "method_default",
+    "method_forget",
+    "method_give_up",
+    "method_refresh",
+    "method_remove",
+    "method_save",
+    "methods_erase",
     "missed_events",
+    "payee_connect",
+    "payee_default",
+    "payee_heard",
+    "payee_onboard",
+    "payee_refresh",
+    "payee_remove",
+    "payees_erase",
     "payment_cancel",
     "payment_capture",
+    "payment_give_up",
+    "payment_look",
     "payment_refresh",
     "payment_refund_refresh",
     "payment_refund_request",
@@ -87,9 +122,14 @@ __all__ = [
     "refund",
     "release",
     "roll",
+    "sandbox_answer",
+    "sandbox_challenge",
     "settle",
+    "setup_heard",
     "tax_profile_put",
     "totals_publish",
+    "wallet_pay_in",
+    "wallet_refund_request",
     "webhook_handle",
     "webhook_receive",
 ]

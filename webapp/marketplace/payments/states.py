@@ -93,3 +93,29 @@ DIFFERENCE = Machine(
         **{(s, "match"): ("matched", {"system"}) for s in ("open", "explained", "waiting")},
     },
 )
+
+#: a payer's card or account that a gateway keeps for them
+SAVED_METHOD = Machine(
+    "saved_method",
+    "pending",
+    {
+        ("pending", "complete"): ("ready", {"system"}),
+        ("pending", "fail"): ("failed", {"system"}),
+        **{(s, "remove"): ("removed", {"owner"}) for s in ("pending", "ready")},
+        # the gateway or the bank took it away
+        ("ready", "lapse"): ("removed", {"system"}),
+    },
+)
+
+#: where a payee is paid to
+PAYEE_ACCOUNT = Machine(
+    "payee_account",
+    "onboarding",
+    {
+        **{(s, "enable"): ("ready", {"system"}) for s in ("onboarding", "restricted")},
+        # the gateway asks for more before it pays out again
+        ("ready", "restrict"): ("restricted", {"system"}),
+        **{(s, "disconnect"): ("removed", {"system"}) for s in ("onboarding", "restricted", "ready")},
+        **{(s, "remove"): ("removed", {"owner"}) for s in ("onboarding", "restricted", "ready")},
+    },
+)

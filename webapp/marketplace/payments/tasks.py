@@ -18,8 +18,8 @@ from marketplace.core.errors import InvalidInput, Unavailable
 from marketplace.core.tasks import each_due
 
 from . import services
-from .models import Chargeback, LedgerCheck, Payment, PaymentRefund, Payout, WebhookEvent
-from .providers import gateways
+from .models import Chargeback, LedgerCheck, PayeeAccount, Payment, PaymentRefund, Payout, SavedMethod, WebhookEvent
+from .providers import gateways, sandbox_news
 from .reconciliation import differences, publishing, runs
 
 log = structlog.get_logger(__name__)
@@ -80,6 +80,40 @@ def _give_up(payment_id: int) -> object:
 def _dispute(chargeback_id: int) -> object:
     row = Chargeback.objects.get(pk=chargeback_id)
     return services.chargeback_refresh(provider=row.provider, ref=row.provider_ref)
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def poll_people() -> int:
+    """Ask the gateways about payees who complete their account and cards that are being saved, and let them forget what was removed; returns
+    about how many. Ready accounts are asked about once a day: their news may have been lost."""
+    now = clock.now()
+    given_up = now - timedelta(hours=settings.PAYMENT_WAITS_HOURS)
+    with_gateway = PayeeAccount.objects.exclude(ref=None)
+    incomplete = with_gateway.filter(state__in=("onboarding", "restricted"))
+    asked_lately = Q(checked_at__gt=now - timedelta(hours=1))
+    ready = with_gateway.filter(state="ready", checked_at__lte=now - timedelta(days=1))
+    saving = SavedMethod.objects.filter(state="pending", created_at__lte=now - GRACE)
+    begun_and_removed = SavedMethod.objects.filter(state="removed", token="", setup_ref__isnull=False, removed_at__gt=given_up)
+    work: list[tuple[Callable[[int], object], list[int]]] = [
+        (lambda i: services.payee_refresh(account_id=i), _turn("payees", incomplete.exclude(asked_lately))),
+        (lambda i: services.payee_refresh(account_id=i), _turn("payees_ready", ready)),
+        (lambda i: services.method_refresh(method_id=i), _turn("methods", saving.filter(created_at__gt=given_up))),
+        (lambda i: services.method_give_up(method_id=i), _turn("methods_given_up", saving.filter(created_at__lte=given_up))),
+        (lambda i: services.method_refresh(method_id=i), _turn("methods_removed", begun_and_removed.filter(brand=""))),
+        (
+            lambda i: services.method_forget(method_id=i),
+            _turn("methods_forgotten", SavedMethod.objects.filter(state="removed").exclude(token="")),
+        ),
+    ]
+    for ask, ids in work:
+        each_due(ids, partial(_asked, ask), "poll_people")
+    return sum(len(ids) for _, ids in work)
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=300)
+def deliver_sandbox_news() -> int:
+    """Let the sandbox deliver its notifications that are due; returns how many were answered well."""
+    return each_due(sandbox_news.due(), sandbox_news.deliver, "sandbox_news")
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=600)

@@ -19,13 +19,17 @@ from marketplace.core.money import Money
 from .chargebacks import chargeback_refresh
 from .gateways import payment_key, payment_refresh, require_no_transaction
 from .models import GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent
+from .payees import payee_heard
 from .payouts import payout_key, payout_refresh
 from .providers import gateway
 from .providers.base import NAMELESS, VerifiedEvent, own_ref, row_of
 from .refunds import payment_refund_refresh, refund_key
+from .saved_methods import card_heard, setup_heard
 
 #: gateways list an event a little later than they say it happened
 OVERLAP = timedelta(hours=1)
+#: news of people, not of money
+_OF_PEOPLE: dict[str, Callable[..., bool]] = {"payee": payee_heard, "setup": setup_heard, "card": card_heard}
 
 
 def webhook_receive(*, provider: str, path_token: str, raw_body: bytes, headers: Mapping[str, str], remote_ip: str = "") -> WebhookEvent:
@@ -76,8 +80,12 @@ def webhook_handle(*, webhook_id: int) -> bool:
 
 def _handle(event: WebhookEvent) -> bool:
     """Whether what the event is about was found, asked about and applied."""
-    if event.subject in ("payee", "other"):
-        return True  # asked about when it is needed
+    if event.subject in _OF_PEOPLE:
+        # what is of nobody here is asked about by the round of open ones, when our own answer was lost
+        _OF_PEOPLE[event.subject](provider=event.provider, **{"token" if event.subject == "card" else "ref": event.object_ref})
+        return True
+    if event.subject == "other":
+        return True
     if event.subject == "dispute":
         return chargeback_refresh(provider=event.provider, ref=event.object_ref) is not None
     heard = None if event.object_ref == NAMELESS else event.object_ref

@@ -1534,6 +1534,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/exchange-quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What an amount costs in another currency: to exchange money of the wallet, or to pay for a milestone with. */
+        post: operations["exchange_quote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/exchange-quotes/{quote_id}/use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Exchange money of the wallet at the quote's price. */
+        post: operations["exchange_use"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/exports": {
         parameters: {
             query?: never;
@@ -1988,6 +2022,185 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/payee-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Where the user is paid to; POST adds a place, with the gateway's own page where it asks for more. */
+        get: operations["payee_accounts_list"];
+        put?: never;
+        /** @description Where the user is paid to; POST adds a place, with the gateway's own page where it asks for more. */
+        post: operations["payee_account_connect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payee-accounts/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description One place to be paid to: DELETE stops using it. */
+        delete: operations["payee_account_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payee-accounts/{account_id}/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Pay out to this place when a payout names none. */
+        post: operations["payee_account_default"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payee-accounts/{account_id}/onboarding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A fresh page of the gateway where the payee goes on. */
+        post: operations["payee_account_onboard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payee-accounts/{account_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The payee came back from the gateway's page: ask it how far they are. */
+        post: operations["payee_account_refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payment-methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The means of payment that the user saved; POST begins to save one more. */
+        get: operations["payment_methods_list"];
+        put?: never;
+        /** @description The means of payment that the user saved; POST begins to save one more. */
+        post: operations["payment_method_save"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payment-methods/{method_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description One saved means of payment: DELETE forgets it, here and at the gateway. */
+        delete: operations["payment_method_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payment-methods/{method_id}/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Offer this means of payment first. */
+        post: operations["payment_method_default"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payment-methods/{method_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Its owner came back from the form or the bank's page: ask the gateway what came of it. */
+        post: operations["payment_method_refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description The user's payments, newest first; POST pays into the wallet. What the payer has to do then is in `next_action`: poll the payment for
+         *     its state, or ask for it when the payer comes back.
+         */
+        get: operations["payments_list"];
+        put?: never;
+        /**
+         * @description The user's payments, newest first; POST pays into the wallet. What the payer has to do then is in `next_action`: poll the payment for
+         *     its state, or ask for it when the payer comes back.
+         */
+        post: operations["payment_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/payouts": {
         parameters: {
             query?: never;
@@ -2390,6 +2603,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/wallet-refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Send money of the wallet back to where it came from: to one payment or several, the newest first. */
+        post: operations["wallet_refund_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/milestones/{id}/approve": {
         parameters: {
             query?: never;
@@ -2613,6 +2843,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/payment-gateways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The ways to pay, or with `purpose=payout` to be paid, for somebody of a country in a currency. */
+        get: operations["payment_gateways"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payments/{payment_id}": {
         parameters: {
             query?: never;
@@ -2624,6 +2871,58 @@ export interface paths {
         get: operations["payment_read"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/{payment_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Give up a payment that still waits; one that succeeded meanwhile has succeeded. */
+        post: operations["payment_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/{payment_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The payer came back from the gateway's page: ask the gateway now how the payment stands. */
+        post: operations["payment_refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/{payment_id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What of a payment was or is being sent back; POST asks for more. Only what lies in the wallet can be sent back. */
+        get: operations["payment_refunds_list"];
+        put?: never;
+        /** @description What of a payment was or is being sent back; POST asks for more. Only what lies in the wallet can be sent back. */
+        post: operations["payment_refund_request"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5436,6 +5735,44 @@ export interface components {
             text: string;
             file_ids?: number[];
         };
+        /** @description What is wanted, and in which currency it is paid for. */
+        ExchangeAskRequest: {
+            /**
+             * Format: int64
+             * @description Whole minor units.
+             */
+            amount_minor: number;
+            /** @description ISO 4217. */
+            currency: string;
+            /** @description ISO 4217. */
+            pay_currency: string;
+        };
+        /** @description A price that holds until `expires_at`; a payment that is begun with it by then keeps it. */
+        ExchangeQuote: {
+            id: number;
+            /** @description What it costs, spread included. */
+            sell: components["schemas"]["Amount"];
+            /** @description What is bought. */
+            buy: components["schemas"]["Amount"];
+            /** @description Units of the bought currency for one of the sold, before the spread. */
+            rate: string;
+            /** @description Where the rate is from: ecb, admin, derived from two others, or a provider. */
+            source: string;
+            /** Format: date */
+            rate_as_of: string;
+            /** @description Hundredths of a per cent. */
+            spread_bps: number;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            used_at: string | null;
+        };
         ExperienceInRequest: {
             role: string;
             employer: string;
@@ -5637,6 +5974,16 @@ export interface components {
             at: string;
             findings: components["schemas"]["Finding"][];
         };
+        /**
+         * @description * `element` - element
+         *     * `redirect` - redirect
+         *     * `phone` - phone
+         *     * `email` - email
+         *     * `onboarding` - onboarding
+         *     * `token` - token
+         * @enum {string}
+         */
+        FlowEnum: "element" | "redirect" | "phone" | "email" | "onboarding" | "token";
         /** @description A freelancer as others see them. */
         Freelancer: {
             id: number;
@@ -5770,6 +6117,11 @@ export interface components {
             method?: {
                 [key: string]: string;
             };
+            /**
+             * Format: int64
+             * @description An exchange quote for the milestone's amount: pay in its other currency.
+             */
+            quote_id?: number;
         };
         /** @description `payment` is null when the wallet paid. A pending payment funds the milestone when it succeeds. */
         Funded: {
@@ -6508,6 +6860,23 @@ export interface components {
          * @enum {string}
          */
         MyMarkEnum: "saved" | "hidden";
+        /**
+         * @description What the payer still has to do. `redirect`: open `url`. `stripe`: give `client_secret` and `publishable_key` to Stripe's form. `phone`:
+         *     answer the prompt on the phone.
+         */
+        NextAction: {
+            kind: components["schemas"]["NextActionKindEnum"];
+            url?: string;
+            client_secret?: string;
+            publishable_key?: string;
+        };
+        /**
+         * @description * `redirect` - redirect
+         *     * `stripe` - stripe
+         *     * `phone` - phone
+         * @enum {string}
+         */
+        NextActionKindEnum: "redirect" | "stripe" | "phone";
         /** @enum {unknown} */
         NullEnum: null;
         ObstacleOut: {
@@ -6562,6 +6931,26 @@ export interface components {
             /** @description Most minutes a week (Monday to Sunday, UTC). */
             weekly_cap_minutes?: number | null;
         };
+        /**
+         * @description One way to pay or to be paid. `flow` says what it needs: `element` (its own form in the page), `redirect` (its own page), `phone` (a number;
+         *     the payer answers a prompt), `email`, `onboarding` (its own questions to a payee), `token` (a test token).
+         */
+        OfferedGateway: {
+            provider: string;
+            flow: components["schemas"]["FlowEnum"];
+            /** @description A means of payment can be saved with it. */
+            saves_methods: boolean;
+            /** @description Money can go back the way it came. */
+            refunds: boolean;
+            /** @description For the gateway's own form in the page. */
+            publishable_key: string;
+        };
+        OfferedGateways: {
+            country: string;
+            currency: string;
+            purpose: components["schemas"]["PurposeEnum"];
+            results: components["schemas"]["OfferedGateway"][];
+        };
         /** @description A milestone as a counter-offer says it. */
         OfferedMilestone: {
             title: string;
@@ -6569,6 +6958,15 @@ export interface components {
             amount_minor: number;
             due_in_days: number | null;
             acceptance: string[];
+        };
+        /** @description The gateway's own page, good for a short time and for its owner alone. */
+        Onboarding: {
+            url: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            expires_at: string | null;
         };
         Opened: {
             item_type: components["schemas"]["ItemTypeEnum"];
@@ -6741,6 +7139,14 @@ export interface components {
         };
         PaginatedInboxItemList: {
             results: components["schemas"]["InboxItem"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedPaymentList: {
+            results: components["schemas"]["Payment"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -7042,7 +7448,56 @@ export interface components {
         PauseAskRequest: {
             reason: string;
         };
-        /** @description Money coming in. */
+        /** @description Where its owner is paid to. `due` names what the gateway still asks for. */
+        PayeeAccount: {
+            readonly id: number;
+            readonly provider: string;
+            readonly state: components["schemas"]["PayeeAccountStateEnum"];
+            readonly country: string;
+            /** @description What may be shown: all but a few characters are hidden. */
+            readonly label: string;
+            due: string[];
+            readonly is_default: boolean;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description When the gateway was asked last.
+             */
+            readonly checked_at: string | null;
+        };
+        /**
+         * @description * `onboarding` - onboarding
+         *     * `ready` - ready
+         *     * `removed` - removed
+         *     * `restricted` - restricted
+         * @enum {string}
+         */
+        PayeeAccountStateEnum: "onboarding" | "ready" | "removed" | "restricted";
+        PayeeAccounts: {
+            results: components["schemas"]["PayeeAccount"][];
+        };
+        /** @description `details`: {"email": …} for PayPal, {"phone": …} for M-Pesa, none for Stripe. `country` (default: the profile's) is where the payee lives. */
+        PayeeConnectRequest: {
+            provider: string;
+            details?: {
+                [key: string]: string;
+            };
+            /**
+             * @description ISO 3166-1 alpha-2.
+             * @default
+             */
+            country?: string;
+        };
+        /** @description `onboarding` is null where the account is ready as it is; it is told once, and a fresh one can be asked for. */
+        PayeeConnected: {
+            account: components["schemas"]["PayeeAccount"];
+            onboarding: components["schemas"]["Onboarding"] | null;
+        };
+        /** @description Money coming in. `next_action` is told to the payer alone. */
         Payment: {
             readonly id: number;
             readonly state: components["schemas"]["PaymentStateEnum"];
@@ -7054,6 +7509,9 @@ export interface components {
             readonly purpose: string;
             readonly purpose_id: number | null;
             readonly failure_code: string;
+            readonly next_action: components["schemas"]["NextAction"] | null;
+            /** @description What was captured, where that is not the whole amount. */
+            readonly received_minor: number | null;
             /**
              * Format: date-time
              * @description UTC.
@@ -7064,6 +7522,61 @@ export interface components {
              * @description UTC.
              */
             readonly settled_at: string | null;
+        };
+        /** @description Money on its way back to where it came from; `failed` means that it is in the wallet again. */
+        PaymentRefund: {
+            readonly id: number;
+            payment_id: number;
+            readonly state: components["schemas"]["PaymentRefundStateEnum"];
+            readonly provider: string;
+            /** @description Whole minor units of the currency, such as cents. */
+            readonly amount_minor: number;
+            readonly currency: string;
+            readonly failure_code: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly settled_at: string | null;
+        };
+        PaymentRefundAskRequest: {
+            /**
+             * Format: int64
+             * @description Whole minor units.
+             */
+            amount_minor: number;
+            /** @default  */
+            reason?: string;
+        };
+        /**
+         * @description * `created` - created
+         *     * `failed` - failed
+         *     * `pending` - pending
+         *     * `succeeded` - succeeded
+         * @enum {string}
+         */
+        PaymentRefundStateEnum: "created" | "failed" | "pending" | "succeeded";
+        PaymentRefunds: {
+            results: components["schemas"]["PaymentRefund"][];
+        };
+        /** @description Money into one's own wallet. `method` is what the gateway needs: {"saved_method_id": …}, {"phone": …}, or a token of its form. */
+        PaymentStartRequest: {
+            provider: string;
+            /**
+             * Format: int64
+             * @description Whole minor units.
+             */
+            amount_minor: number;
+            /** @description ISO 4217. */
+            currency: string;
+            method?: {
+                [key: string]: string;
+            };
         };
         /**
          * @description * `cancelled` - cancelled
@@ -7116,6 +7629,11 @@ export interface components {
             method?: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: int64
+             * @description One of your payee accounts, instead of `method`.
+             */
+            account_id?: number;
         };
         /**
          * @description * `failed` - failed
@@ -7465,6 +7983,12 @@ export interface components {
          * @enum {string}
          */
         PublicMeasureEnum: "escrow" | "wallets" | "freelancers" | "in_transit" | "clearing" | "paid_out" | "fees";
+        /**
+         * @description * `payment` - payment
+         *     * `payout` - payout
+         * @enum {string}
+         */
+        PurposeEnum: "payment" | "payout";
         /** @description Numbers of like posts, by nearest rank. Prices in minor units, for hourly posts an hour. */
         QuartilesOut: {
             /** @description A quarter of the posts lies at or below it. */
@@ -7955,6 +8479,42 @@ export interface components {
             freelancer: boolean;
             staff: boolean;
             groups: string[];
+        };
+        /** @description A means of payment that the gateway keeps; we know what is printed on receipts. */
+        SavedMethod: {
+            readonly id: number;
+            readonly provider: string;
+            readonly state: components["schemas"]["SavedMethodStateEnum"];
+            readonly brand: string;
+            readonly last4: string;
+            readonly exp_month: number | null;
+            readonly exp_year: number | null;
+            readonly is_default: boolean;
+            readonly failure_code: string;
+            readonly next_action: components["schemas"]["NextAction"] | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly created_at: string;
+        };
+        /** @description Begin to save a means of payment; the gateway's form takes the card itself. The sandbox takes a test token in `details`. */
+        SavedMethodBeginRequest: {
+            provider: string;
+            details?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description * `failed` - failed
+         *     * `pending` - pending
+         *     * `ready` - ready
+         *     * `removed` - removed
+         * @enum {string}
+         */
+        SavedMethodStateEnum: "failed" | "pending" | "ready" | "removed";
+        SavedMethods: {
+            results: components["schemas"]["SavedMethod"][];
         };
         /** @description A search under a name. `parameters` are the query of `GET /jobs`; `look_at` is when it is looked through next, null for never. */
         SavedSearchShape: {
@@ -8592,6 +9152,18 @@ export interface components {
          * @enum {string}
          */
         VisibilityEnum: "public" | "invited";
+        /** @description Out of the wallet, back to the payments it came from, the newest first. */
+        WalletRefundAskRequest: {
+            /**
+             * Format: int64
+             * @description Whole minor units.
+             */
+            amount_minor: number;
+            /** @default  */
+            reason?: string;
+            /** @description ISO 4217. */
+            currency: string;
+        };
         /**
          * @description A week (Monday 00:00 to Sunday 24:00 UTC) or, with part 1, its questioned hours.
          *
@@ -15746,7 +16318,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -15830,7 +16402,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -17052,6 +17624,187 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exchange_quote: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangeAskRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExchangeQuote"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exchange_use: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the exchange quotes: its `id` in answers. */
+                quote_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExchangeQuote"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19997,6 +20750,1065 @@ export interface operations {
             };
         };
     };
+    payee_accounts_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayeeAccounts"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payee_account_connect: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayeeConnectRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayeeConnected"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payee_account_remove: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Which of the payee accounts: its `id` in answers. */
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payee_account_default: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payee accounts: its `id` in answers. */
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayeeAccount"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payee_account_onboard: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payee accounts: its `id` in answers. */
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayeeConnected"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payee_account_refresh: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payee accounts: its `id` in answers. */
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayeeAccount"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_methods_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedMethods"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_method_save: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedMethodBeginRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedMethod"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_method_remove: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Which of the payment methods: its `id` in answers. */
+                method_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_method_default: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payment methods: its `id` in answers. */
+                method_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedMethod"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_method_refresh: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payment methods: its `id` in answers. */
+                method_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedMethod"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payments_list: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedPaymentList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_start: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentStartRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     payouts_list: {
         parameters: {
             query?: {
@@ -21916,7 +23728,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -21988,7 +23800,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -22058,7 +23870,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Default: the document's own. */
                 language?: "de" | "en";
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -22532,6 +24344,97 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    wallet_refund_request: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WalletRefundAskRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentRefunds"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23909,6 +25812,70 @@ export interface operations {
             };
         };
     };
+    payment_gateways: {
+        parameters: {
+            query?: {
+                /** @description ISO 3166-1 alpha-2. Default: the one of your profile. */
+                country?: string;
+                /** @description ISO 4217. Default: the one of your settings. */
+                currency?: string;
+                /** @description Default: payment. */
+                purpose?: "payment" | "payout";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferedGateways"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     payment_read: {
         parameters: {
             query?: never;
@@ -23958,6 +25925,349 @@ export interface operations {
             };
             /** @description There is no such object, or you may not see it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_cancel: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payments: its `id` in answers. */
+                payment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_refresh: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payments: its `id` in answers. */
+                payment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_refunds_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Which of the payments: its `id` in answers. */
+                payment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentRefunds"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payment_refund_request: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payments: its `id` in answers. */
+                payment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentRefundAskRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentRefund"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -28776,7 +31086,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */

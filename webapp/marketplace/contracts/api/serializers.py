@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from marketplace.core.api.fields import MinorUnits, WholeNumber
+from marketplace.core.api.fields import MAX_ID, MinorUnits, WholeNumber
 from marketplace.core.api.files import FileIds, FileOut
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import ModelSerializer, Serializer
@@ -328,6 +328,9 @@ class FundSerializer(Serializer):
 
     provider = serializers.CharField(max_length=16, default="sandbox")
     method = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
+    quote_id = WholeNumber(
+        required=False, min_value=1, max_value=MAX_ID, help_text="An exchange quote for the milestone's amount: pay in its other currency."
+    )
 
 
 class SubmitSerializer(Serializer):

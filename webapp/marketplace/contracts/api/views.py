@@ -227,6 +227,7 @@ class FundView(IdempotentMixin, APIView):
             milestone_id=pk,
             provider=given["provider"],
             method=given["method"],
+            quote_id=given.get("quote_id"),
             idempotency_key=key_of(request, required=True) or "",
         )
         paid = None if payment is None else PaymentSerializer(payment).data

@@ -32,12 +32,14 @@ WALLET = "wallet"
 
 
 def milestone_fund(
-    *, actor: User, milestone_id: int, provider: str, method: dict[str, Any], idempotency_key: str
+    *, actor: User, milestone_id: int, provider: str, method: dict[str, Any], idempotency_key: str, quote_id: int | None = None
 ) -> tuple[Payment | None, Milestone]:
     """The client pays for a milestone: payment (None from the wallet) and milestone as they stand afterwards.
 
     The same key again continues the same payment, whatever a crash left undone, and never charges twice. When a payment succeeds but
     the milestone can no longer be funded, the money stays in the client's wallet and `milestone.funding_refused` says why.
+    With a quote (payments.services.exchange_quote) for the milestone's amount the client pays its price in the other currency, which is
+    exchanged in the transaction that puts the money into the hold; a payment begun in time keeps the price.
     A payment that the gateway still works on funds the milestone when its success arrives. Not to be called inside a transaction.
     Raises NotFound, NotAllowed, Conflict, and what payments.services.payment_start raises.
     """
@@ -45,12 +47,14 @@ def milestone_fund(
     policies.require_role(milestone.contract, actor, "client", "milestone_fund")
     features.require_on("FUNDING_OPEN", "Milestones cannot be funded at the moment. Nothing was charged: please try again later.")
     if provider == WALLET:
-        return None, _fund_from_wallet(actor=actor, milestone_id=milestone_id)
+        return None, _fund_from_wallet(actor=actor, milestone_id=milestone_id, quote_id=quote_id)
     key = f"milestone:{milestone_id}:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}"
     again = money.payments_visible_to(actor).filter(idempotency_key=key).exists()
     if not again and (why := _why_not(milestone.contract, milestone)):
         raise Conflict("milestone_fund_impossible", why)
     amount = Money(milestone.amount_minor, milestone.currency)
+    if quote_id is not None:
+        amount = payments.exchange_lock(actor=actor, quote_id=quote_id, buy=amount, payment_key=key, provider=provider)
     payment = payments.payment_start(
         actor_id=actor.pk,
         amount=amount,
@@ -95,6 +99,7 @@ def milestone_take_payment(*, milestone_id: int, payment_id: int) -> Milestone:
     if not why:
         try:
             with transaction.atomic():  # a refused hold must leave nothing of itself behind, but the refusal is recorded
+                payments.exchange_for_payment(payment_id=payment_id)
                 put_in_hold(contract, milestone, payment_id=payment_id, rule="client_funding")
         except Conflict as e:
             if e.code != "insufficient_funds":
@@ -119,10 +124,12 @@ def _refused_before(milestone: Milestone, payment_id: int) -> bool:
 
 
 @unit_of_work
-def _fund_from_wallet(*, actor: User, milestone_id: int) -> Milestone:
+def _fund_from_wallet(*, actor: User, milestone_id: int, quote_id: int | None) -> Milestone:
     contract, milestone = milestone_locked(milestone_id)
     if why := _why_not(contract, milestone):
         raise Conflict("milestone_fund_impossible", why)
+    if quote_id is not None:
+        payments.exchange_make(actor=actor, quote_id=quote_id)
     put_in_hold(contract, milestone, payment_id=None, rule="client_funding_wallet")
     return milestone
 

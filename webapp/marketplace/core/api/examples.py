@@ -30,6 +30,8 @@ PAYMENT = {
     "purpose": "milestone",
     "purpose_id": 51,
     "failure_code": "",
+    "next_action": None,
+    "received_minor": None,
     "created_at": "2026-03-06T09:29:58Z",
     "settled_at": "2026-03-06T09:30:00Z",
 }

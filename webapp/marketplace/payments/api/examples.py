@@ -37,6 +37,51 @@ REQUESTS: dict[str, Any] = {
     "webhook_receive": {"id": "evt_7f3a91c2", "type": "payment.succeeded", "object": "sbx_payment_41d0c8"},
 }
 
+_PHONE = {
+    "id": 9,
+    "provider": "mpesa",
+    "state": "ready",
+    "country": "KE",
+    "label": "+254 … 678",
+    "due": [],
+    "is_default": True,
+    "created_at": "2026-03-18T08:00:00Z",
+    "checked_at": None,
+}
+_CARD = {
+    "id": 5,
+    "provider": "stripe",
+    "state": "ready",
+    "brand": "visa",
+    "last4": "4242",
+    "exp_month": 8,
+    "exp_year": 2031,
+    "is_default": True,
+    "failure_code": "",
+    "next_action": None,
+    "created_at": "2026-03-05T10:00:00Z",
+}
+_BACK = {
+    "id": 4,
+    "payment_id": 91,
+    "state": "created",
+    "provider": "stripe",
+    "amount_minor": 5000,
+    "currency": "EUR",
+    "failure_code": "",
+    "created_at": "2026-03-20T10:00:00Z",
+    "settled_at": None,
+}
+
+REQUESTS |= {
+    "payment_start": {"provider": "sandbox", "amount_minor": 25000, "currency": "EUR", "method": {"token": "tok_visa"}},
+    "payment_refund_request": {"amount_minor": 5000, "reason": "Paid in too much."},
+    "wallet_refund_request": {"amount_minor": 5000, "currency": "EUR", "reason": "We stop here."},
+    "payment_method_save": {"provider": "sandbox", "details": {"token": "tok_visa"}},
+    "payee_account_connect": {"provider": "mpesa", "details": {"phone": "0712 345678"}, "country": "KE"},
+    "exchange_quote": {"amount_minor": 100000, "currency": "USD", "pay_currency": "EUR"},
+}
+
 ANSWERS: dict[str, Any] = {
     "Difference": _DIFFERENCE,
     "ReconciliationRun": {
@@ -146,5 +191,29 @@ ANSWERS: dict[str, Any] = {
             {"account": "wallet", "milestone_id": None, "change": usd(-80000)},
             {"account": "hold", "milestone_id": 51, "change": usd(80000)},
         ],
+    },
+    "OfferedGateways": {
+        "country": "KE",
+        "currency": "KES",
+        "purpose": "payment",
+        "results": [{"provider": "mpesa", "flow": "phone", "saves_methods": False, "refunds": False, "publishable_key": ""}],
+    },
+    "PaymentRefund": _BACK,
+    "PaymentRefunds": {"results": [_BACK]},
+    "SavedMethod": _CARD,
+    "SavedMethods": {"results": [_CARD]},
+    "PayeeAccount": _PHONE,
+    "PayeeAccounts": {"results": [_PHONE]},
+    "PayeeConnected": {"account": _PHONE, "onboarding": None},
+    "ExchangeQuote": {
+        "id": 12,
+        "sell": {"minor": 92901, "currency": "EUR"},
+        "buy": usd(100000),
+        "rate": "1.0873",
+        "source": "ecb",
+        "rate_as_of": "2026-03-05",
+        "spread_bps": 100,
+        "expires_at": "2026-03-06T09:45:00Z",
+        "used_at": None,
     },
 }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.core.api.fields import CurrencyField, MinorUnits
+from marketplace.core.api.fields import MAX_ID, CurrencyField, MinorUnits, WholeNumber
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import ModelSerializer, Serializer
 
 from ..models import FeeSchedule, Payment, Payout
+from ..providers import gateways
 
 
 class BalancesSerializer(Serializer):
@@ -50,8 +52,34 @@ class TransactionSerializer(Serializer):
     changes = EffectSerializer(source="effects", many=True)
 
 
+class NextActionSerializer(Serializer):
+    """What the payer still has to do. `redirect`: open `url`. `stripe`: give `client_secret` and `publishable_key` to Stripe's form. `phone`:
+    answer the prompt on the phone."""
+
+    kind = serializers.ChoiceField(choices=["redirect", "stripe", "phone"])
+    url = serializers.CharField(required=False)
+    client_secret = serializers.CharField(required=False)
+    publishable_key = serializers.CharField(required=False)
+
+
+def next_action(provider: str, action: dict[str, Any]) -> dict[str, Any] | None:
+    """As the browser needs it; None when there is nothing to do."""
+    there = gateways().get(provider)
+    if not action or there is None:
+        return None
+    key = there.capabilities().publishable_key
+    return {**action, **({"publishable_key": key} if key and action.get("kind") == "stripe" else {})}
+
+
 class PaymentSerializer(ModelSerializer):
-    """Money coming in."""
+    """Money coming in. `next_action` is told to the payer alone."""
+
+    next_action = serializers.SerializerMethodField()
+
+    @extend_schema_field(NextActionSerializer(allow_null=True))
+    def get_next_action(self, payment: Payment) -> dict[str, Any] | None:
+        viewer = self.context.get("viewer_id", payment.payer_id)
+        return next_action(payment.provider, payment.action) if viewer == payment.payer_id else None
 
     class Meta:
         model = Payment
@@ -64,6 +92,8 @@ class PaymentSerializer(ModelSerializer):
             "purpose",
             "purpose_id",
             "failure_code",
+            "next_action",
+            "received_minor",
             "created_at",
             "settled_at",
         ]
@@ -97,6 +127,7 @@ class PayoutRequestSerializer(Serializer):
     amount_minor = MinorUnits()
     currency = CurrencyField()
     method = serializers.DictField(required=False, help_text='Where to: the sandbox takes {"token": "bank_ok"}, the default.')
+    account_id = WholeNumber(required=False, min_value=1, max_value=MAX_ID, help_text="One of your payee accounts, instead of `method`.")
 
 
 class FeeScheduleSerializer(ModelSerializer):

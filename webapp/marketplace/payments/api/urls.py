@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import document_views, reconciliation_views, statement_views, transparency_views, views
+from . import document_views, gateway_views, reconciliation_views, statement_views, transparency_views, views
 
 _DIFFERENCE = "staff/reconciliation/differences/<int:difference_id>"
 
@@ -11,6 +11,23 @@ urlpatterns = [
     path("me/transactions", views.TransactionsView.as_view(), name="transactions"),
     path("me/payouts", views.PayoutsView.as_view(), name="payouts"),
     path("payments/<int:payment_id>", views.PaymentView.as_view(), name="payment"),
+    path("payment-gateways", gateway_views.PaymentGatewaysView.as_view(), name="payment-gateways"),
+    path("me/payments", gateway_views.MyPaymentsView.as_view(), name="me-payments"),
+    path("payments/<int:payment_id>/refresh", gateway_views.PaymentRefreshView.as_view(), name="payment-refresh"),
+    path("payments/<int:payment_id>/cancel", gateway_views.PaymentCancelView.as_view(), name="payment-cancel"),
+    path("payments/<int:payment_id>/refunds", gateway_views.PaymentRefundsView.as_view(), name="payment-refunds"),
+    path("me/exchange-quotes", gateway_views.ExchangeQuotesView.as_view(), name="me-exchange-quotes"),
+    path("me/exchange-quotes/<int:quote_id>/use", gateway_views.ExchangeView.as_view(), name="me-exchange-quote-use"),
+    path("me/wallet-refunds", gateway_views.WalletRefundsView.as_view(), name="me-wallet-refunds"),
+    path("me/payment-methods", gateway_views.SavedMethodsView.as_view(), name="me-payment-methods"),
+    path("me/payment-methods/<int:method_id>", gateway_views.SavedMethodView.as_view(), name="me-payment-method"),
+    path("me/payment-methods/<int:method_id>/refresh", gateway_views.SavedMethodRefreshView.as_view(), name="me-payment-method-refresh"),
+    path("me/payment-methods/<int:method_id>/default", gateway_views.SavedMethodDefaultView.as_view(), name="me-payment-method-default"),
+    path("me/payee-accounts", gateway_views.PayeeAccountsView.as_view(), name="me-payee-accounts"),
+    path("me/payee-accounts/<int:account_id>", gateway_views.PayeeAccountView.as_view(), name="me-payee-account"),
+    path("me/payee-accounts/<int:account_id>/onboarding", gateway_views.PayeeOnboardingView.as_view(), name="me-payee-account-onboarding"),
+    path("me/payee-accounts/<int:account_id>/refresh", gateway_views.PayeeRefreshView.as_view(), name="me-payee-account-refresh"),
+    path("me/payee-accounts/<int:account_id>/default", gateway_views.PayeeDefaultView.as_view(), name="me-payee-account-default"),
     path("me/ledger-accounts", statement_views.LedgerAccountsView.as_view(), name="ledger-accounts"),
     path("me/statement", statement_views.StatementView.as_view(), name="statement"),
     path("me/statement.csv", statement_views.StatementFileView.as_view(), name="statement-file"),

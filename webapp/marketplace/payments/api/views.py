@@ -76,7 +76,8 @@ class PaymentView(APIView):
 
     @extend_schema(operation_id="payment_read", tags=["payments"], responses=PaymentSerializer)
     def get(self, request: Request, payment_id: int) -> Response:
-        return Response(PaymentSerializer(selectors.payment_for(request.user, payment_id)).data)
+        found = selectors.payment_for(request.user, payment_id)
+        return Response(PaymentSerializer(found, context={"viewer_id": request.user.pk}).data)
 
 
 class PayoutsView(IdempotentMixin, ListAPIView):
@@ -105,11 +106,15 @@ class PayoutsView(IdempotentMixin, ListAPIView):
         given = PayoutRequestSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         data = given.validated_data
+        where: dict[str, Any] = {"method": data.get("method", {"token": "bank_ok"})}
+        if "account_id" in data:
+            account = selectors.payee_account_ready(request.user, data["account_id"])
+            where = {"provider": account.provider, "method": account.method}
         payout = services.payout_request(
             actor=request.user,
             amount=Money(data["amount_minor"], data["currency"]),
-            method=data.get("method", {"token": "bank_ok"}),
             idempotency_key=str(key_of(request, required=True)),
+            **where,
         )
         return Response(PayoutSerializer(payout).data, status=201)
 

@@ -279,6 +279,14 @@ PRICED: list[Rule] = [
             WHERE e.kind IN ({_PRICED}) GROUP BY e.id, e.gross_minor
             HAVING e.gross_minor IS NULL OR e.gross_minor <> COALESCE(SUM(p.amount), 0)""",
     ),
+    (
+        "exchange_is_its_quote",
+        "payments_entry",
+        """SELECT e.id, e.subject_id FROM payments_entry e LEFT JOIN payments_fxquote q ON q.id = e.subject_id AND e.subject_type = 'fx_quote'
+           LEFT JOIN payments_posting o ON o.entry_id = e.id AND o.leg = 'fx_out' LEFT JOIN payments_posting i ON i.entry_id = e.id AND i.leg = 'fx_in'
+           WHERE e.kind = 'exchange' AND (q.id IS NULL OR q.used_at IS NULL OR q.rate_id <> e.fx_rate_id
+             OR o.amount <> q.sell_minor OR o.currency <> q.sell_currency OR i.amount <> q.buy_minor OR i.currency <> q.buy_currency)""",
+    ),
 ]
 
 

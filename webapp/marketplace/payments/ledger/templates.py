@@ -43,6 +43,10 @@ _PAY_FROM_WALLET = {name: Leg(Kind.WALLET if leg.debit == Kind.HOLD else leg.deb
 
 TEMPLATES: Mapping[str, Template] = {
     "deposit": Template({"deposit": Leg(Kind.CLEARING, Kind.WALLET, required=True)}),
+    # a wallet's money into another currency, at a quote
+    "exchange": Template(
+        {"fx_out": Leg(Kind.WALLET, Kind.FX_CLEARING, required=True), "fx_in": Leg(Kind.FX_CLEARING, Kind.WALLET, required=True)}
+    ),
     "hold": Template({"hold": Leg(Kind.WALLET, Kind.HOLD, required=True)}),
     "release": Template(_PAY, once=False, priced=True),
     "refund": Template({"refund": Leg(Kind.HOLD, Kind.WALLET, required=True)}, once=False),

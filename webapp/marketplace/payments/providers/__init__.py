@@ -10,11 +10,11 @@ from typing import Literal
 
 from django.conf import settings
 
-from marketplace.core.errors import InvalidInput
+from marketplace.core.errors import InvalidInput, NotFound
 
 from . import mpesa, paypal, stripe
 from .base import Gateway
-from .sandbox import Sandbox
+from .sandbox import Challenge, Sandbox, challenge, challenge_answer
 
 #: name → how to make it of its credentials; None when something is missing
 _MAKERS: dict[str, Callable[[Mapping[str, str]], Gateway | None]] = {
@@ -47,6 +47,19 @@ def gateway(name: str) -> Gateway:
         known = f"Use one of: {', '.join(here)}." if here else "None is set up yet."
         raise InvalidInput("provider_unknown", f"{name!r} is not a payment provider here. {known}", {"provider": ["Unknown."]})
     return here[name]
+
+
+def sandbox_challenge(*, ref: str) -> Challenge:
+    """A question that the sandbox asks a payer. Raises NotFound, also where there is no sandbox."""
+    if Sandbox.name not in gateways():
+        raise NotFound("challenge")
+    return challenge(ref)
+
+
+def sandbox_answer(*, ref: str, agrees: bool) -> Challenge:
+    """The payer's answer. The same again changes nothing, another one is a Conflict. Raises NotFound as sandbox_challenge."""
+    sandbox_challenge(ref=ref)
+    return challenge_answer(ref, agrees=agrees)
 
 
 def offered(*, country: str, currency: str, purpose: Literal["payment", "payout"]) -> list[str]:

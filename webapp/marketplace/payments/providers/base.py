@@ -28,7 +28,12 @@ _OWN = re.compile(r"(payment|payout|refund)-(\d{1,18})-[0-9a-f]{16}")
 #: in place of a reference that a notification does not tell
 NAMELESS = "-"
 Capture = Literal["automatic", "manual"]
-Subject = Literal["", "payment", "payout", "refund", "dispute", "payee", "other"]
+Subject = Literal["", "payment", "payout", "refund", "dispute", "payee", "setup", "card", "other"]
+#: how somebody pays: with the gateway's form in the page, on the gateway's own page, at a prompt on the phone, or with a test token
+PayerFlow = Literal["element", "redirect", "phone", "token"]
+#: what a payee gives: details on the gateway's own page, an e-mail address, a phone number, or a test token
+PayeeFlow = Literal["onboarding", "email", "phone", "token"]
+SetupStatus = Literal["pending", "succeeded", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,28 @@ class Onboarding:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """What may be known and kept of a saved card: the gateway's token and what is printed on receipts."""
+
+    token: str
+    brand: str = ""
+    last4: str = ""
+    exp_month: int | None = None
+    exp_year: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The saving of a means of payment, as begun or as it stands. `action` is what its owner has to do meanwhile, for the browser."""
+
+    ref: str
+    status: SetupStatus = "pending"
+    card: Card | None = None
+    failure_code: str = ""
+    action: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedEvent:
     """A notification whose sender was verified. It only names what to fetch again.
 
@@ -175,6 +202,11 @@ class Capabilities:
     lists_events: bool = False
     #: it tells what it holds for us, and every movement of that
     lists_movements: bool = False
+    saves_methods: bool = False
+    payer_flow: PayerFlow = "token"
+    payee_flow: PayeeFlow = "token"
+    #: the part of the credentials that the browser needs
+    publishable_key: str = ""
 
 
 class Gateway(Protocol):
@@ -223,11 +255,33 @@ class Gateway(Protocol):
     def fetch_payee(self, *, ref: str) -> FetchedPayee | None:
         """As fetch_payment."""
 
+    def create_customer(self, *, key: str) -> str:
+        """The gateway's name of somebody who saves means of payment; nothing about the person is told. Same key, same name. Raises Unavailable."""
+
+    def save_method(self, *, key: str, customer: str, details: Mapping[str, Any]) -> Setup:
+        """Begin to save a means of payment of the customer. `details` is what the browser already has of it, never card data.
+        Same key, same object. Raises Unavailable, InvalidInput."""
+
+    def fetch_setup(self, *, ref: str) -> Setup | None:
+        """As fetch_payment."""
+
+    def fetch_card(self, *, token: str) -> Card | None:
+        """A saved card as it is now (banks renew them); None when the gateway does not keep it any more. Raises Unavailable."""
+
+    def saved_method(self, *, token: str, customer: str) -> dict[str, Any]:
+        """The method by which a saved card of the customer pays, as `check_method` would return it."""
+
+    def forget_method(self, *, token: str) -> None:
+        """Let the gateway forget a saved means of payment; one that it does not know is forgotten. Raises Unavailable."""
+
     def check_method(self, method: Mapping[str, Any], *, purpose: Literal["payment", "payout"]) -> dict[str, Any]:
         """The method reduced to what may be stored (token and display data). Raises InvalidInput for one that cannot be used."""
 
     def check_amount(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> None:
         """Raise InvalidInput for a currency or an amount that the gateway cannot move exactly."""
+
+    def payable(self, amount: Money) -> Money:
+        """The least amount from there on that can be paid in exactly."""
 
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         """Verify and read a notification. Raises NotFound for a wrong path token or address, InvalidInput for a bad signature or body."""
@@ -271,8 +325,29 @@ class Limited:
     def fetch_payee(self, *, ref: str) -> FetchedPayee | None:
         return None
 
+    def create_customer(self, *, key: str) -> str:
+        raise self._cannot("save a means of payment")
+
+    def save_method(self, *, key: str, customer: str, details: Mapping[str, Any]) -> Setup:
+        raise self._cannot("save a means of payment")
+
+    def fetch_setup(self, *, ref: str) -> Setup | None:
+        return None
+
+    def fetch_card(self, *, token: str) -> Card | None:
+        return None
+
+    def saved_method(self, *, token: str, customer: str) -> dict[str, Any]:
+        raise self._cannot("save a means of payment")
+
+    def forget_method(self, *, token: str) -> None:
+        """Nothing is kept."""
+
     def check_amount(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> None:
         """Every amount of ours."""
+
+    def payable(self, amount: Money) -> Money:
+        return amount
 
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
         return iter(())

@@ -134,7 +134,14 @@ class Mpesa(Limited):
 
     def capabilities(self) -> Capabilities:
         kes, kenya = codes("KES"), codes("KE")
-        return Capabilities(pays_in=kes, pays_out=kes if self._own.pays_out else codes(""), payer_countries=kenya, payee_countries=kenya)
+        return Capabilities(
+            pays_in=kes,
+            pays_out=kes if self._own.pays_out else codes(""),
+            payer_countries=kenya,
+            payee_countries=kenya,
+            payer_flow="phone",
+            payee_flow="phone",
+        )
 
     # payments
 
@@ -281,6 +288,9 @@ class Mpesa(Limited):
             raise InvalidInput(
                 "amount_out_of_range", f"M-Pesa moves {least} to {MOST:,} KES at a time.", {"amount_minor": ["Out of M-Pesa's range."]}
             )
+
+    def payable(self, amount: Money) -> Money:
+        return units.MPESA.up(amount)
 
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         match = _TOKEN.fullmatch(path_token)

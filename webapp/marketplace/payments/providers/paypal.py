@@ -138,7 +138,15 @@ class PayPal(Limited):
         self._pem: dict[str, bytes] = {}
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(pays_in=_CURRENCIES, pays_out=_CURRENCIES, refunds=True, disputes=True, lists_events=True)
+        return Capabilities(
+            pays_in=_CURRENCIES,
+            pays_out=_CURRENCIES,
+            refunds=True,
+            disputes=True,
+            lists_events=True,
+            payer_flow="redirect",
+            payee_flow="email",
+        )
 
     # payments
 
@@ -288,6 +296,9 @@ class PayPal(Limited):
         if amount.currency not in _CURRENCIES:
             raise InvalidInput("currency_not_supported", f"PayPal does not move {amount.currency}. Choose another way to pay.")
         units.PAYPAL.out(amount)
+
+    def payable(self, amount: Money) -> Money:
+        return units.PAYPAL.up(amount)
 
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         if not constant_time_compare(path_token, self._own.path_token):

@@ -27,6 +27,7 @@ from .base import (
     Accepted,
     Capabilities,
     Capture,
+    Card,
     DisputeStatus,
     Done,
     Fetched,
@@ -39,6 +40,7 @@ from .base import (
     RefundStatus,
     Rejected,
     Result,
+    Setup,
     Subject,
     Unknown,
     VerifiedEvent,
@@ -82,6 +84,8 @@ _KINDS: dict[str, Subject] = {
     "charge.": "payment",
     "payout.": "payout",
     "account.": "payee",
+    "setup_intent.": "setup",
+    "payment_method.": "card",
 }
 #: types of balance transactions; those that are not here are "other"
 _MOVED: dict[str, MovementKind] = {
@@ -99,6 +103,8 @@ _WANTED = [
     *(f"charge.dispute.{what}" for what in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")),
     *(f"refund.{what}" for what in ("created", "updated", "failed")),
     *(f"payout.{what}" for what in ("paid", "failed", "canceled")),
+    *(f"setup_intent.{what}" for what in ("succeeded", "setup_failed", "canceled")),
+    *(f"payment_method.{what}" for what in ("automatically_updated", "detached")),
 ]
 # Stripe's presentment currencies that are also the house's; what an account can settle is the account's own matter
 _CURRENCIES = codes(
@@ -163,6 +169,10 @@ class Stripe:
             onboards=True,
             lists_events=True,
             lists_movements=True,
+            saves_methods=True,
+            payer_flow="element",
+            payee_flow="onboarding",
+            publishable_key=self._own.publishable_key,
         )
 
     # payments
@@ -181,6 +191,8 @@ class Stripe:
         }
         if token:
             params |= {"payment_method": token, "confirm": True}
+            if method.get("customer"):
+                params["customer"] = method["customer"]
             if self._own.return_url:
                 params["return_url"] = self._own.return_url
             else:
@@ -247,6 +259,59 @@ class Stripe:
             sum(fees[1:], fees[0]) if fees else None,
         )
 
+    # saved cards
+
+    def create_customer(self, *, key: str) -> str:
+        params: Any = {"metadata": {"openlance": own_ref(key)}}
+        return str(self._told(lambda: self._client.v1.customers.create(params, self._options(key))).id)
+
+    def save_method(self, *, key: str, customer: str, details: Mapping[str, Any]) -> Setup:
+        params: Any = {
+            "customer": customer,
+            "usage": "off_session",
+            "payment_method_types": ["card"],
+            "metadata": {"openlance": own_ref(key)},
+        }
+        return self._setup(self._told(lambda: self._client.v1.setup_intents.create(params, self._options(key))))
+
+    def fetch_setup(self, *, ref: str) -> Setup | None:
+        found = self._fetch(lambda: self._client.v1.setup_intents.retrieve(ref))
+        return None if found is None else self._setup(found)
+
+    def _setup(self, intent: Any) -> Setup:
+        data = intent.to_dict()
+        if data["status"] == "succeeded":
+            card = self.fetch_card(token=str(data["payment_method"]))
+            return Setup(data["id"], "succeeded" if card else "failed", card, "" if card else "card_removed")
+        if data["status"] == "canceled":
+            return Setup(data["id"], "failed", None, "cancelled")
+        error = data.get("last_setup_error") or {}
+        failure = _declined(error.get("decline_code") or error.get("code")) if error else ""
+        return Setup(data["id"], "pending", None, failure, {"kind": "stripe", "client_secret": str(data["client_secret"])})
+
+    def fetch_card(self, *, token: str) -> Card | None:
+        found = self._fetch(lambda: self._client.v1.payment_methods.retrieve(token))
+        data = {} if found is None else found.to_dict()
+        card = data.get("card") or {}
+        if not data.get("customer"):
+            return None
+        return Card(
+            data["id"], str(card.get("brand") or "")[:24], str(card.get("last4") or "")[:4], card.get("exp_month"), card.get("exp_year")
+        )
+
+    def saved_method(self, *, token: str, customer: str) -> dict[str, Any]:
+        return {"payment_method": token, "customer": customer}
+
+    def forget_method(self, *, token: str) -> None:
+        try:
+            self._client.v1.payment_methods.detach(token)
+        except stripe.InvalidRequestError as e:
+            # unknown, or detached before: fetched again, because other refusals are ours to hear of
+            if self.fetch_card(token=token) is not None:
+                raise _unavailable(e) from e
+        except stripe.StripeError as e:
+            raise _unavailable(e) from e
+
     # payees and payouts
 
     def onboard_payee(self, *, key: str, country: str, email: str, return_url: str, refresh_url: str, ref: str | None = None) -> Onboarding:
@@ -278,7 +343,12 @@ class Stripe:
         return Onboarding(ref, link.url, datetime.fromtimestamp(link.expires_at, UTC))
 
     def fetch_payee(self, *, ref: str) -> FetchedPayee | None:
-        found = self._fetch(lambda: self._client.v1.accounts.retrieve(ref))
+        try:
+            found = self._fetch(lambda: self._client.v1.accounts.retrieve(ref))
+        except Unavailable as e:
+            if isinstance(e.__cause__, stripe.PermissionError):
+                return None  # the payee took our access to the account away
+            raise
         if found is None:
             return None
         data = found.to_dict()
@@ -379,6 +449,9 @@ class Stripe:
             raise InvalidInput("currency_not_supported", f"Stripe does not move {amount.currency} here. Choose another way to pay.")
         (units.STRIPE if purpose == "payment" else units.STRIPE_PAYOUT).out(amount)
 
+    def payable(self, amount: Money) -> Money:
+        return units.STRIPE.up(amount)
+
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         if not constant_time_compare(path_token, self._own.path_token):
             raise NotFound("webhook")
@@ -407,6 +480,8 @@ class Stripe:
         if subject == "payout" and not connected:
             subject = "other"  # our own account's payouts to our own bank
         ref = str(about.get("id") or "")
+        if subject == "payee" and connected:
+            ref = str(account)  # what it tells may be about a bank account or an application, of that account
         if subject == "payout":
             ref = f"{account}/{ref}/{(about.get('metadata') or {}).get('transfer', '')}"
         elif kind.startswith("charge.") and subject == "payment":
@@ -479,6 +554,14 @@ class Stripe:
             # no or no readable answer, a fault of theirs, a key in use, a wrong key of ours: nobody knows, or nobody has asked yet
             log.warning("stripe_unknown", kind=type(e).__name__, request=getattr(e, "request_id", None))
             return Unknown(type(e).__name__)
+
+    @staticmethod
+    def _told(call: Callable[[], Any]) -> Any:
+        """What the call made, where there is nothing to go on without it."""
+        try:
+            return call()
+        except stripe.StripeError as e:
+            raise _unavailable(e) from e
 
     @staticmethod
     def _fetch(call: Callable[[], Any]) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import gcd
 
 from marketplace.core.errors import InvalidInput
 from marketplace.core.money import Money, exponent
@@ -37,6 +38,12 @@ class Units:
                 {"amount_minor": ["Not an amount that this gateway can move."]},
             )
         return units
+
+    def up(self, amount: Money) -> Money:
+        """The least amount from there on that the gateway can move."""
+        shift, step = self.of(amount.currency) - exponent(amount.currency), self.multiple.get(amount.currency, 1)
+        step = step // gcd(step, 10**shift) if shift >= 0 else step * 10**-shift
+        return Money(-(-amount.minor // step) * step, amount.currency)
 
     def back(self, units: int, currency: str) -> Money:
         """What the gateway's units are in ours. Raises ValueError when ours cannot say it: nobody agreed to such an amount."""

@@ -11,20 +11,34 @@ from django.core.management.base import BaseCommand, CommandParser
 from marketplace.payments import services
 from marketplace.payments.providers import sandbox
 
-_STATES = {"succeed": "succeeded", "fail": "failed", "cancel": "cancelled", "charge_back": "charged_back"}
+_STATES = {
+    "succeed": "succeeded",
+    "fail": "failed",
+    "cancel": "cancelled",
+    "charge_back": "charged_back",
+    "win": "won",
+    "lose": "lost",
+}
 
 
 class Command(BaseCommand):
-    help = "Confirm, fail, cancel or charge back a sandbox payment by its provider reference, and handle the notification."
+    help = (
+        "Confirm, fail, cancel or charge back a sandbox payment by its provider reference, dispute it, decide a dispute (win, lose), let a "
+        "refund or payout fail afterwards; and handle the notification."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("ref", help="the payment's provider_ref")
-        parser.add_argument("what", choices=sorted(_STATES))
+        parser.add_argument("ref", help="the provider_ref of the payment, refund, payout or dispute")
+        parser.add_argument("what", choices=sorted([*_STATES, "dispute"]))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        what = options["what"]
-        sandbox.change(options["ref"], _STATES[what], "authentication_failed" if what == "fail" else "")
-        body = json.dumps({"id": f"evt_{uuid.uuid4().hex}", "type": f"payment.{_STATES[what]}", "object": options["ref"]}).encode()
+        ref, what = options["ref"], options["what"]
+        if what == "dispute":
+            ref, kind = sandbox.dispute(ref), "dispute.created"
+        else:
+            sandbox.change(ref, _STATES[what], "authentication_failed" if what == "fail" else "")
+            kind = f"{ref.split('_')[1]}.{_STATES[what]}"
+        body = json.dumps({"id": f"evt_{uuid.uuid4().hex}", "type": kind, "object": ref}).encode()
         stored = services.webhook_receive(
             provider="sandbox",
             path_token=sandbox.webhook_path_token(),

@@ -1,0 +1,214 @@
+"""Paying in another currency: the price is quoted, kept for the payment that was begun with it, and posted with its rate."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace.core import clock
+from marketplace.core.errors import Conflict, InvalidInput, NotFound
+from marketplace.core.money import Money
+from marketplace.core.tasks import drain
+from marketplace.payments import debts, fx, selectors, services
+from marketplace.payments.models import Entry, FxQuote, FxRate
+from marketplace.payments.providers import sandbox
+from marketplace.payments.providers.units import MPESA, PAYPAL, STRIPE
+from tests.webapp.contracts_cast import books_balance, contract, offer, planned, proposal  # noqa: F401 (fixtures)
+from tests.webapp.people import Person
+
+pytestmark = [pytest.mark.django_db]
+THOUSAND = Money(100_000, "USD")
+
+
+@pytest.fixture(autouse=True)
+def rate(db: None) -> FxRate:
+    values = {"rate": Decimal("1.0873"), "spread_bps": 100, "fetched_at": clock.now()}
+    return FxRate.objects.create(base="EUR", quote="USD", source="test", as_of=clock.now().date(), **values)
+
+
+def quote(user: Any, buy: Money = THOUSAND) -> FxQuote:
+    return services.exchange_quote(actor=user, buy=buy, sell_currency="EUR")
+
+
+def wallet_of(user: Any) -> dict[str, int]:
+    return {b.currency: b.wallet.minor for b in selectors.balances_of(user.pk)}
+
+
+def pay_in(user: Any, minor: int, key: str = "k") -> None:
+    paid = {"amount": Money(minor, "EUR"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}}
+    services.payment_start(actor_id=user.pk, idempotency_key=key, **paid)
+
+
+@given(
+    minor=st.integers(1, 10**12),
+    rate=st.decimals("0.000001", "100000", places=12),
+    spread=st.integers(0, 2_000),
+    pair=st.sampled_from([("EUR", "USD"), ("JPY", "KWD"), ("KWD", "JPY")]),
+)
+def test_the_price_is_the_least_that_buys_the_amount(minor: int, rate: Decimal, spread: int, pair: tuple[str, str]) -> None:
+    row = FxRate(base=pair[0], quote=pair[1], rate=rate, spread_bps=spread, source="test", as_of=date(2026, 1, 1))
+
+    price = fx.price_of(Money(minor, pair[1]), row)
+
+    assert fx.convert(price, row).minor >= minor
+    assert price.minor == 1 or fx.convert(Money(price.minor - 1, pair[0]), row).minor < minor
+
+
+@pytest.mark.parametrize(
+    ("units", "amount", "payable"),
+    [
+        (MPESA, Money(1, "KES"), 100),
+        (MPESA, Money(200, "KES"), 200),
+        (STRIPE, Money(1_234, "KWD"), 1_240),
+        (STRIPE, Money(7, "ISK"), 7),
+        (STRIPE, Money(7, "JPY"), 7),
+        (PAYPAL, Money(101, "HUF"), 200),
+        (PAYPAL, Money(101, "EUR"), 101),
+    ],
+)
+def test_a_price_goes_up_to_what_a_gateway_can_move(units: Any, amount: Money, payable: int) -> None:
+    assert units.up(amount).minor == payable
+    units.out(units.up(amount))
+
+
+def test_wallet_money_is_exchanged_once_at_the_quoted_price(alice: Any, rate: FxRate) -> None:
+    pay_in(alice, 100_000)
+    made = quote(alice)
+    expected = (Decimal(100_000) / (Decimal("1.0873") * Decimal("0.99"))).to_integral_value(ROUND_CEILING)
+    assert made.sell_minor == int(expected)
+
+    first, again = (services.exchange_make(actor=alice, quote_id=made.pk) for _ in range(2))
+
+    assert first.pk == again.pk and wallet_of(alice) == {"EUR": 100_000 - made.sell_minor, "USD": 100_000}
+    assert (first.fx_rate_id, first.quote["spread_bps"], first.quote["fx_source"]) == (rate.pk, 100, "test")
+    assert services.ledger_check().violations == []
+
+
+def test_a_quote_holds_to_its_last_second_and_only_for_its_owner(alice: Any, charlie: Any, settings: Any) -> None:
+    pay_in(alice, 200_000)
+    first, second = quote(alice), quote(alice)
+    with pytest.raises(NotFound):
+        services.exchange_make(actor=charlie, quote_id=first.pk)
+    left = first.expires_at - clock.now()
+    clock.advance(int(left.total_seconds()) - 1)
+    services.exchange_make(actor=alice, quote_id=first.pk)
+    clock.advance(2)
+
+    with pytest.raises(Conflict) as refused:
+        services.exchange_make(actor=alice, quote_id=second.pk)
+
+    assert refused.value.code == "quote_expired" and wallet_of(alice)["USD"] == 100_000
+
+
+def test_an_exchange_beyond_the_wallet_moves_nothing(alice: Any) -> None:
+    pay_in(alice, 100)
+    made = quote(alice)
+
+    with pytest.raises(Conflict) as refused:
+        services.exchange_make(actor=alice, quote_id=made.pk)
+
+    assert refused.value.code == "insufficient_funds"
+    assert not Entry.objects.filter(kind="exchange").exists()
+
+
+@pytest.mark.parametrize("pair", [("USD", "USD"), ("USD", "VED")])
+def test_there_is_no_price_in_the_same_currency_nor_without_a_rate(alice: Any, pair: tuple[str, str]) -> None:
+    with pytest.raises(InvalidInput):
+        services.exchange_quote(actor=alice, buy=Money(100, pair[0]), sell_currency=pair[1])
+
+
+def test_the_check_finds_an_exchange_that_is_not_its_quote(alice: Any) -> None:
+    pay_in(alice, 100_000)
+    made = quote(alice)
+    services.exchange_make(actor=alice, quote_id=made.pk)
+    FxQuote.objects.filter(pk=made.pk).update(buy_minor=made.buy_minor + 1)
+
+    assert {v.rule for v in services.ledger_check(invariants=[8]).violations} == {"exchange_is_its_quote"}
+    FxQuote.objects.filter(pk=made.pk).update(buy_minor=made.buy_minor)
+
+
+# a milestone in dollars, paid in euros
+
+
+def fund(person: Person, milestone: Any, token: str, quote_id: int, **more: Any) -> Any:
+    body = {"provider": "sandbox", "method": {"token": token}, "quote_id": quote_id} | more
+    return person.post(f"milestones/{milestone.pk}/fund", body)
+
+
+def asked(person: Person, minor: int = 40_000) -> Any:
+    answer = person.post("me/exchange-quotes", {"amount_minor": minor, "currency": "USD", "pay_currency": "EUR"})
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def test_a_milestone_is_paid_in_the_clients_currency(alice: Any, planned: Any) -> None:  # noqa: F811
+    person = Person(alice)
+    price = asked(person)
+    assert (price["buy"]["minor"], price["spread_bps"], price["source"]) == (40_000, 100, "test")
+
+    answer = fund(person, planned, "tok_visa", price["id"])
+
+    assert answer.status_code == 200, answer.content
+    paid = answer.json()["payment"]
+    assert (paid["amount_minor"], paid["currency"]) == (price["sell"]["minor"], "EUR")
+    assert answer.json()["milestone"]["held"] == {"minor": 40_000, "currency": "USD"}
+    assert wallet_of(alice) == {"EUR": 0, "USD": 0}
+
+
+def test_the_price_stays_with_a_payment_that_takes_days(alice: Any, planned: Any, rate: FxRate) -> None:  # noqa: F811
+    price = asked(Person(alice))
+    waiting = fund(Person(alice), planned, "tok_3ds", price["id"]).json()["payment"]
+    clock.advance(2 * 24 * 3600)
+    values = {"base": "EUR", "quote": "USD", "source": "later", "spread_bps": 100, "as_of": clock.now().date(), "fetched_at": clock.now()}
+    FxRate.objects.create(rate=Decimal("0.5"), **values)
+    sandbox.challenge_answer(services.payment_refresh(payment_id=waiting["id"]).provider_ref, agrees=True)  # type: ignore[arg-type]
+
+    services.payment_refresh(payment_id=waiting["id"])
+    drain()
+
+    planned.refresh_from_db()
+    assert (planned.state, wallet_of(alice)) == ("funded", {"EUR": 0, "USD": 0})
+    assert Entry.objects.get(kind="exchange").fx_rate_id == rate.pk
+
+
+def test_a_price_is_for_one_payment_of_its_amount(alice: Any, planned: Any, contract: Any) -> None:  # noqa: F811
+    person, second = Person(alice), contract.milestones.get(position=2)
+    small, price = asked(person, 100), asked(person)
+    assert fund(person, planned, "tok_visa", small["id"]).json()["code"] == "quote_of_another_amount"
+    assert fund(person, planned, "tok_declined", price["id"]).json()["payment"]["state"] == "failed"
+    assert fund(person, planned, "tok_visa", price["id"]).json()["code"] == "quote_used"
+    assert person.post(f"me/exchange-quotes/{price['id']}/use").json()["code"] == "quote_used"
+    assert fund(person, second, "tok_visa", 10**15).status_code == 404
+
+
+def test_a_wallet_in_euros_pays_for_dollars_at_a_quote(alice: Any, planned: Any) -> None:  # noqa: F811
+    pay_in(alice, 50_000)
+    price = asked(Person(alice))
+
+    answer = fund(Person(alice), planned, "", price["id"], provider="wallet", method={})
+
+    assert answer.json()["milestone"]["state"] == "funded", answer.content
+    assert wallet_of(alice) == {"EUR": 50_000 - price["sell"]["minor"], "USD": 0}
+
+
+def test_what_is_bought_pays_first_what_its_owner_owes_in_that_currency(alice: Any) -> None:
+    paid = {"purpose": "wallet", "purpose_id": None, "provider": "sandbox"}
+    card = services.payment_start(
+        actor_id=alice.pk, amount=Money(30_000, "USD"), method={"token": "tok_visa"}, idempotency_key="card", **paid
+    )
+    services.payment_refund_refresh(
+        refund_id=services.payment_refund_request(actor=alice, payment_id=card.pk, amount=Money(30_000, "USD"), idempotency_key="r").pk
+    )
+    services.chargeback_refresh(provider="sandbox", ref=sandbox.dispute(str(card.provider_ref)))
+    assert debts.owed(alice.pk, "USD") == 30_000
+    pay_in(alice, 100_000)
+
+    services.exchange_make(actor=alice, quote_id=quote(alice).pk)
+
+    assert (debts.owed(alice.pk, "USD"), wallet_of(alice)["USD"]) == (0, 70_000)
+    assert services.ledger_check().violations == []
