@@ -158,7 +158,7 @@ class ExchangeQuoteSerializer(Serializer):
     sell = Amount(help_text="What it costs, spread included.")
     buy = Amount(help_text="What is bought.")
     rate = serializers.CharField(help_text="Units of the bought currency for one of the sold, before the spread.")
-    source = serializers.CharField(help_text="Where the rate is from: ecb, admin, derived from two others, or a provider.")
+    source = serializers.CharField(help_text="Where the rate is from: ecb, admin, derived from two others, or a provider.")  # type: ignore[assignment]
     rate_as_of = serializers.DateField()
     spread_bps = serializers.IntegerField(help_text="Hundredths of a per cent.")
     expires_at = serializers.DateTimeField()
