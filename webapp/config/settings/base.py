@@ -263,6 +263,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "payments", "description": "Balances, payments, payouts and the fee schedule."},
         {"name": "transparency", "description": "What everybody may read of the house's money."},
         {"name": "reconciliation", "description": "Our books against the gateways': days, differences, files. For finance staff."},
+        {"name": "statements", "description": "Every change of one's accounts with the balance after it, now or at a past instant."},
+        {"name": "documents", "description": "Invoices, credit notes and receipts, what stands on them, and fees given back."},
         {"name": "files", "description": "Upload first, then attach by id."},
         {"name": "trust", "description": "Reviews and reputation."},
         {"name": "disputes", "description": "From the claim to the money moved."},

@@ -288,8 +288,48 @@ _HANDED_IN = {
     "auto_approve_at": "2026-12-11T23:59:00Z",
     "actions": ["question"],
 }
+_HOLD = {"kind": "hold", "owner": "client", "milestone_id": 51}
 
 ANSWERS: dict[str, Any] = {
+    "ContractMoney": {
+        "as_of": "2026-03-06T10:00:00Z",
+        "accounts": [
+            {"kind": "wallet", "owner": "client", "milestone_id": None, "amount": usd(-80000)},
+            {**_HOLD, "amount": usd(80000)},
+        ],
+    },
+    "StoryPage": page(
+        {
+            "entry_id": 36,
+            "at": "2026-03-14T09:00:00Z",
+            "kind": "release",
+            "subject_type": "milestone",
+            "subject_id": 51,
+            "actor": "Alice Meyer",
+            "actor_id": 7,
+            "rule": "client_approval",
+            "rule_text": "the client approved",
+            "reason": "",
+            "fee_schedule": "standard-1",
+            "rate": None,
+            "lines": [
+                {
+                    "posting_id": 71,
+                    "leg": "net",
+                    "debit": _HOLD,
+                    "credit": {"kind": "pending", "owner": "freelancer", "milestone_id": None},
+                    "amount": usd(72000),
+                },
+                {
+                    "posting_id": 72,
+                    "leg": "fee",
+                    "debit": _HOLD,
+                    "credit": {"kind": "fees", "owner": "platform", "milestone_id": None},
+                    "amount": usd(8000),
+                },
+            ],
+        }
+    ),
     "proposal_offer": _OFFERED,
     "contract_accept": {**_ACTIVE, "role": "freelancer", "actions": ["cancel", "pause-request"]},
     "contract_read": _FUNDED_CONTRACT,

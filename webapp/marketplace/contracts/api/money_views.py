@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -18,11 +18,6 @@ from marketplace.payments.api.statement_views import AS_OF, PAGE, as_of
 from .. import money_story, selectors
 
 TAG = ["contracts"]
-_USD = {"currency": "USD"}
-_CLIENT, _FREELANCER = (
-    {"kind": kind, "owner": owner, "milestone_id": m} for kind, owner, m in (("hold", "client", 77), ("pending", "freelancer", None))
-)
-_FEES = {"kind": "fees", "owner": "platform", "milestone_id": None}
 
 
 class ContractPositionSerializer(Serializer):
@@ -96,19 +91,6 @@ class ContractMoneyView(APIView):
         tags=TAG,
         parameters=[AS_OF],
         responses=ContractMoneySerializer,
-        examples=[
-            OpenApiExample(
-                "A funded milestone",
-                {
-                    "as_of": "2026-11-02T12:00:00Z",
-                    "accounts": [
-                        {"kind": "wallet", "owner": "client", "milestone_id": None, "amount": {"minor": -100_000, **_USD}},
-                        {**_CLIENT, "amount": {"minor": 100_000, **_USD}},
-                    ],
-                },
-                response_only=True,
-            )
-        ],
     )
     def get(self, request: Request, pk: int) -> Response:
         contract, at = selectors.contract_for(request.user, pk), as_of(request)
@@ -131,41 +113,6 @@ class ContractStoryView(APIView):
         tags=TAG,
         parameters=PAGE,
         responses=StoryPageSerializer,
-        examples=[
-            OpenApiExample(
-                "A release",
-                {
-                    "results": [
-                        {
-                            "entry_id": 2290,
-                            "at": "2026-11-02T12:00:00Z",
-                            "kind": "release",
-                            "subject_type": "milestone",
-                            "subject_id": 77,
-                            "actor": "Alice",
-                            "actor_id": 4,
-                            "rule": "client_approval",
-                            "rule_text": "the client approved",
-                            "reason": "",
-                            "fee_schedule": "standard-1",
-                            "rate": None,
-                            "lines": [
-                                {
-                                    "posting_id": 4711,
-                                    "leg": "net",
-                                    "debit": _CLIENT,
-                                    "credit": _FREELANCER,
-                                    "amount": {"minor": 90_000, **_USD},
-                                },
-                                {"posting_id": 4712, "leg": "fee", "debit": _CLIENT, "credit": _FEES, "amount": {"minor": 10_000, **_USD}},
-                            ],
-                        }
-                    ],
-                    "next": None,
-                },
-                response_only=True,
-            )
-        ],
     )
     def get(self, request: Request, pk: int) -> Response:
         contract = selectors.contract_for(request.user, pk)

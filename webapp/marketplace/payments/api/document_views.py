@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -149,35 +149,6 @@ def _language(request: Request) -> str:
     return given
 
 
-_PARTY = {"street": "", "postcode": "", "city": "", "country": "DE", "vat_id": ""}
-_DOCUMENT = {
-    "id": 12,
-    "label": "INV-000012",
-    "kind": "invoice",
-    "about": "fee",
-    "issued_at": "2026-11-02T12:00:03Z",
-    "contract_id": 7,
-    "entry_id": 2290,
-    "corrects_id": None,
-    "net": {"minor": 4_000, "currency": "EUR"},
-    "tax": {"minor": 760, "currency": "EUR"},
-    "total": {"minor": 4_760, "currency": "EUR"},
-    "issuer": {**_PARTY, "name": "Openlance"},
-    "recipient": {**_PARTY, "name": "Bob"},
-    "lines": [
-        {
-            "text": "Openlance service fee, 10% of €400.00",
-            "net": {"minor": 4_000, "currency": "EUR"},
-            "tax": {"minor": 760, "currency": "EUR"},
-            "posting_ids": [4712, 4713],
-        }
-    ],
-    "tax_decision": {"category": "S", "country": "DE", "rate_bps": 1900, "reason": "domestic", "table": "2026-1"},
-    "notes": ["The amount was deducted from the payment of 2 November 2026. Nothing remains to be paid."],
-    "has_xml": True,
-}
-
-
 class DocumentsView(APIView):
     """The signed-in user's invoices, credit notes and receipts, those in their name and those to them, newest first."""
 
@@ -194,7 +165,6 @@ class DocumentsView(APIView):
             *PAGE,
         ],
         responses=DocumentsSerializer,
-        examples=[OpenApiExample("A fee in Germany", {"results": [_DOCUMENT], "next": None}, response_only=True)],
     )
     def get(self, request: Request) -> Response:
         rows, language = files.documents_of(request.user), _language(request)
@@ -222,7 +192,6 @@ class DocumentView(APIView):
         tags=TAG,
         parameters=[LANGUAGE],
         responses=DocumentSerializer,
-        examples=[OpenApiExample("A fee in Germany", _DOCUMENT, response_only=True)],
     )
     def get(self, request: Request, document_id: int) -> Response:
         return Response(DocumentSerializer(_shown(files.document_for(request.user, document_id), _language(request))).data)
@@ -295,20 +264,6 @@ class TaxDetailsView(IdempotentMixin, APIView):
         tags=TAG,
         request=TaxDetailsSerializer,
         responses=TaxDetailsSerializer,
-        examples=[
-            OpenApiExample(
-                "A business in Germany",
-                {
-                    "legal_name": "Muster GmbH",
-                    "street": "Beispielweg 1",
-                    "postcode": "10115",
-                    "city": "Berlin",
-                    "country": "DE",
-                    "vat_id": "DE136695976",
-                    "tax_number": "",
-                },
-            )
-        ],
     )
     def put(self, request: Request) -> Response:
         given = TaxDetailsSerializer(data=request.data)
@@ -326,10 +281,6 @@ class FeeRefundView(IdempotentMixin, APIView):
         tags=TAG,
         request=FeeRefundSerializer,
         responses={201: FeeRefundedSerializer},
-        examples=[
-            OpenApiExample("Half of a fee", {"amount_minor": 500, "reason": "The page was down for a day."}, request_only=True),
-            OpenApiExample("Given back", {"entry_id": 2301}, response_only=True),
-        ],
     )
     def post(self, request: Request, entry_id: int) -> Response:
         given = FeeRefundSerializer(data=request.data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marketplace.core.api.examples import PAYMENT, usd
+from marketplace.core.api.examples import PAYMENT, page, usd
 
 _DIFFERENCE = {
     "id": 3,
@@ -28,7 +28,49 @@ _DIFFERENCE = {
     "actions": ["ask", "book", "explain", "write_off"],
 }
 
+#: Bob's fee for the milestone that Alice approved
+_FEE_INVOICE = {
+    "id": 12,
+    "label": "INV-000012",
+    "kind": "invoice",
+    "about": "fee",
+    "issued_at": "2026-03-14T09:00:03Z",
+    "contract_id": 31,
+    "entry_id": 36,
+    "corrects_id": None,
+    "net": usd(8000),
+    "tax": usd(0),
+    "total": usd(8000),
+    "issuer": {
+        "name": "Openlance (demonstration)",
+        "street": "1 Example Street",
+        "postcode": "10115",
+        "city": "Berlin",
+        "country": "DE",
+        "vat_id": "",
+    },
+    "recipient": {"name": "Bob Otieno", "street": "", "postcode": "", "city": "", "country": "KE", "vat_id": ""},
+    "lines": [{"text": "Openlance service fee, 10% of US$800.00", "net": usd(8000), "tax": usd(0), "posting_ids": [72]}],
+    "tax_decision": {"category": "O", "country": "DE", "rate_bps": 0, "reason": "not_registered", "table": ""},
+    "notes": [
+        "No VAT is charged: the supplier is not registered for VAT.",
+        "The amount was deducted from the payment of 14 March 2026. Nothing remains to be paid.",
+        "Fee schedule standard-1.",
+    ],
+    "has_xml": True,
+}
+
 REQUESTS: dict[str, Any] = {
+    "tax_details_put": {
+        "legal_name": "Meyer Toys GmbH",
+        "street": "Beispielweg 1",
+        "postcode": "10115",
+        "city": "Berlin",
+        "country": "DE",
+        "vat_id": "DE136695976",
+        "tax_number": "",
+    },
+    "staff_fee_refund": {"amount_minor": 4000, "reason": "The page was down for a day."},
     "reconciliation_difference_explain": {"reason": "Their report of the second comes on the fourth."},
     "reconciliation_difference_reopen": {"reason": "The report came without it."},
     "reconciliation_difference_book": {"account": "suspense", "reason": "The account's charge for February."},
@@ -83,6 +125,37 @@ REQUESTS |= {
 }
 
 ANSWERS: dict[str, Any] = {
+    "LedgerAccounts": {
+        "as_of": "2026-03-06T10:00:00Z",
+        "results": [
+            {"id": 20, "kind": "wallet", "milestone_id": None, "balance": usd(0)},
+            {"id": 30, "kind": "hold", "milestone_id": 51, "balance": usd(80000)},
+        ],
+    },
+    "StatementPage": page(
+        {
+            "posting_id": 71,
+            "entry_id": 36,
+            "at": "2026-03-14T09:00:00Z",
+            "kind": "release",
+            "leg": "net",
+            "account_id": 31,
+            "account": "pending",
+            "milestone_id": None,
+            "contract_id": 31,
+            "subject_type": "milestone",
+            "subject_id": 51,
+            "change": usd(72000),
+            "balance": usd(72000),
+            "total": usd(84050),
+            "rule": "client_approval",
+            "reason": "",
+        }
+    ),
+    "Document": _FEE_INVOICE,
+    "Documents": page(_FEE_INVOICE),
+    "TaxDetails": REQUESTS["tax_details_put"],
+    "FeeRefunded": {"entry_id": 41},
     "Difference": _DIFFERENCE,
     "ReconciliationRun": {
         "id": 7,

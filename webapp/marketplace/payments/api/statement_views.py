@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -18,6 +18,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from marketplace.core.api.fields import MAX_ID
+from marketplace.core.api.files import AnswersWithAFile
 from marketplace.core.api.pagination import PAGE_PARAMETERS, decode_cursor, encode_cursor, limit_of
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import Serializer
@@ -87,23 +88,6 @@ FILTERS = [
     _parameter("account", "Kind of account.", enum=sorted(statements.STATED_KINDS)),
 ]
 PAGE = [OpenApiParameter(p["name"], p["schema"], "query", description=p["description"]) for p in PAGE_PARAMETERS]
-_LINE = {
-    "posting_id": 4711,
-    "entry_id": 2290,
-    "at": "2026-11-02T12:00:00Z",
-    "kind": "release",
-    "leg": "net",
-    "account_id": 31,
-    "account": "pending",
-    "milestone_id": None,
-    "contract_id": 12,
-    "subject_type": "milestone",
-    "subject_id": 77,
-    **{name: {"minor": n, "currency": "USD"} for name, n in (("change", 90_000), ("balance", 90_000), ("total", 112_500))},
-    "rule": "client_approval",
-    "reason": "",
-}
-EXAMPLE = OpenApiExample("A release to a freelancer", {"results": [_LINE], "next": None}, response_only=True)
 
 
 def instant(request: Request, name: str, *, end_of_day: bool) -> datetime | None:
@@ -178,13 +162,10 @@ def file_of(request: Request, accounts: Sequence[Account], name: str) -> Streami
     return answer
 
 
-class FileView(APIView):
-    """A view that answers with a file to whoever asks for it, whatever types they accept; refusals are JSON as everywhere."""
+class FileView(AnswersWithAFile):
+    """A file for whoever is signed in."""
 
     permission_classes = [IsAuthenticated]
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        return super().perform_content_negotiation(request, force=True)
 
 
 def _me(request: Request) -> int:
@@ -201,16 +182,6 @@ class LedgerAccountsView(APIView):
         tags=TAG,
         parameters=[AS_OF],
         responses=LedgerAccountsSerializer,
-        examples=[
-            OpenApiExample(
-                "A hold",
-                {
-                    "as_of": "2026-11-02T12:00:00Z",
-                    "results": [{"id": 30, "kind": "hold", "milestone_id": 77, "balance": {"minor": 100_000, "currency": "USD"}}],
-                },
-                response_only=True,
-            )
-        ],
     )
     def get(self, request: Request) -> Response:
         at = as_of(request)
@@ -223,9 +194,7 @@ class StatementView(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(
-        operation_id="statement_read", tags=TAG, parameters=[*FILTERS, *PAGE], responses=StatementPageSerializer, examples=[EXAMPLE]
-    )
+    @extend_schema(operation_id="statement_read", tags=TAG, parameters=[*FILTERS, *PAGE], responses=StatementPageSerializer)
     def get(self, request: Request) -> Response:
         return Response(page_of(request, statements.accounts_of(_me(request))))
 
@@ -243,9 +212,7 @@ class AccountStatementView(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(
-        operation_id="account_statement_read", tags=TAG, parameters=[*FILTERS, *PAGE], responses=StatementPageSerializer, examples=[EXAMPLE]
-    )
+    @extend_schema(operation_id="account_statement_read", tags=TAG, parameters=[*FILTERS, *PAGE], responses=StatementPageSerializer)
     def get(self, request: Request, account_id: int) -> Response:
         return Response(page_of(request, [statements.account_for(request.user, account_id)]))
 
@@ -263,9 +230,7 @@ class StaffStatementView(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(
-        operation_id="staff_statement_read", tags=TAG, parameters=[*FILTERS, *PAGE], responses=StatementPageSerializer, examples=[EXAMPLE]
-    )
+    @extend_schema(operation_id="staff_statement_read", tags=TAG, parameters=[*FILTERS, *PAGE], responses=StatementPageSerializer)
     def get(self, request: Request, user_id: int) -> Response:
         require_staff(request.user, "payments_see")
         return Response(page_of(request, statements.accounts_of(user_id)))
