@@ -7,7 +7,8 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from marketplace.core import clock
@@ -44,6 +45,7 @@ def pay_in(user: Any, minor: int, key: str = "k") -> None:
     services.payment_start(actor_id=user.pk, idempotency_key=key, **paid)
 
 
+@bounded(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     minor=st.integers(1, 10**12),
     rate=st.decimals("0.000001", "100000", places=12),
