@@ -52,7 +52,7 @@ def difference_for(actor: Actor, difference_id: int) -> Difference:
 def apply(provider: str, wanted: Iterable[Wanted], items: Collection[str]) -> None:
     """Bring the live differences of the items to what a run has just found: open, change, or close as matched. Runs in its transaction."""
     live = Difference.objects.select_for_update().filter(provider=provider).exclude(live_key=None).order_by("pk")
-    there = {row.live_key: row for row in live}
+    there = {str(row.live_key): row for row in live}
     seen = set()
     for w in wanted:
         key = f"{provider}:{w.currency}:{w.item}:{w.aspect}"

@@ -140,7 +140,7 @@ def _unsettled(now: datetime) -> list[Band]:
         ("payout", Payout, ("sent",), "sent_at"),
         ("refund", PaymentRefund, ("created", "pending"), "created_at"),
     ):
-        found = table.objects.filter(state__in=states).exclude(**{since: None})  # type: ignore[attr-defined]
+        found = table.objects.filter(state__in=states).exclude(**{since: None})
         rows += [(f"{what} at {p}", c, n, at) for p, c, n, at in found.values_list("provider", "currency", "amount_minor", since)]
     return _bands(rows, BANDS, now)
 

@@ -58,7 +58,8 @@ def ask(provider: str, *, since: datetime) -> Told:
 
 def store(provider: str, movements: Iterable[Movement], *, file: ProcessorFile | None = None) -> tuple[int, list[Movement]]:
     """Write lines that nobody told before; returns how many, and those that were told before in other words. Runs in a transaction."""
-    stored, contradicting = 0, []
+    stored = 0
+    contradicting: list[Movement] = []
     batch: list[Movement] = []
     for movement in movements:
         batch.append(movement)

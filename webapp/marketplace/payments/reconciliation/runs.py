@@ -211,8 +211,8 @@ def _unsettled(items: Collection[str]) -> set[str]:
     return found
 
 
-def _chunks(values: Collection[int] | Collection[str]) -> Iterable[list]:  # type: ignore[type-arg]
-    ordered = sorted(values)  # type: ignore[type-var]
+def _chunks(values: Collection[int] | Collection[str]) -> Iterable[list]:
+    ordered = sorted(values)
     return (ordered[i : i + _CHUNK] for i in range(0, len(ordered), _CHUNK))
 
 
@@ -253,12 +253,14 @@ def _ours(provider: str, clearing: dict[int, str], items: Collection[str], horiz
 def _coverage(provider: str, run: ReconciliationRun) -> Callable[[datetime], bool]:
     """Of which instants the gateway's own list or a file of it was read."""
     listed = ReconciliationRun.objects.filter(provider=provider, state="finished").exclude(listed_from=None)
-    ranges = [(end_of(first - timedelta(days=1)), end_of(day)) for first, day in listed.values_list("listed_from", "day")]
+    days = listed.values_list("listed_from", "day")
+    ranges = [(end_of(first - timedelta(days=1)), end_of(day)) for first, day in days if first is not None]
     if run.listed_from is not None:
         ranges.append((end_of(run.listed_from - timedelta(days=1)), end_of(run.day)))
     files = ProcessorFile.objects.filter(provider=provider).exclude(covers_from=None).exclude(read_at=None)
     joined: list[list[datetime]] = []
-    for begin, end in sorted(files.values_list("covers_from", "covers_until")):
+    spans = [(begin, end) for begin, end in files.values_list("covers_from", "covers_until") if begin is not None and end is not None]
+    for begin, end in sorted(spans):
         if joined and begin <= joined[-1][1] + FILES_JOIN:
             joined[-1][1] = max(joined[-1][1], end)
         else:
