@@ -37,7 +37,7 @@ ledger-check: ## every money invariant over the whole database (ARGS=--allow-emp
 manage: ## a management command in the profile's database (ARGS="import_job_posts FILE.csv")
 	@$(RUN) manage
 
-mutants: ## break the code on purpose; fails if the tests named for a mutant stay green (NAME=… for one)
+mutants: ## break the code on purpose; fails if the tests named for a mutant stay green (NAME=… for one, NAME=generated for mutmut's)
 	@$(RUN) mutants $(NAME)
 
 openapi: ## write webapp/openapi.yaml and the TypeScript types made from it

