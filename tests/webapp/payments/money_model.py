@@ -236,6 +236,17 @@ class Books:
         self.fees.append(Fee(currency, fee, tax, reached > 0))
         return reached
 
+    def exchange(self, pair: tuple[str, str], buy: int) -> bool:
+        """So much of the second currency for the least of the first that is worth it."""
+        base, quote = pair
+        worth = self.rates[pair] * (10_000 - SPREAD_BPS) * 10 ** EXPONENT[quote]
+        sell = -(-buy * 10**10 * 10 ** EXPONENT[base] // worth)
+        if self.at["wallet", base] < sell:
+            return False
+        self._move("wallet", "fx_clearing", sell, base)
+        self._move("fx_clearing", "wallet", buy, quote)
+        return True
+
     def fee_back(self, fee: Fee, amount: int) -> bool:
         if not fee.reached or not fee.fee or fee.back + amount > fee.fee:
             return False

@@ -228,6 +228,18 @@ class Machine(RuleBasedStateMachine):
         self.ask(lambda: services.payment_cancel(payment_id=self.payments[i]))
         self._hear_payment(i)
 
+    @rule(pair=st.sampled_from(sorted(RATES)), minor=AMOUNTS)
+    def exchange(self, pair: tuple[str, str], minor: int) -> None:
+        """Money of the wallet into another currency, at a quote that is used twice."""
+
+        def act() -> Entry:
+            quote = services.exchange_quote(actor=self.alice, buy=Money(minor, pair[1]), sell_currency=pair[0])
+            made = services.exchange_make(actor=self.alice, quote_id=quote.pk)
+            assert services.exchange_make(actor=self.alice, quote_id=quote.pk).pk == made.pk
+            return made
+
+        self.both(self.books.exchange(pair, minor), act)
+
     # --- work and pay
     @precondition(lambda self: self.any("funded"))
     @rule(n=ANY)

@@ -124,6 +124,20 @@ def test_a_conversion_is_the_fraction_rounded_down(minor: int, value: int, sprea
     assert fx.convert(Money(minor, pair[0]), row) == Money(exact.__floor__(), pair[1])
 
 
+@given(minor=st.integers(1, 10**9), value=st.integers(10**9, 10**15), spread=st.integers(0, 9_000))
+@settings(max_examples=100, deadline=None)
+def test_a_price_is_the_least_that_is_worth_it(minor: int, value: int, spread: int) -> None:
+    row = rate("KWD", "JPY", str(Decimal(value).scaleb(-12)), spread)
+    price = fx.price_of(Money(minor, "JPY"), row)
+    assert fx.convert(price, row) >= Money(minor, "JPY")
+    assert fx.convert(price - Money(1, "KWD"), row) < Money(minor, "JPY")
+
+
+def test_a_rate_prices_only_its_own_quote() -> None:
+    with pytest.raises(TypeError, match="a USD/JPY rate does not price USD"):
+        fx.price_of(Money(1, "USD"), rate("USD", "JPY", "151"))
+
+
 def test_a_rate_converts_only_its_own_base() -> None:
     with pytest.raises(TypeError, match="a USD/JPY rate does not convert EUR"):
         fx.convert(Money(1, "EUR"), rate("USD", "JPY", "151"))
