@@ -108,6 +108,27 @@ def beside_the_work(alice: Any, contract: Any) -> dict[str, int]:  # noqa: F811
     }
 
 
+def around_the_money(alice: Any, bob: Any, at: Any) -> dict[str, int]:
+    """A refund to alice's card, a place to which bob is paid, a notification; no payout, for which money would have to be earned."""
+    from marketplace.core.money import Money
+    from marketplace.payments import refunds, services
+    from marketplace.payments.models import PaymentRefund, WebhookEvent
+
+    paid_in = {"purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}, "idempotency_key": "matrix"}
+    payment = services.payment_start(actor_id=alice.pk, amount=Money(5_000, "USD"), **paid_in)
+    heard = {"provider": "sandbox", "event_id": "matrix", "kind": "k", "object_ref": "nothing", "body": {}, "received_at": at}
+    back = {"provider": "sandbox", "amount_minor": 1_000, "currency": "USD", "idempotency_key": "matrix", "created_at": at}
+    with transaction.atomic():
+        refund = PaymentRefund.objects.create(payment=payment, **back)
+        refunds._post(refund, "request", alice.pk, "payer_request")
+    return {
+        "refunds": refund.pk,
+        "payouts": 10**9,
+        "payout-methods": services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"}).pk,
+        "webhooks": WebhookEvent.objects.create(**heard).pk,
+    }
+
+
 @pytest.fixture
 def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
     """The number to put into a route, by the noun before it."""
@@ -219,6 +240,7 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         ).pk,
         "inbox": InboxItem.objects.filter(user=alice).values_list("pk", flat=True).first() or 1,
         **weekly_numbers(alice, bob),
+        **around_the_money(alice, bob, dispute.opened_at),
         **asked,
     }
 

@@ -29,7 +29,16 @@ from marketplace.notifications.letters import _claimed
 from marketplace.notifications.models import InboxItem, Letter
 from marketplace.payments import services as payments
 from marketplace.payments import tasks as money
-from marketplace.payments.models import Difference, PublicFigure, ReconciliationRun, SandboxNews, WebhookEvent
+from marketplace.payments.models import (
+    Difference,
+    PaymentTrace,
+    Payout,
+    PublicFigure,
+    ReconciliationRun,
+    RiskHold,
+    SandboxNews,
+    WebhookEvent,
+)
 from marketplace.payments.providers import sandbox
 from marketplace.trust import services as trust
 from marketplace.trust.models import Case
@@ -174,6 +183,45 @@ def payout_hold(h: House) -> Armed:
     payout = _payout(h)
     act, shows = lambda: payments.payout_send(payout_id=payout.pk), lambda: (state(payout)(), usd(h.bob)[3])
     return Armed(payout.held_until, act, shows, ("held", 26_000), ("paid", 26_000))
+
+
+def payout_place_new(h: House) -> Armed:
+    """To a place that bob added after another one."""
+    payments.payout_method_add(actor=h.bob, provider="sandbox", method={"token": "bank_delayed"})
+    _earned(h)
+    payout = payments.payout_request(actor=h.bob, amount=Money(10_000, "USD"), method={"token": "bank_ok"}, idempotency_key="p")
+    act, shows = lambda: payments.payout_send(payout_id=payout.pk), lambda: (state(payout)(), state(payout, "hold_reason")())
+    return Armed(payout.held_until, act, shows, ("held", "method_new"), ("paid", "method_new"))
+
+
+def payout_round(h: House) -> Armed:
+    """Every week what bob has is asked for."""
+    _earned(h)
+    place = payments.payout_method_add(actor=h.bob, provider="sandbox", method={"token": "bank_ok"})
+    row = payments.payout_schedule_put(actor=h.bob, currency="USD", pace="weekly", method_id=place.pk)
+    act, shows = lambda: payments.payout_schedule_run(schedule_id=row.pk), lambda: (Payout.objects.count(), usd(h.bob)[3])
+    return Armed(row.next_at, act, shows, (0, 36_000), (1, 0))
+
+
+def monday(since: datetime, edge: Edge) -> datetime:
+    """The Monday after it, at six o'clock UTC."""
+    day = since.replace(hour=6, minute=0, second=0, microsecond=0) + (7 - since.weekday()) % 7 * DAY
+    return day if day > since else day + 7 * DAY
+
+
+def risk_hold_over(h: House) -> Armed:
+    """Nobody decided about alice's refused payments."""
+    asked = {"amount": Money(5_000, "USD"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_declined"}}
+    for n in range(8):
+        payments.payment_start(actor_id=h.alice.pk, idempotency_key=f"no-{n}", **asked)
+    hold = RiskHold.objects.get()
+    return Armed(hold.ends_at, lambda: payments.risk_hold_lapse(hold_id=hold.pk), state(hold), "open", "lapsed")
+
+
+def trace_forgotten(h: House) -> Armed:
+    asked = {"amount": Money(5_000, "USD"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}}
+    payments.payment_start(actor_id=h.alice.pk, idempotency_key="paid", **asked)
+    return Armed(None, None, PaymentTrace.objects.count, 1, 0)
 
 
 def payment_poll(h: House) -> Armed:
@@ -428,6 +476,17 @@ CLOCKS = [
     Clock("case-second-approval", f"{TRUST}.advance_due", case_second, 2 * DAY),
     Clock("case-appeal-late", f"{TRUST}.advance_due", case_appeal_late, 7 * DAY),
     Clock("payout-hold", f"{MONEY}.poll_unsettled", payout_hold, 24 * HOUR, lead=5 * DAY, what="poll"),
+    Clock("payout-place-new", f"{MONEY}.poll_unsettled", payout_place_new, 72 * HOUR, lead=5 * DAY),
+    Clock(
+        "payout-round",
+        f"{MONEY}.run_schedules",
+        payout_round,
+        monday,
+        begins=lambda e: e.at - 12 * HOUR - 5 * DAY,
+        what="payout_schedule_run",
+    ),
+    Clock("risk-hold", f"{MONEY}.lapse_risk_holds", risk_hold_over, 72 * HOUR, what="risk_hold_lapse"),
+    Clock("payment-trace", f"{MONEY}.forget_traces", trace_forgotten, 90 * DAY),
     Clock("payment-poll", f"{MONEY}.poll_unsettled", payment_poll, 30 * SECOND),
     Clock("webhook-poll", f"{MONEY}.poll_unsettled", webhook_poll, 30 * SECOND),
     Clock("reconciliation", f"{MONEY}.reconcile_due", reconciliation, next_six, begins=lambda e: e.at - 54 * HOUR, what="reconcile"),

@@ -29,6 +29,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "me/contracts"): (401, 200, 200, 200, 200),
     ("GET", "contracts/<int:pk>"): (401, 404, 200, 200, 200),
     ("GET", "contracts/<int:pk>/timeline"): (401, 404, 200, 200, 200),
+    ("GET", "staff/money/holds"): (401, 403, 403, 403, {"finance": 200, "admin": 200, "*": 403}),
     ("GET", "contracts/<int:pk>/money"): (401, 404, 200, 200, 200),
     ("GET", "contracts/<int:pk>/money/entries"): (401, 404, 200, 200, 200),
     ("POST", "contracts/<int:pk>/accept"): (401, 404, 409, 409, 409),

@@ -12,8 +12,22 @@ BODIES: dict[str, dict[str, object]] = {
     "me/wallet-refunds": {"amount_minor": 1, "currency": "USD"},
     **{f"{_DIFFERENCE}/{act}": {"reason": "r"} for act in ("explain", "reopen", "approve", "refuse")},
     f"{_DIFFERENCE}/book": {"account": "suspense", "reason": "r"},
+    "me/payout-methods": {"provider": "sandbox", "method": {"token": "bank_ok"}},
+    "me/payout-schedules/<slug:currency>": {"pace": "manual"},
+    **{
+        f"staff/money/{what}": {"reason": "r"}
+        for what in (
+            "payments/<int:payment_id>/query",
+            "refunds/<int:refund_id>/query",
+            "payouts/<int:payout_id>/query",
+            "payouts/<int:payout_id>/allow",
+            "payouts/<int:payout_id>/refuse",
+            "webhooks/<int:webhook_id>/replay",
+        )
+    },
 }
 _MONEY = {"finance": 200, "admin": 200, "*": 403}
+_SEEN = _MONEY
 
 # fmt: off
 ROWS: dict[tuple[str, str], Row] = {
@@ -72,6 +86,27 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "staff/reconciliation/processor-files/<int:file_id>"): (401, 403, 403, 403, _MONEY),
     ("GET", "staff/reconciliation/processor-files/<int:file_id>/problems"): (401, 403, 403, 403, _MONEY),
     ("GET", "transparency"): (200, 200, 200, 200, 200),
+    ("GET", "me/payout-methods"): (401, 200, 200, 200, 200),
+    ("POST", "me/payout-methods"): (401, 201, 201, 201, 201),
+    ("DELETE", "me/payout-methods/<int:method_id>"): (401, 404, 404, 204, 404),
+    ("GET", "me/payout-schedules"): (401, 200, 200, 200, 200),
+    ("PUT", "me/payout-schedules/<slug:currency>"): (401, 400, 400, 400, 400),
+    ("GET", "me/risk-holds"): (401, 200, 200, 200, 200),
+    ("GET", "staff/money/payments"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/refunds"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/payouts"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/chargebacks"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/entries"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/webhooks"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/webhook-refusals"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/risk-holds"): (401, 403, 403, 403, _SEEN),
+    ("GET", "staff/money/risk-figures"): (401, 403, 403, 403, _SEEN),
+    ("POST", "staff/money/payments/<int:payment_id>/query"): (401, 403, 403, 403, {"finance": 202, "admin": 202, "*": 403}),
+    ("POST", "staff/money/refunds/<int:refund_id>/query"): (401, 403, 403, 403, {"finance": 202, "admin": 202, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/query"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/allow"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/webhooks/<int:webhook_id>/replay"): (401, 403, 403, 403, {"finance": 202, "admin": 202, "*": 403}),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),
 }

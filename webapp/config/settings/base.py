@@ -261,10 +261,14 @@ SPECTACULAR_SETTINGS = {
         {"name": "contracts", "description": "Offer, milestones, funding, work handed in, approval and what happens if nobody acts."},
         {"name": "hours", "description": "Weeks of hourly contracts."},
         {"name": "payments", "description": "Balances, payments, payouts and the fee schedule."},
+        {"name": "statements", "description": "Every line of one's accounts with its balance, now and at a past instant."},
+        {"name": "documents", "description": "Invoices, credit notes and receipts; the details that they carry."},
         {"name": "transparency", "description": "What everybody may read of the house's money."},
         {"name": "reconciliation", "description": "Our books against the gateways': days, differences, files. For finance staff."},
         {"name": "statements", "description": "Every change of one's accounts with the balance after it, now or at a past instant."},
         {"name": "documents", "description": "Invoices, credit notes and receipts, what stands on them, and fees given back."},
+        {"name": "payouts", "description": "Places to be paid, when that happens by itself, and what rules hold."},
+        {"name": "money oversight", "description": "For finance staff: all money, what nobody knows the end of, notifications, rules."},
         {"name": "files", "description": "Upload first, then attach by id."},
         {"name": "trust", "description": "Reviews and reputation."},
         {"name": "disputes", "description": "From the claim to the money moved."},
@@ -290,6 +294,17 @@ SPECTACULAR_SETTINGS = {
         "DifferenceStateEnum": "marketplace.payments.states.DIFFERENCE.choices",
         "DifferenceAccountEnum": "marketplace.payments.reconciliation_models.Difference.Account",
         "ReconciliationStateEnum": "marketplace.payments.states.RECONCILIATION.choices",
+        "ReportSubjectEnum": "marketplace.trust.subjects.REPORTABLE",
+        "PaceEnum": "marketplace.notifications.models.Preference.Pace",
+        "PayoutPaceEnum": "marketplace.payments.risk_models.PayoutSchedule.Pace",
+        "RiskActEnum": "marketplace.payments.risk_models.RiskHold.Act",
+        "RiskHoldStateEnum": "marketplace.payments.states.RISK_HOLD.choices",
+        "PaymentStateEnum": "marketplace.payments.states.PAYMENT.choices",
+        "RefundStateEnum": "marketplace.payments.states.REFUND.choices",
+        "ChargebackStateEnum": "marketplace.payments.states.CHARGEBACK.choices",
+        "PayoutStateEnum": "marketplace.payments.states.PAYOUT.choices",
+        "WebhookStateEnum": "marketplace.payments.oversight.WEBHOOK_STATES",
+        "HoldAgeEnum": "marketplace.contracts.api.hold_views.AGES",
         "HealthEnum": ["ok", "failing"],
         "CheckStateEnum": "marketplace.accounts.states.CERTIFICATION.choices",
         "ExportStateEnum": "marketplace.accounts.states.EXPORT.choices",
@@ -353,6 +368,9 @@ CELERY_BEAT_SCHEDULE = {
     "publish-totals": {"task": "marketplace.payments.tasks.publish_totals", "schedule": 600.0},
     "ask-gateways-about-people": {"task": "marketplace.payments.tasks.poll_people", "schedule": 300.0},
     "deliver-sandbox-news": {"task": "marketplace.payments.tasks.deliver_sandbox_news", "schedule": 5.0},
+    "pay-out-schedules": {"task": "marketplace.payments.tasks.run_schedules", "schedule": 300.0},
+    "lapse-risk-holds": {"task": "marketplace.payments.tasks.lapse_risk_holds", "schedule": 300.0},
+    "forget-traces": {"task": "marketplace.payments.tasks.forget_traces", "schedule": crontab(minute="37")},
     "issue-documents": {"task": "marketplace.payments.tasks.issue_documents", "schedule": 300.0},
     "end-impersonations": {"task": "marketplace.accounts.tasks.end_due_impersonations", "schedule": 60.0},
     "forget-tokens": {"task": "marketplace.accounts.tasks.forget_expired_tokens", "schedule": crontab(minute="29")},
@@ -472,6 +490,39 @@ LEDGER_CHECKS_KEPT_DAYS = 90
 FX_SPREAD_BPS = 100
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24
+# a place to be paid that is added after another one waits so long before anything is sent there
+PAYOUT_METHOD_WAIT_HOURS = 72
+PAYOUT_LEAST_USD_MINOR = 10_00
+PAYOUT_SMALL_EVERY_DAYS = 30
+# off: no velocity rule holds anything, they only count
+VELOCITY_HOLDS = True
+# of each rule: hold, shadow (counts, holds nothing) or off
+VELOCITY_MODES = {
+    "card_testing": "hold",
+    "small_payments": "hold",
+    "method_changed": "hold",
+    "new_payee_large": "hold",
+    "refund_ping_pong": "hold",
+}
+# the rules' thresholds (docs/payments.md); after a hold that staff released a rule says nothing about that person for `cleared_days`
+VELOCITY: dict[str, dict[str, int]] = {
+    "card_testing": {
+        "minutes": 60,
+        "declined": 8,
+        "cards": 4,
+        "tiny": 10,
+        "tiny_usd_minor": 2_00,
+        "ends_hours": 72,
+        "cleared_days": 1,
+    },
+    "small_payments": {"hours": 24, "count": 20, "small_usd_minor": 20_00, "cleared_days": 30},
+    "method_changed": {"hours": 168, "percent": 80, "usd_minor": 1_000_00, "cleared_days": 7},
+    "new_payee_large": {"payouts": 1, "usd_minor": 5_000_00, "cleared_days": 30},
+    "refund_ping_pong": {"days": 30, "count": 4, "percent": 80, "ends_hours": 72, "cleared_days": 30},
+}
+PAYMENT_TRACE_DAYS = 90
+# notifications that could not be verified, kept one by one a gateway and day; more are only counted
+WEBHOOK_REFUSALS_A_DAY = 200
 DATA_EXPORT_DAYS = 7
 DATA_EXPORTS_PER_DAY = 3
 CLOSING_GRACE_DAYS = 14

@@ -117,6 +117,7 @@ MONEY = frozenset(
         "payment-cancel",
         "payment-refresh",
         "payment-refunds",
+        "payout-schedule",
         "payouts",
         "refund-requests-accept",
         "refund-requests-refuse",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from marketplace.core.errors import NotFound
@@ -31,6 +32,14 @@ def freelancer_profile_of(user_id: int) -> FreelancerProfile | None:
 def is_suspended(user_id: int) -> bool:
     """Whether staff keep this person out now."""
     return Suspension.objects.filter(user=user_id, live=True).exists()
+
+
+def last_device(user_id: int) -> tuple[str, str] | None:
+    """Address and browser of the session that somebody used last; None for whoever never signed in by a browser."""
+    found: tuple[str, str] | None = (
+        UserSession.objects.filter(user=user_id).order_by("-last_seen_at", "-id").values_list("ip", "user_agent").first()
+    )
+    return found
 
 
 def suspended_since(user_id: int) -> datetime | None:

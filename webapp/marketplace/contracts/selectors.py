@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from marketplace.core import clock
 from marketplace.core.errors import NotFound
 from marketplace.core.money import Money
-from marketplace.core.policies import Actor, Seer, one_of, seen_by, staff_may
+from marketplace.core.policies import Actor, Seer, one_of, require_staff, seen_by, staff_may
 from marketplace.core.prepared import Statement, fill
 from marketplace.payments.selectors import held_by_milestone, worth
 
@@ -277,6 +277,20 @@ def old_hold_ids(now: datetime, limit: int = 500) -> list[int]:
     ends = Q(state__in=FUNDED_STATES) & older(settings.HOLD_LIMIT_DAYS)
     held = Milestone.objects.filter(state__in=(*FUNDED_STATES, "disputed")).filter(warned | ends)
     return list(held.order_by(Coalesce("held_since", "funded_at"), "id").values_list("id", flat=True)[:limit])
+
+
+def staff_holds(actor: Actor, *, older_than_days: int = 0, now: datetime, state: str = "", currency: str = "") -> QuerySet[Milestone]:
+    """Milestones whose money is held now, with their contract and its two sides; `older_than_days` counts from their oldest money.
+
+    Raises NotAllowed("staff_only") for whoever may not see payments.
+    """
+    require_staff(actor, "payments_see")
+    held = Milestone.objects.filter(state__in=(*FUNDED_STATES, "disputed"), funded_at__isnull=False)
+    if older_than_days:
+        limit = now - timedelta(days=older_than_days)
+        held = held.filter(Q(funded_at__lte=limit) | Q(held_since__lte=limit))
+    asked = {"state": state, "currency": currency}
+    return held.filter(**{c: v for c, v in asked.items() if v}).select_related("contract__client", "contract__freelancer")
 
 
 def refund_requests_of(contract: Contract) -> QuerySet[RefundRequest]:

@@ -45,6 +45,9 @@ FEATURES: dict[str, Feature] = {
     "JOB_OPEN_DAYS": Feature("Days until an open post expires.", 1, 180),
     "OFFER_EXPIRES_DAYS": Feature("Days for which an offer stands.", 1, 60),
     "FIRST_PAYOUT_HOLD_HOURS": Feature("Hours for which a person's first payout is held.", 0, 240),
+    "PAYOUT_METHOD_WAIT_HOURS": Feature("Hours for which a place to be paid waits when it is added after another one.", 0, 720),
+    "PAYOUT_LEAST_USD_MINOR": Feature("US cents that the smallest payout is worth.", 0, 100_000),
+    "VELOCITY_HOLDS": Feature("What the velocity rules find is held; off: it is only counted."),
     "QUOTE_MINUTES": Feature("Minutes for which a quote's rate stands.", 1, 60),
 }
 

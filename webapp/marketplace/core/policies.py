@@ -42,6 +42,7 @@ STAFF_ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "contract_pause": ("pause and resume contracts", ("support", "admin")),
     "dispute_decide": ("decide disputes and appeals", ("support", "admin")),
     "payments_see": ("see payments, payouts and ledger entries", ("finance", "admin")),
+    "payment_query": ("ask gateways again about payments, and replay their notifications", ("finance", "admin")),
     "payout_decide": ("allow and refuse held payouts", ("finance", "admin")),
     "fee_refund": ("give fees of the platform back", ("finance", "admin")),
     "reconcile": ("settle differences with the gateways and import their files", ("finance", "admin")),

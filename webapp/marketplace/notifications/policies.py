@@ -30,9 +30,23 @@ from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
-from marketplace.payments.models import Chargeback, Difference, Entry, PayeeAccount, Payment, PaymentRefund, SavedMethod
+from marketplace.payments.models import (
+    Chargeback,
+    Difference,
+    Entry,
+    PayeeAccount,
+    Payment,
+    PaymentRefund,
+    Payout,
+    PayoutMethod,
+    PayoutSchedule,
+    RiskHold,
+    SavedMethod,
+)
+from marketplace.payments.reasons import WORDS, in_words
 from marketplace.trust.case_reading import appeal_token
 from marketplace.trust.models import Case, CheckedText, Report, Review
+from marketplace.trust.policies import MONEY
 from marketplace.trust.subjects import subject
 
 #: (client id, freelancer id or ids, page of the web app, title of the work); None where there is nobody on that side
@@ -195,6 +209,28 @@ def _payee_account(pk: int) -> Scene:
     return a.user_id, a.user_id, "/money", a.label or a.provider
 
 
+def _payout(pk: int) -> Scene:
+    p = Payout.objects.get(pk=pk)
+    return p.payee_id, p.payee_id, "/money", str(Money(p.amount_minor, p.currency))
+
+
+def _payout_method(pk: int) -> Scene:
+    m = PayoutMethod.objects.get(pk=pk)
+    return m.user_id, m.user_id, "/money", m.label
+
+
+def _payout_schedule(pk: int) -> Scene:
+    s = PayoutSchedule.objects.get(pk=pk)
+    return s.user_id, s.user_id, "/money", s.currency
+
+
+def _risk_hold(pk: int) -> Scene:
+    """Of a payout the payout itself tells."""
+    hold = RiskHold.objects.get(pk=pk)
+    user = hold.user_id if hold.act == RiskHold.Act.PAYMENT else None
+    return user, user, "/money", ""
+
+
 SCENES: dict[str, Callable[[int], Scene]] = {
     "accounts.user": _user,
     "contracts.contract": _contract,
@@ -215,6 +251,10 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "payments.payment": _paid,
     "payments.paymentrefund": _sent_back,
     "payments.savedmethod": _saved_method,
+    "payments.payout": _payout,
+    "payments.payoutmethod": _payout_method,
+    "payments.payoutschedule": _payout_schedule,
+    "payments.riskhold": _risk_hold,
     "jobs.proposal": _proposal,
     "disputes.dispute": _dispute,
     "trust.review": _review,
@@ -323,6 +363,20 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "entry.fee_refund": (FREELANCER, "A fee that you paid for “{title}” was given back: it is on your available balance. {reason}"),
     "difference.age": (FREELANCER, "A difference with a gateway ({title}) is still open after {reason}: explain or book it."),
     "difference.ask": (FREELANCER, "The booking of a difference with a gateway ({title}) waits for a second person. {reason}"),
+    "payout.hold": (OWNER, "Your payout of {title} is held. {reason}"),
+    "payout.clear": (OWNER, "Your payout of {title} is held no longer: it is sent now."),
+    "payout.settle": (OWNER, "{title} was paid out to you."),
+    "payout.fail": (OWNER, "Your payout of {title} failed; the money is on your available balance again. {reason}"),
+    "payout.return": (OWNER, "Your payout of {title} came back; the money is on your available balance again. {reason}"),
+    "payout_method.add_another": (
+        OWNER,
+        "A new place to be paid was added: {title}. Payouts to it wait for some days. If it was not you, remove it and change your password.",
+    ),
+    "payout_method.remove": (OWNER, "A place to be paid was removed: {title}. If it was not you, change your password."),
+    "payout_schedule.skip": (OWNER, "Your planned payout in {title} was not made this time. {reason}"),
+    "risk_hold.open": (OWNER, "New payments from your account are stopped for now. {reason}"),
+    "risk_hold.release": (OWNER, "It was looked at: you can make payments again."),
+    "risk_hold.lapse": (OWNER, "You can make payments again."),
     "bonus.clear": (FREELANCER, "Your bonus on “{title}” is available for payout."),
     "payment.fail": (OWNER, "Your payment of {title} did not succeed: nothing was taken. Try again, or pay another way."),
     "payment.cancel": (OWNER, "Your payment of {title} was given up: nothing was taken."),
@@ -374,6 +428,7 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "moderation.clear": (CLIENT, "“{title}” was looked at and is back in view."),
     "moderation.lifted": (CLIENT, "“{title}” is back in view. {reason}"),
     "moderation.remove": (CLIENT, "“{title}” was removed. You can appeal. {reason}"),
+    "moderation.remove_money": (CLIENT, "{title}: refused after a look at it. You can appeal. {reason}"),
     "moderation.suspend": (CLIENT, "Your account is suspended. You can appeal without signing in. {reason}"),
     "moderation.appeal_late": (CLIENT, "The decision on your appeal about “{title}” is late. It stays due, and we have been told."),
     "moderation.uphold": (CLIENT, "The decision about “{title}” stands. {reason}"),
@@ -393,7 +448,7 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 #: what also those are told who did it themselves: somebody else may have used their account, or it changes until when their money is held
-OWN_ACTS = frozenset({"closing.request", "closing.cancel", "milestone.take_rest"})
+OWN_ACTS = frozenset({"closing.request", "closing.cancel", "milestone.take_rest", "payout_method.add_another", "payout_method.remove"})
 
 
 #: what people may set a pace for, with the first words of the event kinds in it
@@ -408,6 +463,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "saved_method",
         "payee_account",
         "payout",
+        "payout_schedule",
         "refund_request",
         "bonus",
         "entry",
@@ -450,6 +506,14 @@ def say(name: str, language: str, english: str) -> str:
     return words(language).get(name, english)
 
 
+def _reason(event: Event, language: str) -> str:
+    """The event's reason: staff's own words as they are, a code of payments in the reader's language."""
+    if event.actor_id is not None or event.kind.partition(".")[0] not in ("payout", "payout_schedule", "risk_hold"):
+        return event.reason
+    code = event.reason
+    return say(f"reason_{code}", language, in_words(code)) if code in WORDS else in_words(code)
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One sentence for one person, with the page it is about."""
@@ -461,7 +525,8 @@ class Notice:
 
 def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lambda _: {}) -> list[Notice]:
     """Who is told of an event, and what, each in the language that `languages(user ids)` says. Empty for kinds without a rule."""
-    rule = RULES.get(event.kind)
+    kind = f"{event.kind}_money" if event.after.get("subject_type") in MONEY and f"{event.kind}_money" in RULES else event.kind
+    rule = RULES.get(kind)
     if rule is None:
         return []
     told, sentence = rule
@@ -476,6 +541,7 @@ def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lam
     spoken = languages(people)
     found = []
     for user in people:
-        wording = say(event.kind, spoken.get(user, "en"), sentence)
-        found.append(Notice(user, wording.format(title=title[:120], reason=event.reason).strip()[:300], link))
+        language = spoken.get(user, "en")
+        wording = say(kind, language, sentence)
+        found.append(Notice(user, wording.format(title=title[:120], reason=_reason(event, language)).strip()[:300], link))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin
@@ -16,20 +17,27 @@ from marketplace.core.policies import staff_may
 from .models import (
     Account,
     AccountBalance,
+    Chargeback,
     Difference,
     Entry,
     FeeSchedule,
     FxRate,
     Payment,
+    PaymentRefund,
     Payout,
+    PayoutMethod,
+    PayoutSchedule,
     Posting,
     ProcessorFile,
     ProcessorFileError,
     ReconciliationRun,
     ReconciliationTotal,
+    RiskHold,
     WebhookEvent,
+    WebhookRefusal,
 )
 from .reconciliation.overview import overview
+from .redact import redacted
 
 
 class MoneyAdmin(StaffAdmin):
@@ -67,17 +75,62 @@ class AccountBalanceAdmin(MoneyAdmin):
 
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
-    list_display = ("id", "provider", "state", "payer", "amount_minor", "currency", "failure_code", "created_at")
-    list_filter = ("provider", "state")
+    list_display = ("id", "provider", "state", "payer", "amount_minor", "currency", "last_result", "failure_code", "created_at")
+    list_filter = ("provider", "state", "last_result", "currency", "created_at")
+    search_fields = ("=id", "=payer__id", "=provider_ref")
     list_select_related = ("payer",)
+    bulk_acts = ("payment_query",)
+
+
+@admin.register(PaymentRefund)
+class PaymentRefundAdmin(MoneyAdmin):
+    list_display = ("id", "payment", "provider", "state", "amount_minor", "currency", "failure_code", "created_at")
+    list_filter = ("provider", "state", "currency", "created_at")
+    search_fields = ("=id", "=payment__id", "=provider_ref")
+    list_select_related = ("payment",)
+    bulk_acts = ("refund_query",)
+
+
+@admin.register(Chargeback)
+class ChargebackAdmin(MoneyAdmin):
+    list_display = ("id", "payment", "provider", "state", "amount_minor", "owed_minor", "currency", "reason", "created_at")
+    list_filter = ("provider", "state", "currency", "created_at")
+    search_fields = ("=id", "=payment__id", "=provider_ref")
+    list_select_related = ("payment",)
 
 
 @admin.register(Payout)
 class PayoutAdmin(MoneyAdmin):
     list_display = ("id", "provider", "state", "payee", "amount_minor", "currency", "hold_reason", "held_until", "created_at")
-    list_filter = ("provider", "state", "hold_reason")
+    list_filter = ("provider", "state", "hold_reason", "currency", "created_at")
+    search_fields = ("=id", "=payee__id", "=provider_ref")
     list_select_related = ("payee",)
-    bulk_acts = ("payout_allow", "payout_refuse")
+    bulk_acts = ("payout_allow", "payout_refuse", "payout_query")
+
+
+@admin.register(RiskHold)
+class RiskHoldAdmin(MoneyAdmin):
+    list_display = ("id", "rule", "act", "subject_id", "user", "state", "shadow", "opened_at", "ends_at", "decided_at")
+    list_filter = ("rule", "state", "shadow", "act", "opened_at")
+    search_fields = ("=subject_id", "=user__id")
+    list_select_related = ("user",)
+
+
+@admin.register(PayoutMethod)
+class PayoutMethodAdmin(MoneyAdmin):
+    list_display = ("id", "user", "provider", "label", "added_at", "usable_at", "removed_at")
+    list_filter = ("provider",)
+    search_fields = ("=user__id",)
+    list_select_related = ("user",)
+    exclude = ("details",)
+
+
+@admin.register(PayoutSchedule)
+class PayoutScheduleAdmin(MoneyAdmin):
+    list_display = ("id", "user", "currency", "pace", "least_minor", "next_at", "last_at", "last_result")
+    list_filter = ("pace", "currency", "last_result")
+    search_fields = ("=user__id",)
+    list_select_related = ("user",)
 
 
 @admin.register(FxRate)
@@ -91,10 +144,29 @@ class FeeScheduleAdmin(MoneyAdmin):
     list_display = ("version", "freelancer_fee_bps", "tax_bps", "active_from")
 
 
+class _WithoutBody(MoneyAdmin):
+    """The body is shown with what may name a person taken out."""
+
+    exclude = ("body",)
+    readonly_fields = ("shown",)
+
+    @admin.display(description="body, without what may name a person")
+    def shown(self, row: WebhookEvent | WebhookRefusal) -> str:
+        return json.dumps(redacted(row.body), indent=1, ensure_ascii=False)
+
+
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(MoneyAdmin):
+class WebhookEventAdmin(_WithoutBody):
     list_display = ("provider", "event_id", "kind", "object_ref", "received_at", "handled_at", "last_error")
-    list_filter = ("provider", "kind")
+    list_filter = ("provider", "kind", ("handled_at", admin.EmptyFieldListFilter), "received_at")
+    search_fields = ("=event_id", "=object_ref")
+    bulk_acts = ("webhook_replay",)
+
+
+@admin.register(WebhookRefusal)
+class WebhookRefusalAdmin(_WithoutBody):
+    list_display = ("provider", "code", "reason", "size", "remote_ip", "times", "first_at", "last_at")
+    list_filter = ("provider", "code", "last_at")
 
 
 class TotalInline(ClosedInline):

@@ -22,7 +22,7 @@ from marketplace.core.policies import Actor, require
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
 
-from . import debts, selectors
+from . import debts, risk, selectors
 from .ledger import accounts
 from .ledger.post import Line, post
 from .models import Payment
@@ -66,7 +66,8 @@ def payment_start(
 
     Not to be called inside a transaction. The same key with the same request continues the same payment and never charges twice; with
     another request it raises IdempotencyConflict. A method of {"saved_method_id": …} is one that the actor saved at the gateway.
-    Raises InvalidInput for an unusable amount, purpose, provider or method, NotFound for a saved method that is not the actor's.
+    Raises InvalidInput for an unusable amount, purpose, provider or method, NotFound for a saved method that is not the actor's,
+    NotAllowed("payment_held") while the actor's new payments are stopped, NotAllowed("payment_blocked").
     """
     require_no_transaction()
     check_amount(amount)
@@ -113,9 +114,12 @@ def _intent(payment: Payment) -> tuple[Payment, bool]:
     )
     if decision.verdict == "block":
         raise NotAllowed("payment_blocked", "This payment was stopped for review. Contact support.")
+    if not Payment.objects.filter(idempotency_key=payment.idempotency_key).exists():
+        risk.require_payments_open(payment.payer_id)
     try:
         with transaction.atomic():
             payment.save(force_insert=True)
+            risk.trace(payment)
     except IntegrityError:
         seen = Payment.objects.filter(idempotency_key=payment.idempotency_key).first()
         if seen is None:
@@ -293,6 +297,7 @@ def _note(payment: Payment, result: Result) -> None:
         payment.failure_code = result.code
         also = ["provider_ref", "failure_code", "last_result"]
         move(payment, PAYMENT, "fail", role="system", actor_id=None, also=also, extra={"failure_code": result.code, **_about(payment)})
+        risk.after_payment(payment)
     else:
         payment.save(update_fields=["last_result"])
 
@@ -316,6 +321,8 @@ def _fail(payment: Payment, fetched: Fetched) -> None:
     also = ["provider_ref", "failure_code", "action"]
     action = "cancel" if fetched.status == "cancelled" else "fail"
     move(payment, PAYMENT, action, role="system", actor_id=None, also=also, extra={"failure_code": fetched.failure_code, **_about(payment)})
+    if action == "fail":
+        risk.after_payment(payment)
 
 
 def _succeed(payment: Payment, fetched: Fetched) -> None:
@@ -336,6 +343,7 @@ def _succeed(payment: Payment, fetched: Fetched) -> None:
         post_provider_fee(payment.provider, fetched.fee, key=f"payment:{payment.pk}", subject=("payment", payment.pk))
     also = ["provider_ref", "settled_at", "failure_code", "action"]
     move(payment, PAYMENT, "succeed", role="system", actor_id=payment.payer_id, also=also, extra=_about(payment))
+    risk.after_payment(payment)
 
 
 def post_provider_fee(provider: str, fee: Money, *, key: str, subject: tuple[str, int]) -> None:

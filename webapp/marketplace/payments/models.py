@@ -27,6 +27,11 @@ from .reconciliation_models import ProviderLine as ProviderLine
 from .reconciliation_models import PublicFigure as PublicFigure
 from .reconciliation_models import ReconciliationRun as ReconciliationRun
 from .reconciliation_models import ReconciliationTotal as ReconciliationTotal
+from .risk_models import PaymentTrace as PaymentTrace
+from .risk_models import PayoutMethod as PayoutMethod
+from .risk_models import PayoutSchedule as PayoutSchedule
+from .risk_models import RiskHold as RiskHold
+from .risk_models import WebhookRefusal as WebhookRefusal
 from .states import CHARGEBACK, PAYMENT, PAYOUT, REFUND
 
 

@@ -12,21 +12,23 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from marketplace.accounts.selectors import is_suspended
+from marketplace.accounts.services import user_locked
 from marketplace.core import audit, clock, events, features, ports
 from marketplace.core.errors import IdempotencyConflict, NotAllowed, NotFound, Unavailable
 from marketplace.core.money import Money
-from marketplace.core.policies import Actor, require
+from marketplace.core.policies import Actor, require, staff_may
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction, unit_of_work
 
-from . import policies
+from . import risk
 from .gateways import check_amount, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
-from .models import Payout
+from .models import Payout, PayoutMethod
+from .payout_methods import known_method, require_least
 from .providers import gateway
 from .providers.base import Accepted, Done, Fetched, Rejected, Result, Unknown
 from .states import PAYOUT
@@ -46,8 +48,10 @@ def payout_locked(payout_id: int) -> Payout:
 def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], idempotency_key: str, provider: str = "sandbox") -> Payout:
     """Take the amount from the actor's available balance for a payout; it is sent by the next round of `send_due`.
 
-    A first payout is held FIRST_PAYOUT_HOLD_HOURS; one that the fraud port holds waits for staff. The same key and request return the same
-    payout. Raises Conflict("insufficient_funds"), InvalidInput, NotAllowed("payout_blocked"), IdempotencyConflict.
+    A first payout is held FIRST_PAYOUT_HOLD_HOURS, one to a place added after another until that is PAYOUT_METHOD_WAIT_HOURS old; one that a
+    velocity rule or the fraud port holds waits for staff. The same key and request return the same payout. Raises
+    Conflict("insufficient_funds"), InvalidInput for what the gateway cannot, for less than the smallest payout, NotAllowed("payout_blocked"),
+    IdempotencyConflict.
     """
     check_amount(amount)
     asked = gateway(provider)
@@ -63,66 +67,79 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
         idempotency_key=key,
         created_at=clock.now(),
     )
-    try:
-        with transaction.atomic():
-            payout.save(force_insert=True)
-            features.require_on(
-                "PAYOUTS_OPEN", "Payouts cannot be asked for at the moment. Your balance stays as it is: please try again later."
-            )
-            events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
-            _post(payout, "payout_request", actor.pk, "payee_request")
-            _hold_if_risky(payout)
-    except IntegrityError:
-        seen = Payout.objects.filter(idempotency_key=key).first()
-        if seen is None:
-            raise
+    user_locked(actor.pk)  # what is decided by a person's past is decided one after the other
+    seen = Payout.objects.filter(idempotency_key=key).first()
+    if seen is not None:
         if any(getattr(seen, n) != getattr(payout, n) for n in ("provider", "amount_minor", "currency", "method")):
-            raise IdempotencyConflict from None
+            raise IdempotencyConflict
         return seen
+    with transaction.atomic():
+        features.require_on(
+            "PAYOUTS_OPEN", "Payouts cannot be asked for at the moment. Your balance stays as it is: please try again later."
+        )
+        require_least(actor.pk, amount)
+        to = known_method(user_id=actor.pk, provider=provider, details=kept)
+        payout.save(force_insert=True)
+        events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
+        _post(payout, "payout_request", actor.pk, "payee_request")
+        _hold_if_risky(payout, to)
     return payout
 
 
-def _hold_if_risky(payout: Payout) -> None:
+def _hold_if_risky(payout: Payout, to: PayoutMethod) -> None:
     decision = ports.fraud_decision.first(act="payout", actor_id=payout.payee_id, subject_type="payout", subject_id=payout.pk)
     if decision.verdict == "block":
         raise NotAllowed("payout_blocked", "This payout was stopped for review. Contact support.")
+    now = payout.created_at
+    waits = []
     if decision.verdict == "hold":
         payout.hold_reason = (decision.reasons or ("risk",))[0][:64]
-    elif not Payout.objects.filter(payee_id=payout.payee_id, state="paid").exists():
-        payout.hold_reason = "first_payout"
-        payout.held_until = clock.now() + timedelta(hours=features.number("FIRST_PAYOUT_HOLD_HOURS"))
+        evidence = {"source": decision.source, **decision.evidence}
+        risk.open_hold(user_id=payout.payee_id, act="payout", subject_id=payout.pk, rule=payout.hold_reason[:32], evidence=evidence)
+    elif found := risk.after_payout_request(payout, to):
+        payout.hold_reason = found
+    else:
+        if to.usable_at > now:
+            waits.append((to.usable_at, "method_new"))
+        if not Payout.objects.filter(payee_id=payout.payee_id, state="paid").exists():
+            waits.append((now + timedelta(hours=features.number("FIRST_PAYOUT_HOLD_HOURS")), "first_payout"))
+    if waits:
+        payout.held_until, payout.hold_reason = max(waits)
     if payout.hold_reason:
         also = ["hold_reason", "held_until"]
-        move(payout, PAYOUT, "hold", role="system", actor_id=None, also=also, reason=payout.hold_reason)
+        move(payout, PAYOUT, "hold", role="system", actor_id=None, also=also, reason=payout.hold_reason, extra=_about(payout))
 
 
 @unit_of_work
-def payout_allow(*, actor: Actor, payout_id: int, reason: str) -> Payout:
-    """Staff let a held payout go. Raises Conflict when it is not held, NotAllowed for anybody else and for the own payout."""
-    require(policies.decides_payouts(actor), "payout_allow_not_yours", "Only finance staff can do that.")
+def payout_allow(*, actor: Actor, payout_id: int, reason: str, action: str = "payout_decide") -> Payout:
+    """Staff let a held payout go, and what rules held on it with it; `action` is what permits it. Raises Conflict when it is not held,
+    NotAllowed for anybody else and for the own payout."""
+    require(staff_may(actor, action), "payout_allow_not_yours", "Only finance staff can do that.")
     payout = payout_locked(payout_id)
     require(payout.payee_id != actor.pk, "payout_own", "Nobody lets their own payout go: another member of staff decides.")
     before = payout.state
-    move(payout, PAYOUT, "clear", role="staff", actor_id=actor.pk, reason=reason)
-    _audited(actor, payout, before, reason)
+    move(payout, PAYOUT, "clear", role="staff", actor_id=actor.pk, reason=reason, extra=_about(payout))
+    risk.close_holds(risk.holds_on_payout(payout.pk), "release", role="staff", actor_id=actor.pk, reason=reason)
+    _audited(actor, payout, before, reason, action)
     return payout
 
 
 @unit_of_work
-def payout_refuse(*, actor: Actor, payout_id: int, reason: str) -> Payout:
-    """Staff refuse a held payout: the money goes back to the balance. Raises Conflict once it was sent, NotAllowed for anybody else."""
-    require(policies.decides_payouts(actor), "payout_refuse_not_yours", "Only finance staff can do that.")
+def payout_refuse(*, actor: Actor, payout_id: int, reason: str, action: str = "payout_decide") -> Payout:
+    """Staff refuse a payout that is not sent: the money goes back to the balance. Raises Conflict once it was sent, NotAllowed for anybody else."""
+    require(staff_may(actor, action), "payout_refuse_not_yours", "Only finance staff can do that.")
     payout = payout_locked(payout_id)
     require(payout.state != "sent", "payout_already_sent", "It was sent already; only the bank can answer now.")
     before = payout.state
     _fail(payout, "refused", role="staff", actor_id=actor.pk, reason=reason)
-    _audited(actor, payout, before, reason)
+    risk.close_holds(risk.holds_on_payout(payout.pk), "refuse", role="staff", actor_id=actor.pk, reason=reason)
+    _audited(actor, payout, before, reason, action)
     return payout
 
 
-def _audited(actor: Actor, payout: Payout, before: str, reason: str) -> None:
+def _audited(actor: Actor, payout: Payout, before: str, reason: str, action: str) -> None:
     states = {"before": {"state": before}, "after": {"state": payout.state}}
-    audit.record(actor=actor, action="payout_decide", obj=payout, reason=reason, **states)
+    audit.record(actor=actor, action=action, obj=payout, reason=reason, **states)
 
 
 def payout_send(*, payout_id: int) -> Payout:

@@ -18,8 +18,12 @@ from .models import (
     GatewayCustomer,
     PayeeAccount,
     Payment,
+    PaymentTrace,
     Payout,
+    PayoutMethod,
+    PayoutSchedule,
     Posting,
+    RiskHold,
     SavedMethod,
     TaxProfile,
 )
@@ -116,6 +120,18 @@ def exported(*, user_id: int) -> dict[str, Part]:
                 "checked_at",
                 "removed_at",
             ),
+        ),
+        "payment_traces": rows_of(PaymentTrace.objects.filter(payment__payer=user_id), "payment_id", "instrument", "device", "at"),
+        "payout_methods": rows_of(
+            PayoutMethod.objects.filter(user=user_id), "id", "provider", "details", "label", "added_at", "usable_at", "removed_at"
+        ),
+        "payout_schedules": rows_of(
+            PayoutSchedule.objects.filter(user=user_id),
+            *("id", "currency", "pace", "least_minor", "method_id", "next_at", "last_at", "last_result"),
+        ),
+        "risk_holds": rows_of(
+            RiskHold.objects.filter(user=user_id),
+            *("id", "act", "subject_id", "rule", "shadow", "state", "evidence", "opened_at", "ends_at", "decided_at"),
         ),
         "payouts": rows_of(
             Payout.objects.filter(payee=user_id),

@@ -19,7 +19,7 @@ from marketplace.core.policies import Actor
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction, unit_of_work
 
-from . import debts, selectors
+from . import debts, risk, selectors
 from .gateways import payment_locked, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
@@ -70,6 +70,7 @@ def _request(actor: Actor, payment: Payment, amount: Money, key: str, reason: st
                 after = {"amount_minor": amount.minor, "currency": amount.currency, "payment_id": payment.pk}
                 events.record(aggregate=made, kind="payment_refund.request", actor_id=actor.pk, after=after, reason=reason)
                 _post(made, "request", actor.pk, "payer_request", reason)
+                risk.after_refund(payment)
         except IntegrityError:
             seen = PaymentRefund.objects.filter(idempotency_key=key).first()
             if seen is None:

@@ -35,6 +35,9 @@ from .models import (
     SavedMethod,
 )
 from .providers import gateway
+from .risk_reading import Risk as Risk
+from .risk_reading import own_risk_holds as own_risk_holds
+from .risk_reading import risk_on as risk_on
 from .statements import Balances as Balances
 from .statements import Position as Position
 from .statements import contract_positions as contract_positions

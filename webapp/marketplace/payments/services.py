@@ -31,6 +31,8 @@ from .ledger.post import Line, post
 from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payees import payee_connect, payee_default, payee_heard, payee_onboard, payee_refresh, payee_remove, payees_erase
+from .payout_methods import payout_method_add, payout_method_remove, payout_schedule_put
+from .payout_rounds import payout_schedule_run
 from .payouts import payout_allow, payout_refresh, payout_refuse, payout_request, payout_send
 from .providers import sandbox_answer, sandbox_challenge
 from .reconciliation.differences import (
@@ -47,6 +49,8 @@ from .reconciliation.importing import file_import
 from .reconciliation.publishing import publish as totals_publish
 from .reconciliation.runs import reconcile
 from .refunds import payment_refund_refresh, payment_refund_request, wallet_refund_request
+from .risk import risk_hold_lapse
+from .risk_desk import risk_decide, risk_undo
 from .saved_methods import (
     card_heard,
     method_default,
@@ -113,14 +117,21 @@ __all__ = [
     "payment_refund_request",
     "payment_start",
     "payout_allow",
+    "payout_method_add",
+    "payout_method_remove",
     "payout_refresh",
     "payout_refuse",
     "payout_request",
+    "payout_schedule_put",
+    "payout_schedule_run",
     "payout_send",
     "quote_make",
     "reconcile",
     "refund",
     "release",
+    "risk_decide",
+    "risk_hold_lapse",
+    "risk_undo",
     "roll",
     "sandbox_answer",
     "sandbox_challenge",

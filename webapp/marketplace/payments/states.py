@@ -119,3 +119,16 @@ PAYEE_ACCOUNT = Machine(
         **{(s, "remove"): ("removed", {"owner"}) for s in ("onboarding", "restricted", "ready")},
     },
 )
+
+#: what a velocity rule holds until somebody decides, or its time is over
+RISK_HOLD = Machine(
+    "risk_hold",
+    "open",
+    {
+        ("open", "release"): ("released", {"staff", "system"}),
+        ("open", "refuse"): ("refused", {"staff"}),
+        ("open", "lapse"): ("lapsed", {"system"}),
+        # an appeal was right
+        ("refused", "release"): ("released", {"staff"}),
+    },
+)

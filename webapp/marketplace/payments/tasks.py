@@ -18,7 +18,20 @@ from marketplace.core.errors import InvalidInput, Unavailable
 from marketplace.core.tasks import each_due
 
 from . import services
-from .models import Chargeback, LedgerCheck, PayeeAccount, Payment, PaymentRefund, Payout, SavedMethod, WebhookEvent
+from .models import (
+    Chargeback,
+    LedgerCheck,
+    PayeeAccount,
+    Payment,
+    PaymentRefund,
+    PaymentTrace,
+    Payout,
+    RiskHold,
+    SavedMethod,
+    WebhookEvent,
+    WebhookRefusal,
+)
+from .payout_methods import due_schedule_ids
 from .providers import gateways, sandbox_news
 from .reconciliation import differences, publishing, runs
 
@@ -142,6 +155,37 @@ def _turn(name: str, open_work: QuerySet[Any]) -> list[int]:
         found += ids.filter(id__lte=after)[: BATCH - len(found)]
     cache.set(place, found[-1] if found else 0, None)
     return found
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=120)
+def ask_gateway(kind: str, pk: int) -> None:
+    """Ask a gateway how one payment, refund or payout stands; the next round of `poll_unsettled` does when this is lost."""
+    ask: dict[str, Callable[[], object]] = {
+        "payment": lambda: services.payment_refresh(payment_id=pk),
+        "refund": lambda: services.payment_refund_refresh(refund_id=pk),
+        "payout": lambda: services.payout_refresh(payout_id=pk),
+    }
+    ask[kind]()
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def run_schedules() -> int:
+    """Ask for the payouts of schedules that are due; returns how many rounds were done."""
+    return each_due(due_schedule_ids(clock.now()), lambda i: int(services.payout_schedule_run(schedule_id=i)), "payout_schedule_run")
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def lapse_risk_holds() -> int:
+    """End the holds on payments that nobody decided; returns how many."""
+    over = RiskHold.objects.filter(state="open", ends_at__lte=clock.now()).order_by("ends_at", "id").values_list("id", flat=True)
+    return each_due(list(over[:BATCH]), lambda i: int(services.risk_hold_lapse(hold_id=i)), "risk_hold_lapse")
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def forget_traces() -> int:
+    """Delete what tells cards and devices apart, and what could not be verified, when it is PAYMENT_TRACE_DAYS old; returns how many rows."""
+    old = clock.now() - timedelta(days=settings.PAYMENT_TRACE_DAYS)
+    return PaymentTrace.objects.filter(at__lte=old).delete()[0] + WebhookRefusal.objects.filter(last_at__lte=old).delete()[0]
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=600)

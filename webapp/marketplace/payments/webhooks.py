@@ -5,12 +5,13 @@ What a notification says is never believed: it only names what to ask about. So 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from marketplace.core import clock
 from marketplace.core.errors import DomainError, InvalidInput, NotFound
@@ -18,11 +19,12 @@ from marketplace.core.money import Money
 
 from .chargebacks import chargeback_refresh
 from .gateways import payment_key, payment_refresh, require_no_transaction
-from .models import GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent
+from .models import GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent, WebhookRefusal
 from .payees import payee_heard
 from .payouts import payout_key, payout_refresh
 from .providers import gateway
 from .providers.base import NAMELESS, VerifiedEvent, own_ref, row_of
+from .redact import redacted_bytes
 from .refunds import payment_refund_refresh, refund_key
 from .saved_methods import card_heard, setup_heard
 
@@ -41,7 +43,33 @@ def webhook_receive(*, provider: str, path_token: str, raw_body: bytes, headers:
         asked = gateway(provider)
     except InvalidInput as e:
         raise NotFound("webhook") from e
-    return store(provider, asked.parse_webhook(raw_body=raw_body, headers=headers, path_token=path_token, remote_ip=remote_ip))
+    try:
+        event = asked.parse_webhook(raw_body=raw_body, headers=headers, path_token=path_token, remote_ip=remote_ip)
+    except InvalidInput as e:
+        _turned_away(provider, e, raw_body, remote_ip)
+        raise
+    return store(provider, event)
+
+
+def _turned_away(provider: str, error: InvalidInput, raw_body: bytes, remote_ip: str) -> None:
+    """Note what could not be verified. Its sender knew our address; the same body counts up, and a flood is only counted."""
+    now = clock.now()
+    digest = hashlib.sha256(raw_body).hexdigest()
+    today = WebhookRefusal.objects.filter(provider=provider, first_at__gt=now - timedelta(days=1))
+    known = WebhookRefusal.objects.filter(provider=provider, code=error.code[:64], digest=digest).exists()
+    if not known and today.count() >= settings.WEBHOOK_REFUSALS_A_DAY:
+        digest = ""
+    defaults = {
+        "reason": error.message[:255],
+        "size": len(raw_body),
+        "body": redacted_bytes(raw_body) if digest else None,
+        "remote_ip": remote_ip[:45],
+        "first_at": now,
+        "last_at": now,
+    }
+    row, new = WebhookRefusal.objects.get_or_create(provider=provider, code=error.code[:64], digest=digest, defaults=defaults)
+    if not new:
+        WebhookRefusal.objects.filter(pk=row.pk).update(times=F("times") + 1, last_at=now, remote_ip=remote_ip[:45])
 
 
 def store(provider: str, event: VerifiedEvent) -> WebhookEvent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marketplace.core import events
 from marketplace.core.models import Event
+from marketplace.payments.selectors import risk_on
 
 from . import services
 
@@ -25,6 +26,14 @@ def connect() -> None:
     """Called once by the app's config."""
     for kind in READ:
         events.handler(kind, name="trust.read_text")(read)
+    events.handler("risk_hold.open", name="trust.open_risk_case")(risk)
+
+
+def risk(event: Event) -> None:
+    """A velocity rule holds something: a case for it. Safe to run twice: while the case lives it is the same, and what was decided is not asked
+    again."""
+    if risk_on(event.after["act"], event.after["subject_id"]).open:
+        services.case_open_risk(act=event.after["act"], subject_id=event.after["subject_id"])
 
 
 def read(event: Event) -> None:

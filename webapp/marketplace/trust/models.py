@@ -58,7 +58,8 @@ class ReviewVersion(models.Model):
 
 
 class SubjectType(models.TextChoices):
-    """What can be reported and moderated. A profile is named by its user's id, a reply by the id of its review."""
+    """What can be reported and moderated. A profile is named by its user's id, a reply by the id of its review. Movements of money come to a case
+    by the velocity rules alone: nobody reports them."""
 
     JOB = "job"
     PROPOSAL = "proposal"
@@ -67,6 +68,8 @@ class SubjectType(models.TextChoices):
     PROFILE = "profile"
     REVIEW = "review"
     REPLY = "reply", "reply to a review"
+    PAYMENT = "payment", "payments of one payer"
+    PAYOUT = "payout"
 
 
 class ReasonCode(models.TextChoices):
@@ -81,6 +84,7 @@ class ReasonCode(models.TextChoices):
     HARASSMENT = "harassment", "insults, threatens or discriminates"
     ILLEGAL = "illegal", "asks for or offers what is against the law"
     IMPERSONATION = "impersonation", "pretends to be somebody else"
+    FRAUD = "fraud", "movements of money as in fraud"
     REVIEW_SWAP = "review_swap", "bought, swapped or extorted review"
     OTHER = "other", "something else, in words"
     NO_BREACH = "no_breach", "breaks no rule"

@@ -16,10 +16,14 @@ from .states import ACTS, UNDECIDED
 
 #: what can be done to a thing beside allowing it, warning its author and suspending them: hold and remove work where an app can undo them
 _HIDEABLE = ("job", "review", "reply")
+#: what a velocity rule holds already: to let go, to refuse, or to suspend whose it is
+MONEY = ("payment", "payout")
 
 
 def acts_on(subject_type: str) -> tuple[str, ...]:
     """The acts that a decision on such a thing may take."""
+    if subject_type in MONEY:
+        return ("allow", "remove", "suspend")
     return ACTS if subject_type in _HIDEABLE else tuple(a for a in ACTS if a not in ("hold", "remove"))
 
 

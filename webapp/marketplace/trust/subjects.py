@@ -14,6 +14,7 @@ from marketplace.core.policies import Actor, one_of
 from marketplace.jobs.models import Job, Proposal
 from marketplace.jobs.selectors import job_for, proposal_for
 from marketplace.messaging.models import Message
+from marketplace.payments.selectors import Risk, risk_on
 
 from .models import Review
 from .selectors import review_for
@@ -100,6 +101,11 @@ def _profile_for(actor: Actor, pk: int) -> User:
     return user
 
 
+def _risk(risk: Risk) -> Subject:
+    """What rules found; the page that it leads to is the person's own."""
+    return Subject(risk.act, risk.subject_id, risk.user_id, frozenset({risk.user_id}), risk.title, risk.text, "/money", risk.state)
+
+
 def _message_for(actor: Actor, pk: int) -> Message:
     rows = Message.objects.select_related("conversation__job")
     message = one_of(rows, pk, "message")
@@ -125,7 +131,11 @@ _THERE: dict[str, Callable[[int], Subject]] = {
     "reply": lambda pk: _reply(Review.objects.select_related("contract").get(pk=pk)),
     "message": lambda pk: _message(Message.objects.select_related("conversation__job").get(pk=pk)),
     "profile": lambda pk: _profile(users_by_id([pk])[pk]),
+    "payment": lambda pk: _risk(risk_on("payment", pk)),
+    "payout": lambda pk: _risk(risk_on("payout", pk)),
 }
+#: what people can report
+REPORTABLE = tuple(_SEEN)
 
 
 def subject_for(actor: Actor, subject_type: str, subject_id: int) -> Subject:

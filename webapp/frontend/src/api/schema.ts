@@ -2201,6 +2201,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/payout-methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The user's places to be paid; POST adds one. What is added after another one waits some days before anything is sent there. */
+        get: operations["payout_methods"];
+        put?: never;
+        /** @description The user's places to be paid; POST adds one. What is added after another one waits some days before anything is sent there. */
+        post: operations["payout_method_add"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payout-methods/{method_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description One of them. */
+        delete: operations["payout_method_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payout-schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description When the user's money is paid out by itself, by currency; a currency without one is paid out by hand. */
+        get: operations["payout_schedules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payout-schedules/{currency}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Mondays, the first of the month, or by hand; at 06:00 UTC. */
+        put: operations["payout_schedule_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/payouts": {
         parameters: {
             query?: never;
@@ -2262,6 +2331,23 @@ export interface paths {
         };
         /** @description What you reported, newest first, and what came of it. */
         get: operations["me_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/risk-holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What rules held of the user's, newest first, with the reason in plain words. */
+        get: operations["me_risk_holds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3561,6 +3647,278 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/money/chargebacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every dispute of a payer with their bank. */
+        get: operations["staff_chargebacks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every entry of the ledger with its lines. Amount, currency, person and gateway are those of at least one line. */
+        get: operations["staff_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Money held on milestones, the oldest first. */
+        get: operations["staff_holds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every payment. */
+        get: operations["staff_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payments/{payment_id}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Have the gateway asked how it stands, now. The answer comes a moment later: read it again then. */
+        post: operations["staff_payment_query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every payout; `state=held` are those that wait for somebody or for their time. */
+        get: operations["staff_payouts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payouts/{payout_id}/allow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Let a held payout go, whatever held it. */
+        post: operations["staff_payout_allow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payouts/{payout_id}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Have the gateway asked how it stands, now. The answer comes a moment later: read it again then. */
+        post: operations["staff_payout_query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payouts/{payout_id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Refuse a payout that is not sent; the money is on the payee's balance again, and they read the reason. */
+        post: operations["staff_payout_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every refund to where a payment came from. */
+        get: operations["staff_refunds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/refunds/{refund_id}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Have the gateway asked how it stands, now. The answer comes a moment later: read it again then. */
+        post: operations["staff_refund_query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/risk-figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How often each rule held, only counted, and was wrong, by day; of the last 30 days, or since `from`. */
+        get: operations["staff_risk_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/risk-holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What the velocity rules hold, held, or only counted. */
+        get: operations["staff_risk_holds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/webhook-refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Notifications that could not be verified: a wrong secret, a proxy in between, or somebody who tries. */
+        get: operations["staff_webhook_refusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Stored notifications of gateways, and why they failed. */
+        get: operations["staff_webhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/webhooks/{webhook_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Handle a stored notification once more: what it names is fetched and applied again, which moves nothing twice. */
+        post: operations["staff_webhook_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/people": {
         parameters: {
             query?: never;
@@ -4171,6 +4529,7 @@ export interface components {
          *     * `contract_pause` - contract_pause
          *     * `dispute_decide` - dispute_decide
          *     * `payments_see` - payments_see
+         *     * `payment_query` - payment_query
          *     * `payout_decide` - payout_decide
          *     * `fee_refund` - fee_refund
          *     * `reconcile` - reconcile
@@ -4178,7 +4537,7 @@ export interface components {
          *     * `taxonomy_change` - taxonomy_change
          * @enum {string}
          */
-        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payout_decide" | "fee_refund" | "reconcile" | "settings_change" | "taxonomy_change";
+        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payment_query" | "payout_decide" | "fee_refund" | "reconcile" | "settings_change" | "taxonomy_change";
         AdvanceRequest: {
             seconds: number;
         };
@@ -4794,6 +5153,14 @@ export interface components {
             unmet?: number[];
             items?: components["schemas"]["ItemNoteInRequest"][];
         };
+        /**
+         * @description * `inquiry` - inquiry
+         *     * `lost` - lost
+         *     * `open` - open
+         *     * `won` - won
+         * @enum {string}
+         */
+        ChargebackStateEnum: "inquiry" | "lost" | "open" | "won";
         /**
          * @description * `refused` - refused
          *     * `unchecked` - unchecked
@@ -6184,6 +6551,12 @@ export interface components {
          * @enum {string}
          */
         HitReasonKindEnum: "words" | "skill" | "filter" | "recency" | "rating";
+        /** @enum {string} */
+        HoldAgeEnum: "fresh" | "alarm" | "over";
+        HoldSide: {
+            id: number;
+            display_name: string;
+        };
         /** @description What a weekly contract agreed on. A change of the cap holds for weeks that are not funded yet. */
         HourlyTerms: {
             /** @description Of one hour, in minor units of the contract's currency. */
@@ -6816,12 +7189,13 @@ export interface components {
          *     * `harassment` - insults, threatens or discriminates
          *     * `illegal` - asks for or offers what is against the law
          *     * `impersonation` - pretends to be somebody else
+         *     * `fraud` - movements of money as in fraud
          *     * `review_swap` - bought, swapped or extorted review
          *     * `other` - something else, in words
          *     * `no_breach` - breaks no rule
          * @enum {string}
          */
-        ModerationReasonEnum: "contact_details" | "outside_payment" | "paid_to_apply" | "fake" | "duplicate" | "spam" | "harassment" | "illegal" | "impersonation" | "review_swap" | "other" | "no_breach";
+        ModerationReasonEnum: "contact_details" | "outside_payment" | "paid_to_apply" | "fake" | "duplicate" | "spam" | "harassment" | "illegal" | "impersonation" | "fraud" | "review_swap" | "other" | "no_breach";
         /**
          * @description * `actioned` - actioned
          *     * `allowed` - allowed
@@ -6841,9 +7215,15 @@ export interface components {
          *     * `profile` - Profile
          *     * `review` - Review
          *     * `reply` - reply to a review
+         *     * `payment` - payments of one payer
+         *     * `payout` - Payout
          * @enum {string}
          */
-        ModerationSubjectEnum: "job" | "proposal" | "submission" | "message" | "profile" | "review" | "reply";
+        ModerationSubjectEnum: "job" | "proposal" | "submission" | "message" | "profile" | "review" | "reply" | "payment" | "payout";
+        MoneyReasonRequest: {
+            /** @description Goes to the audit with your name. */
+            reason: string;
+        };
         /** @description A page of one's own posts. */
         MyJobs: {
             results: components["schemas"]["JobCard"][];
@@ -7027,6 +7407,37 @@ export interface components {
             readonly hidden_at: string | null;
             versions: components["schemas"]["ReviewVersion"][];
         };
+        /** @description What a rule holds: one payout, or all new payments. */
+        OwnRiskHold: {
+            readonly id: number;
+            /**
+             * @description What is held, and what `subject_id` is a row of.
+             *
+             *     * `payment` - Payment
+             *     * `payout` - Payout
+             */
+            readonly act: components["schemas"]["RiskActEnum"];
+            readonly subject_id: number;
+            readonly rule: string;
+            /** @description The rule in plain words. */
+            readonly words: string;
+            readonly state: components["schemas"]["RiskHoldStateEnum"];
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly opened_at: string;
+            /**
+             * Format: date-time
+             * @description Nobody decided by then: it ends. Null: it waits for a decision.
+             */
+            readonly ends_at: string | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly decided_at: string | null;
+        };
         /**
          * @description * `client` - client
          *     * `freelancer` - freelancer
@@ -7145,6 +7556,14 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedOwnRiskHoldList: {
+            results: components["schemas"]["OwnRiskHold"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedPaymentList: {
             results: components["schemas"]["Payment"][];
             /**
@@ -7233,6 +7652,22 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedStaffChargebackList: {
+            results: components["schemas"]["StaffChargeback"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedStaffEntryList: {
+            results: components["schemas"]["StaffEntry"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedStaffGroupOutList: {
             results: components["schemas"]["StaffGroupOut"][];
             /**
@@ -7241,8 +7676,56 @@ export interface components {
              */
             next: string | null;
         };
+        PaginatedStaffPaymentList: {
+            results: components["schemas"]["StaffPayment"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedStaffPayoutList: {
+            results: components["schemas"]["StaffPayout"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
         PaginatedStaffPersonOutList: {
             results: components["schemas"]["StaffPersonOut"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedStaffRefundList: {
+            results: components["schemas"]["StaffRefund"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedStaffRiskHoldList: {
+            results: components["schemas"]["StaffRiskHold"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedStaffWebhookList: {
+            results: components["schemas"]["StaffWebhook"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedStaffWebhookRefusalList: {
+            results: components["schemas"]["StaffWebhookRefusal"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -7527,7 +8010,7 @@ export interface components {
         PaymentRefund: {
             readonly id: number;
             payment_id: number;
-            readonly state: components["schemas"]["PaymentRefundStateEnum"];
+            readonly state: components["schemas"]["RefundStateEnum"];
             readonly provider: string;
             /** @description Whole minor units of the currency, such as cents. */
             readonly amount_minor: number;
@@ -7553,14 +8036,6 @@ export interface components {
             /** @default  */
             reason?: string;
         };
-        /**
-         * @description * `created` - created
-         *     * `failed` - failed
-         *     * `pending` - pending
-         *     * `succeeded` - succeeded
-         * @enum {string}
-         */
-        PaymentRefundStateEnum: "created" | "failed" | "pending" | "succeeded";
         PaymentRefunds: {
             results: components["schemas"]["PaymentRefund"][];
         };
@@ -7590,7 +8065,7 @@ export interface components {
          * @enum {string}
          */
         PaymentStateEnum: "cancelled" | "charged_back" | "created" | "failed" | "partially_refunded" | "pending" | "refunded" | "succeeded";
-        /** @description Money going out to the user. */
+        /** @description Money going out to the user; why it is held, or failed, in plain words. */
         Payout: {
             readonly id: number;
             readonly state: components["schemas"]["PayoutStateEnum"];
@@ -7599,8 +8074,10 @@ export interface components {
             readonly amount_minor: number;
             readonly currency: string;
             readonly failure_code: string;
+            readonly failure_words: string;
             /** @description Why it was held: first_payout or a risk code. */
             readonly hold_reason: string;
+            readonly hold_words: string;
             /**
              * Format: date-time
              * @description UTC. Then the payout is sent; null while it is held means that staff decide.
@@ -7617,6 +8094,40 @@ export interface components {
              */
             readonly settled_at: string | null;
         };
+        /** @description A place to be paid. Only its label is ever shown. */
+        PayoutMethod: {
+            readonly id: number;
+            readonly provider: string;
+            /** @description What may be shown: all but the last characters are hidden. */
+            readonly label: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly added_at: string;
+            /**
+             * Format: date-time
+             * @description Until then payouts to it wait: it was added after another one.
+             */
+            readonly usable_at: string;
+        };
+        PayoutMethodInRequest: {
+            provider: string;
+            /** @description By gateway: sandbox {"iban": "DE89…"} or a test token, stripe {"account": "acct_…"}, paypal {"email": …}, mpesa {"phone": …}. */
+            method: {
+                [key: string]: unknown;
+            };
+        };
+        PayoutMethods: {
+            results: components["schemas"]["PayoutMethod"][];
+        };
+        /**
+         * @description * `manual` - Manual
+         *     * `weekly` - Weekly
+         *     * `monthly` - Monthly
+         * @enum {string}
+         */
+        PayoutPaceEnum: "manual" | "weekly" | "monthly";
         PayoutRequestRequest: {
             /**
              * Format: int64
@@ -7625,7 +8136,12 @@ export interface components {
             amount_minor: number;
             /** @description ISO 4217. */
             currency: string;
-            /** @description Where to: the sandbox takes {"token": "bank_ok"}, the default. */
+            /**
+             * Format: int64
+             * @description Where to: one of the saved places.
+             */
+            method_id?: number;
+            /** @description Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}, the default. */
             method?: {
                 [key: string]: unknown;
             };
@@ -7634,6 +8150,41 @@ export interface components {
              * @description One of your payee accounts, instead of `method`.
              */
             account_id?: number;
+        };
+        /** @description When the available balance in a currency is paid out by itself. */
+        PayoutSchedule: {
+            readonly currency: string;
+            readonly pace: components["schemas"]["PayoutPaceEnum"];
+            /** @description Less than this stays on the balance until the next time. */
+            readonly least_minor: number;
+            readonly method_id: number | null;
+            /**
+             * Format: date-time
+             * @description Null: by hand.
+             */
+            readonly next_at: string | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly last_at: string | null;
+            /** @description requested, too_little, or the code of what kept it. */
+            readonly last_result: string;
+            readonly last_words: string;
+        };
+        PayoutScheduleInRequest: {
+            pace: components["schemas"]["PayoutPaceEnum"];
+            /**
+             * Format: int64
+             * @description Less than this waits for the next time.
+             * @default 0
+             */
+            least_minor?: number;
+            /** Format: int64 */
+            method_id?: number | null;
+        };
+        PayoutSchedules: {
+            results: components["schemas"]["PayoutSchedule"][];
         };
         /**
          * @description * `failed` - failed
@@ -8312,6 +8863,14 @@ export interface components {
          * @enum {string}
          */
         RefundRequestStateEnum: "accepted" | "granted" | "lapsed" | "open" | "refused" | "superseded" | "withdrawn";
+        /**
+         * @description * `created` - created
+         *     * `failed` - failed
+         *     * `pending` - pending
+         *     * `succeeded` - succeeded
+         * @enum {string}
+         */
+        RefundStateEnum: "created" | "failed" | "pending" | "succeeded";
         Refusal: {
             object_id: number;
             code: string;
@@ -8352,7 +8911,7 @@ export interface components {
          */
         ReportInReasonCodeEnum: "contact_details" | "outside_payment" | "paid_to_apply" | "fake" | "duplicate" | "spam" | "harassment" | "illegal" | "impersonation" | "review_swap" | "other";
         ReportInRequest: {
-            subject_type: components["schemas"]["ModerationSubjectEnum"];
+            subject_type: components["schemas"]["ReportSubjectEnum"];
             /**
              * Format: int64
              * @description A profile is named by its user's id, a reply by its review's.
@@ -8365,6 +8924,17 @@ export interface components {
              */
             text?: string;
         };
+        /**
+         * @description * `job` - job
+         *     * `proposal` - proposal
+         *     * `submission` - submission
+         *     * `review` - review
+         *     * `reply` - reply
+         *     * `message` - message
+         *     * `profile` - profile
+         * @enum {string}
+         */
+        ReportSubjectEnum: "job" | "proposal" | "submission" | "review" | "reply" | "message" | "profile";
         /** @description Everything that is needed to compute the numbers again: docs/reputation/recompute.py does, from this answer alone. */
         Reputation: {
             user_id: number;
@@ -8467,6 +9037,42 @@ export interface components {
              */
             window_shuts_at: string | null;
         };
+        /**
+         * @description * `payment` - Payment
+         *     * `payout` - Payout
+         * @enum {string}
+         */
+        RiskActEnum: "payment" | "payout";
+        /** @description One rule on one day. */
+        RiskFigure: {
+            rule: string;
+            /** Format: date */
+            day: string;
+            /** @description Found in shadow. */
+            counted: number;
+            open: number;
+            /** @description False alarms. */
+            released: number;
+            refused: number;
+            /** @description Nobody decided in time. */
+            lapsed: number;
+        };
+        RiskFigures: {
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            since: string;
+            results: components["schemas"]["RiskFigure"][];
+        };
+        /**
+         * @description * `lapsed` - lapsed
+         *     * `open` - open
+         *     * `refused` - refused
+         *     * `released` - released
+         * @enum {string}
+         */
+        RiskHoldStateEnum: "lapsed" | "open" | "refused" | "released";
         /**
          * @description * `client` - client
          *     * `freelancer` - freelancer
@@ -8795,9 +9401,61 @@ export interface components {
              */
             at: string;
         };
+        /** @description A payer's dispute with their bank. */
+        StaffChargeback: {
+            readonly id: number;
+            person: components["schemas"]["StaffPerson"];
+            readonly payment_id: number;
+            readonly provider: string;
+            readonly provider_ref: string;
+            readonly state: components["schemas"]["ChargebackStateEnum"];
+            /** @description Whole minor units of the currency, such as cents. */
+            readonly amount_minor: number;
+            /** @description What the wallet lacked when the bank took the money: the payer owes it. */
+            readonly owed_minor: number;
+            readonly currency: string;
+            /** @description The gateway's fee, as far as it is posted. */
+            readonly fee_minor: number;
+            readonly fee_currency: string;
+            readonly reason: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly settled_at: string | null;
+            /** @description Whole hours since it was made. */
+            readonly age_hours: number;
+        };
+        /** @description An entry of the ledger with its lines. */
+        StaffEntry: {
+            readonly id: number;
+            readonly kind: string;
+            readonly idempotency_key: string;
+            /** @description "milestone", "payment", "payout", … */
+            readonly subject_type: string;
+            readonly subject_id: number | null;
+            readonly contract_id: number | null;
+            /** @description For kinds with fee and tax: gross = fee + tax + net. */
+            readonly gross_minor: number | null;
+            readonly actor_id: number | null;
+            /** @description The rule that moved it: client_approval, auto_approval_14d, … */
+            readonly rule: string;
+            readonly reason: string;
+            /**
+             * Format: date-time
+             * @description Business time.
+             */
+            readonly occurred_at: string;
+            lines: components["schemas"]["StaffLine"][];
+        };
         StaffGroupInRequest: {
             reason: string;
-            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; reconcile: settle differences with the gateways and import their files; settings_change: change feature settings; taxonomy_change: merge and rename skills */
+            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payment_query: ask gateways again about payments, and replay their notifications; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; reconcile: settle differences with the gateways and import their files; settings_change: change feature settings; taxonomy_change: merge and rename skills */
             actions: components["schemas"]["ActionsEnum"][];
         };
         /** @description A staff group and what it may do. */
@@ -8805,6 +9463,125 @@ export interface components {
             readonly id: number;
             name: string;
             readonly actions: string[];
+        };
+        /** @description Funds held for one milestone. */
+        StaffHold: {
+            milestone_id: number;
+            readonly contract_id: number;
+            readonly title: string;
+            readonly state: components["schemas"]["MilestoneStateEnum"];
+            /** @description Why it is held still, in plain words. */
+            readonly reason: string;
+            readonly held: components["schemas"]["Amount"] | null;
+            client: components["schemas"]["HoldSide"];
+            freelancer: components["schemas"]["HoldSide"];
+            /**
+             * Format: date-time
+             * @description Of its oldest money.
+             */
+            held_since: string;
+            readonly age_days: number;
+            /** @description alarm: both sides were told; over: it should not be here any more. */
+            readonly age: components["schemas"]["HoldAgeEnum"];
+            /**
+             * Format: date-time
+             * @description Undisputed money returns to the wallet then; of disputed money staff decide.
+             */
+            readonly ends_at: string | null;
+            /** @description How often both sides were told of the hold's age. */
+            readonly hold_warnings: number;
+        };
+        StaffHolds: {
+            results: components["schemas"]["StaffHold"][];
+            /** @description Path and query of the next page; null at the end. */
+            next: string | null;
+        };
+        /** @description One line of an entry, between two accounts by their names. */
+        StaffLine: {
+            readonly id: number;
+            /** @description From 1 to the entry's posting_count. */
+            readonly line_no: number;
+            /** @description Its part in the template: net, fee, tax, deposit, hold, … */
+            readonly leg: string;
+            debit: string;
+            credit: string;
+            readonly amount: number;
+            readonly currency: string;
+        };
+        /** @description A payment as finance staff see it. */
+        StaffPayment: {
+            readonly id: number;
+            person: components["schemas"]["StaffPerson"];
+            readonly provider: string;
+            readonly state: components["schemas"]["PaymentStateEnum"];
+            /** @description Whole minor units of the currency, such as cents. */
+            readonly amount_minor: number;
+            /** @description What was captured, where that is not the whole amount. */
+            readonly received_minor: number | null;
+            readonly currency: string;
+            /** @description "milestone" or "wallet" */
+            readonly purpose: string;
+            readonly purpose_id: number | null;
+            /** @description automatic, or manual: reserved first, taken by a second call */
+            readonly capture: string;
+            readonly provider_ref: string | null;
+            /** @description done, accepted, rejected, unknown */
+            readonly last_result: string;
+            readonly failure_code: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly settled_at: string | null;
+            /** @description Whole hours since it was made. */
+            readonly age_hours: number;
+        };
+        /** @description A payout; what holds it, and why in plain words. */
+        StaffPayout: {
+            readonly id: number;
+            person: components["schemas"]["StaffPerson"];
+            readonly provider: string;
+            readonly state: components["schemas"]["PayoutStateEnum"];
+            /** @description Whole minor units of the currency, such as cents. */
+            readonly amount_minor: number;
+            readonly currency: string;
+            readonly provider_ref: string | null;
+            readonly failure_code: string;
+            /** @description Why it was held: first_payout or a risk code. */
+            readonly hold_reason: string;
+            readonly hold_words: string;
+            /**
+             * Format: date-time
+             * @description Business time; null while held means that staff decides.
+             */
+            readonly held_until: string | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was decided to call the gateway; from then on it may have been paid.
+             */
+            readonly sent_at: string | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly settled_at: string | null;
+            /** @description Whole hours since it was made. */
+            readonly age_hours: number;
+        };
+        /** @description Whose money it is. */
+        StaffPerson: {
+            id: number;
+            display_name: string;
         };
         StaffPersonInRequest: {
             reason: string;
@@ -8828,6 +9605,112 @@ export interface components {
         /** @description Why staff do something: it is kept in the audit, and whom it concerns reads it. */
         StaffReasonRequest: {
             reason: string;
+        };
+        /** @description What goes back to a payer's card or account. */
+        StaffRefund: {
+            readonly id: number;
+            person: components["schemas"]["StaffPerson"];
+            readonly payment_id: number;
+            readonly provider: string;
+            readonly state: components["schemas"]["RefundStateEnum"];
+            /** @description Whole minor units of the currency, such as cents. */
+            readonly amount_minor: number;
+            readonly currency: string;
+            readonly provider_ref: string | null;
+            readonly failure_code: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly settled_at: string | null;
+            /** @description Whole hours since it was made. */
+            readonly age_hours: number;
+        };
+        /** @description What a rule found; with `shadow` it only counted. */
+        StaffRiskHold: {
+            readonly id: number;
+            person: components["schemas"]["StaffPerson"];
+            /**
+             * @description What is held, and what `subject_id` is a row of.
+             *
+             *     * `payment` - Payment
+             *     * `payout` - Payout
+             */
+            readonly act: components["schemas"]["RiskActEnum"];
+            readonly subject_id: number;
+            readonly rule: string;
+            readonly words: string;
+            readonly shadow: boolean;
+            readonly state: components["schemas"]["RiskHoldStateEnum"];
+            /** @description The figures that the rule looked at. */
+            readonly evidence: unknown;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly opened_at: string;
+            /**
+             * Format: date-time
+             * @description Nobody decided by then: it ends. Null: it waits for a decision.
+             */
+            readonly ends_at: string | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly decided_at: string | null;
+        };
+        /** @description A stored notification, with what may name a person taken out. */
+        StaffWebhook: {
+            readonly id: number;
+            readonly provider: string;
+            readonly event_id: string;
+            readonly kind: string;
+            /** @description The gateway's name of the payment or payout it is about. */
+            readonly object_ref: string;
+            /** @description payment, payout, refund, dispute, payee, other; empty: found by its reference. */
+            readonly subject: string;
+            readonly state: components["schemas"]["WebhookStateEnum"];
+            readonly last_error: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly received_at: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly handled_at: string | null;
+            readonly body: unknown;
+        };
+        /** @description A notification that could not be verified; it is never handled. */
+        StaffWebhookRefusal: {
+            readonly id: number;
+            readonly provider: string;
+            readonly code: string;
+            readonly reason: string;
+            /** @description Bytes of the body. */
+            readonly size: number;
+            /** @description With what may name a person taken out; null: not readable, or too long. */
+            readonly body: unknown;
+            readonly remote_ip: string;
+            readonly times: number;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly first_at: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly last_at: string;
         };
         /** @description One change of one account. */
         StatementLine: {
@@ -9164,6 +10047,13 @@ export interface components {
             /** @description ISO 4217. */
             currency: string;
         };
+        /**
+         * @description * `waiting` - waiting
+         *     * `failed` - failed
+         *     * `handled` - handled
+         * @enum {string}
+         */
+        WebhookStateEnum: "waiting" | "failed" | "handled";
         /**
          * @description A week (Monday 00:00 to Sunday 24:00 UTC) or, with part 1, its questioned hours.
          *
@@ -21809,6 +22699,385 @@ export interface operations {
             };
         };
     };
+    payout_methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutMethods"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payout_method_add: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayoutMethodInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutMethod"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payout_method_remove: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Which of the payout methods: its `id` in answers. */
+                method_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payout_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutSchedules"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payout_schedule_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Which of the payout schedules: its `id` in answers. */
+                currency: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayoutScheduleInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutSchedule"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     payouts_list: {
         parameters: {
             query?: {
@@ -22104,6 +23373,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedReportList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_risk_holds: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedOwnRiskHoldList"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -29579,6 +30910,1308 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_chargebacks: {
+        parameters: {
+            query?: {
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+                /** @description Of this gateway. */
+                gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
+                /** @description Of at least so many minor units. */
+                least?: number;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of at most so many minor units. */
+                most?: number;
+                /** @description Of this user. */
+                person?: number;
+                /** @description In this state. */
+                state?: "inquiry" | "lost" | "open" | "won";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffChargebackList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_entries: {
+        parameters: {
+            query?: {
+                /** @description Id of a contract. */
+                contract?: number;
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+                /** @description Of this gateway. */
+                gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
+                /** @description Kind of entry. */
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_write_off" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                /** @description Of at least so many minor units. */
+                least?: number;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of at most so many minor units. */
+                most?: number;
+                /** @description Of this user. */
+                person?: number;
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffEntryList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_holds: {
+        parameters: {
+            query?: {
+                /** @description At least so old. */
+                age?: "alarm" | "fresh" | "over";
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Held for at least so many days. */
+                days?: number;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of milestones in this state. */
+                state?: "changes_requested" | "disputed" | "funded" | "in_progress" | "submitted";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffHolds"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payments: {
+        parameters: {
+            query?: {
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+                /** @description Of this gateway. */
+                gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
+                /** @description Of at least so many minor units. */
+                least?: number;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of at most so many minor units. */
+                most?: number;
+                /** @description Of this user. */
+                person?: number;
+                /** @description In this state. */
+                state?: "cancelled" | "charged_back" | "created" | "failed" | "partially_refunded" | "pending" | "refunded" | "succeeded";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+                /** @description Only those whose end nobody knows, or whose amount the gateway tells differently. */
+                unknown?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffPaymentList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payment_query: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payments: its `id` in answers. */
+                payment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPayment"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payouts: {
+        parameters: {
+            query?: {
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+                /** @description Of this gateway. */
+                gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
+                /** @description Of at least so many minor units. */
+                least?: number;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of at most so many minor units. */
+                most?: number;
+                /** @description Of this user. */
+                person?: number;
+                /** @description In this state. */
+                state?: "failed" | "held" | "paid" | "requested" | "sent";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+                /** @description Only those whose end nobody knows, or whose amount the gateway tells differently. */
+                unknown?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffPayoutList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payout_allow: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payouts: its `id` in answers. */
+                payout_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPayout"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payout_query: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payouts: its `id` in answers. */
+                payout_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPayout"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payout_refuse: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payouts: its `id` in answers. */
+                payout_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPayout"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_refunds: {
+        parameters: {
+            query?: {
+                /** @description ISO 4217. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+                /** @description Of this gateway. */
+                gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
+                /** @description Of at least so many minor units. */
+                least?: number;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of at most so many minor units. */
+                most?: number;
+                /** @description Of this user. */
+                person?: number;
+                /** @description In this state. */
+                state?: "created" | "failed" | "pending" | "succeeded";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+                /** @description Only those whose end nobody knows, or whose amount the gateway tells differently. */
+                unknown?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffRefundList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_refund_query: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the refunds: its `id` in answers. */
+                refund_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffRefund"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_risk_figures: {
+        parameters: {
+            query?: {
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskFigures"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_risk_holds: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Of this user. */
+                person?: number;
+                /** @description Of this rule. */
+                rule?: string;
+                /** @description Only those that count, or only those that hold. */
+                shadow?: boolean;
+                /** @description In this state. */
+                state?: "lapsed" | "open" | "refused" | "released";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffRiskHoldList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_webhook_refusals: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+                /** @description Of this gateway. */
+                gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffWebhookRefusalList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_webhooks: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description From this instant, or the beginning of this day (UTC), on. */
+                from?: string;
+                /** @description Of this gateway. */
+                gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
+                /** @description The gateway's word for what happened. */
+                kind?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description In this state. */
+                state?: "failed" | "handled" | "waiting";
+                /** @description Before this instant, or to the end of this day (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStaffWebhookList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_webhook_replay: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the webhooks: its `id` in answers. */
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffWebhook"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from . import hours_views, money_views, offers, views, work_views
+from . import hold_views, hours_views, money_views, offers, views, work_views
 
 urlpatterns = [
     path("proposals/<int:pk>/offer", views.OfferView.as_view(), name="proposals-offer"),
     path("me/contracts", views.MyContractsView.as_view(), name="me-contracts"),
     path("contracts/<int:pk>", views.ContractView.as_view(), name="contracts"),
     path("contracts/<int:pk>/timeline", views.TimelineView.as_view(), name="contracts-timeline"),
+    path("staff/money/holds", hold_views.StaffHoldsView.as_view(), name="staff-holds"),
     path("contracts/<int:pk>/money", money_views.ContractMoneyView.as_view(), name="contracts-money"),
     path("contracts/<int:pk>/money/entries", money_views.ContractStoryView.as_view(), name="contracts-money-entries"),
     path("contracts/<int:pk>/accept", views.AcceptView.as_view(), name="contracts-accept"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample
+
 from .errors import SIGN_IN
 
 REQUESTS: dict[str, Any] = {
@@ -58,6 +60,11 @@ _BULK = {
     "created_at": "2026-03-02T09:00:00Z",
     "finished_at": "2026-03-02T09:00:02Z",
 }
+
+
+def sent(name: str, /, **value: Any) -> OpenApiExample:
+    """A body that somebody sends, for a view that names its examples itself."""
+    return OpenApiExample(name, request_only=True, value=value)
 
 
 def page(*rows: Any) -> dict[str, Any]:

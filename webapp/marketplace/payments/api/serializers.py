@@ -13,6 +13,7 @@ from marketplace.core.api.serializers import ModelSerializer, Serializer
 
 from ..models import FeeSchedule, Payment, Payout
 from ..providers import gateways
+from ..reasons import in_words
 
 
 class BalancesSerializer(Serializer):
@@ -101,7 +102,10 @@ class PaymentSerializer(ModelSerializer):
 
 
 class PayoutSerializer(ModelSerializer):
-    """Money going out to the user."""
+    """Money going out to the user; why it is held, or failed, in plain words."""
+
+    hold_words = serializers.SerializerMethodField()
+    failure_words = serializers.SerializerMethodField()
 
     class Meta:
         model = Payout
@@ -112,7 +116,9 @@ class PayoutSerializer(ModelSerializer):
             "amount_minor",
             "currency",
             "failure_code",
+            "failure_words",
             "hold_reason",
+            "hold_words",
             "held_until",
             "created_at",
             "settled_at",
@@ -122,11 +128,20 @@ class PayoutSerializer(ModelSerializer):
             "held_until": {"help_text": "UTC. Then the payout is sent; null while it is held means that staff decide."}
         }
 
+    def get_hold_words(self, payout: Payout) -> str:
+        return in_words(payout.hold_reason)
+
+    def get_failure_words(self, payout: Payout) -> str:
+        return in_words(payout.failure_code)
+
 
 class PayoutRequestSerializer(Serializer):
     amount_minor = MinorUnits()
     currency = CurrencyField()
-    method = serializers.DictField(required=False, help_text='Where to: the sandbox takes {"token": "bank_ok"}, the default.')
+    method_id = WholeNumber(min_value=1, max_value=MAX_ID, required=False, help_text="Where to: one of the saved places.")
+    method = serializers.DictField(
+        required=False, help_text='Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}, the default.'
+    )
     account_id = WholeNumber(required=False, min_value=1, max_value=MAX_ID, help_text="One of your payee accounts, instead of `method`.")
 
 

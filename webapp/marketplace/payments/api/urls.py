@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from . import document_views, gateway_views, reconciliation_views, statement_views, transparency_views, views
+from . import (
+    document_views,
+    gateway_views,
+    oversight_views,
+    payout_views,
+    reconciliation_views,
+    statement_views,
+    transparency_views,
+    views,
+)
 
 _DIFFERENCE = "staff/reconciliation/differences/<int:difference_id>"
 
@@ -61,6 +70,26 @@ urlpatterns = [
         name="processor-file-problems",
     ),
     path("transparency", transparency_views.TransparencyView.as_view(), name="transparency"),
+    path("me/payout-methods", payout_views.PayoutMethodsView.as_view(), name="payout-methods"),
+    path("me/payout-methods/<int:method_id>", payout_views.PayoutMethodView.as_view(), name="payout-method"),
+    path("me/payout-schedules", payout_views.PayoutSchedulesView.as_view(), name="payout-schedules"),
+    path("me/payout-schedules/<slug:currency>", payout_views.PayoutScheduleView.as_view(), name="payout-schedule"),
+    path("me/risk-holds", payout_views.OwnRiskHoldsView.as_view(), name="risk-holds"),
+    path("staff/money/payments", oversight_views.StaffPaymentsView.as_view(), name="staff-payments"),
+    path("staff/money/payments/<int:payment_id>/query", oversight_views.StaffPaymentQueryView.as_view(), name="staff-payment-query"),
+    path("staff/money/refunds", oversight_views.StaffRefundsView.as_view(), name="staff-refunds"),
+    path("staff/money/refunds/<int:refund_id>/query", oversight_views.StaffRefundQueryView.as_view(), name="staff-refund-query"),
+    path("staff/money/payouts", oversight_views.StaffPayoutsView.as_view(), name="staff-payouts"),
+    path("staff/money/payouts/<int:payout_id>/query", oversight_views.StaffPayoutQueryView.as_view(), name="staff-payout-query"),
+    path("staff/money/payouts/<int:payout_id>/allow", oversight_views.StaffPayoutAllowView.as_view(), name="staff-payout-allow"),
+    path("staff/money/payouts/<int:payout_id>/refuse", oversight_views.StaffPayoutRefuseView.as_view(), name="staff-payout-refuse"),
+    path("staff/money/chargebacks", oversight_views.StaffChargebacksView.as_view(), name="staff-chargebacks"),
+    path("staff/money/entries", oversight_views.StaffEntriesView.as_view(), name="staff-entries"),
+    path("staff/money/webhooks", oversight_views.StaffWebhooksView.as_view(), name="staff-webhooks"),
+    path("staff/money/webhooks/<int:webhook_id>/replay", oversight_views.StaffWebhookReplayView.as_view(), name="staff-webhook-replay"),
+    path("staff/money/webhook-refusals", oversight_views.StaffWebhookRefusalsView.as_view(), name="staff-webhook-refusals"),
+    path("staff/money/risk-holds", oversight_views.StaffRiskHoldsView.as_view(), name="staff-risk-holds"),
+    path("staff/money/risk-figures", oversight_views.StaffRiskFiguresView.as_view(), name="staff-risk-figures"),
     path("fee-schedule", views.FeeScheduleView.as_view(), name="fee-schedule"),
     path("webhooks/<slug:provider>/<slug:path_token>", views.WebhookView.as_view(), name="webhook"),
 ]

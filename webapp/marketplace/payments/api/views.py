@@ -18,7 +18,7 @@ from marketplace.core.api.idempotency import IdempotentMixin, key_of
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.money import Money
 
-from .. import fees, selectors, services, statements, tasks
+from .. import fees, payout_methods, selectors, services, statements, tasks
 from .serializers import (
     BalancesAnswerSerializer,
     FeeSchedulesSerializer,
@@ -80,6 +80,17 @@ class PaymentView(APIView):
         return Response(PaymentSerializer(found, context={"viewer_id": request.user.pk}).data)
 
 
+def _place(request: Request, data: dict[str, Any]) -> dict[str, Any]:
+    """Where to: a connected account, a saved place, or one that is named."""
+    if "account_id" in data:
+        account = selectors.payee_account_ready(request.user, data["account_id"])
+        return {"provider": account.provider, "method": account.method}
+    if "method_id" in data:
+        saved = payout_methods.method_for(request.user, data["method_id"])
+        return {"provider": saved.provider, "method": saved.details}
+    return {"method": data.get("method", {"token": "bank_ok"})}
+
+
 class PayoutsView(IdempotentMixin, ListAPIView):
     """The user's payouts, newest first; POST asks for a new one out of the available balance."""
 
@@ -100,21 +111,22 @@ class PayoutsView(IdempotentMixin, ListAPIView):
         tags=["payments"],
         request=PayoutRequestSerializer,
         responses={201: PayoutSerializer},
-        examples=[OpenApiExample("120.50 USD", value={"amount_minor": 12050, "currency": "USD"}, request_only=True)],
+        examples=[
+            OpenApiExample("120.50 USD", value={"amount_minor": 12050, "currency": "USD"}, request_only=True),
+            OpenApiExample(
+                "120.50 EUR to a saved place", value={"amount_minor": 12050, "currency": "EUR", "method_id": 7}, request_only=True
+            ),
+        ],
     )
     def post(self, request: Request) -> Response:
         given = PayoutRequestSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         data = given.validated_data
-        where: dict[str, Any] = {"method": data.get("method", {"token": "bank_ok"})}
-        if "account_id" in data:
-            account = selectors.payee_account_ready(request.user, data["account_id"])
-            where = {"provider": account.provider, "method": account.method}
         payout = services.payout_request(
             actor=request.user,
             amount=Money(data["amount_minor"], data["currency"]),
             idempotency_key=str(key_of(request, required=True)),
-            **where,
+            **_place(request, data),
         )
         return Response(PayoutSerializer(payout).data, status=201)
 

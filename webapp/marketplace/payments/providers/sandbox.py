@@ -17,6 +17,8 @@ here stays happened when our process dies before it hears the answer. What happe
 |---|---|
 | bank_ok, bank_delayed, bank_timeout | paid at once; when fetched next; paid but the answer is lost |
 | bank_closed | fails |
+
+Instead of a token, a payout may name an IBAN, as a bank transfer would: its check digits must be right, and it is paid at once.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money, exponent, payable
 
+from ..iban import iban_of
 from ..models import SandboxNews, SandboxObject
 from .base import (
     Accepted,
@@ -247,6 +250,15 @@ class Sandbox(Limited):
 
     def check_method(self, method: Mapping[str, Any], *, purpose: Literal["payment", "payout"]) -> dict[str, Any]:
         known = _PAYMENT_TOKENS if purpose == "payment" else _PAYOUT_TOKENS
+        if purpose == "payout" and "iban" in method:
+            iban = iban_of(method["iban"])
+            if iban is None:
+                raise InvalidInput(
+                    "iban_invalid",
+                    "This is no IBAN: look for a mistyped character.",
+                    {"method.iban": ["Not an IBAN: its length or check digits are wrong."]},
+                )
+            return {"token": "bank_ok", "iban": iban}
         token = method.get("token")
         if not isinstance(token, str) or token not in known:
             raise InvalidInput(

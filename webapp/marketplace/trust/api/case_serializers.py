@@ -10,11 +10,11 @@ from rest_framework import serializers
 from marketplace.core.api.fields import MAX_ID, WholeNumber
 from marketplace.core.api.serializers import ModelSerializer, Serializer, now_of
 
-from ..models import Case, ReasonCode, Report, SecondRating, SubjectType
+from ..models import Case, ReasonCode, Report, SecondRating
 from ..policies import acts_on, case_actions
 from ..services.reports import REPORT_CODES
 from ..states import ACT_CHOICES
-from ..subjects import subject
+from ..subjects import REPORTABLE, subject
 from .serializers import FindingSerializer
 
 EXCERPT = 4_000
@@ -26,7 +26,7 @@ IF_NOBODY_ACTS = {
 
 
 class ReportInSerializer(Serializer):
-    subject_type = serializers.ChoiceField(choices=SubjectType.choices)
+    subject_type = serializers.ChoiceField(choices=REPORTABLE)
     subject_id = WholeNumber(min_value=1, max_value=MAX_ID, help_text="A profile is named by its user's id, a reply by its review's.")
     reason_code = serializers.ChoiceField(choices=REPORT_CODES)
     text = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="", help_text="Required for “other”.")

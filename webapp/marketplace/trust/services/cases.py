@@ -161,6 +161,8 @@ def _take(case: Case, actor: User, action: str, before: dict[str, Any]) -> None:
 def _move(case: Case, action: str, actor: User) -> Case:
     also = [*_DECISION, "decide_by", "live_key", "appeal_until", "claimed_by", "claim_until", "second_by", "second_at"]
     extra = {"act": case.act, "reason_code": case.reason_code, "about_id": case.about_id}
+    if case.subject_type in policies.MONEY:
+        extra["subject_type"] = case.subject_type
     move(case, CASE, action, role="staff", actor_id=actor.pk, reason=case.reason[:500], also=also, extra=extra)
     return case
 
@@ -193,7 +195,10 @@ def _checked(case: Case, act: Any, reason_code: Any, reason: Any, evidence: Any)
     checks = Checks()
     act = checks.choice("act", act, ACTS)
     if act and act not in policies.acts_on(case.subject_type):
-        checks.add("act", f"A {case.subject_type} cannot be held or removed: warn or suspend its author.")
+        if case.subject_type in policies.MONEY:
+            checks.add("act", "Money can be let go (allow) or refused (remove), or its owner suspended.")
+        else:
+            checks.add("act", f"A {case.subject_type} cannot be held or removed: warn or suspend its author.")
     reason_code = checks.choice("reason_code", reason_code, ReasonCode.values)
     if act and reason_code and (act == "allow") != (reason_code == ReasonCode.NO_BREACH):
         checks.add("reason_code", "“no_breach” goes with “allow”, and with nothing else.")

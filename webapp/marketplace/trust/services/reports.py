@@ -16,11 +16,13 @@ from marketplace.core.errors import Conflict, Unavailable
 from marketplace.core.policies import require
 from marketplace.core.transactions import unit_of_work
 
-from ..models import Case, CheckedText, ReasonCode, Report, SubjectType
-from ..subjects import Subject, subject_for
+from ..models import Case, CheckedText, ReasonCode, Report
+from ..subjects import REPORTABLE, Subject, subject, subject_for
 
 MAX_TEXT = 2_000
-REPORT_CODES = tuple(c for c in ReasonCode.values if c != ReasonCode.NO_BREACH)
+#: what only a decision says
+_DECIDED = (ReasonCode.NO_BREACH, ReasonCode.FRAUD)
+REPORT_CODES = tuple(c for c in ReasonCode.values if c not in _DECIDED)
 
 
 @unit_of_work
@@ -30,7 +32,7 @@ def report_file(*, actor: User, subject_type: str, subject_id: int, reason_code:
     Raises InvalidInput, NotFound, NotAllowed("report_own"), Conflict("report_exists"), Conflict("report_limit").
     """
     checks = Checks()
-    checks.choice("subject_type", subject_type, SubjectType.values)
+    checks.choice("subject_type", subject_type, REPORTABLE)
     checks.choice("reason_code", reason_code, REPORT_CODES)
     text = checks.text("text", text, longest=MAX_TEXT, shortest=1 if reason_code == ReasonCode.OTHER else 0)
     checks.raise_if_any()
@@ -56,6 +58,12 @@ def case_flag(*, there: Subject, checked: QuerySet[CheckedText]) -> Case:
     case = _live_case(there)
     checked.update(case=case)
     return case
+
+
+@unit_of_work
+def case_open_risk(*, act: str, subject_id: int) -> Case:
+    """A velocity rule holds a payout, or somebody's payments: a moderator looks. Several rules on the same thing are one case."""
+    return _live_case(subject(act, subject_id))
 
 
 def _live_case(there: Subject) -> Case:

@@ -1,0 +1,309 @@
+"""Places to be paid, the smallest payout, and payouts that come by themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from marketplace.core import clock, features
+from marketplace.core.errors import Conflict, InvalidInput, NotFound
+from marketplace.core.money import Money
+from marketplace.core.tasks import drain
+from marketplace.notifications.models import InboxItem
+from marketplace.payments import payout_methods, services, tasks
+from marketplace.payments.iban import iban_of
+from marketplace.payments.models import Payout, PayoutMethod, PayoutSchedule
+from tests.webapp.people import Person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def still(time_machine: Any) -> None:
+    """Time goes on only where a test says so."""
+    time_machine.move_to(datetime(2026, 11, 4, 12, tzinfo=UTC), tick=False)
+
+
+DAY = 24 * 3600
+IBAN = "DE89 3704 0044 0532 0130 00"
+
+
+def USD(minor: int) -> Money:
+    return Money(minor, "USD")
+
+
+def ask(user: Any, minor: int, key: str = "p", **more: Any) -> Payout:
+    return services.payout_request(actor=user, amount=USD(minor), idempotency_key=key, **({"method": {"token": "bank_ok"}} | more))
+
+
+@pytest.fixture
+def rich_bob(alice: Any, bob: Any, earn: Any) -> Any:
+    earn(alice, bob, 7, USD(100_000))
+    return bob
+
+
+# --- what is a place
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (IBAN, "DE89370400440532013000"),
+        ("gb82 west 1234 5698 7654 32", "GB82WEST12345698765432"),
+        ("NO9386011117947", "NO9386011117947"),
+        ("DE89 3704 0044 0532 0130 01", None),  # one digit is wrong
+        ("DE89 3704 0044 0532 1030 00", None),  # two changed places
+        ("DE89 3704 0044 0532 0130 0", None),  # too short for its country
+        ("XX89370400440532013000", None),
+        ("", None),
+        ("D" * 65, None),
+        ("د٨٩٣٧٠٤٠٠٤٤٠٥٣٢٠١٣٠٠٠", None),
+        (12, None),
+    ],
+    ids=["spaces", "lower", "short-country", "wrong-digit", "swapped", "too-short", "no-country", "empty", "long", "digits", "number"],
+)
+def test_an_iban_is_kept_whole_or_refused(given: object, kept: str | None) -> None:
+    assert iban_of(given) == kept
+
+
+def test_a_place_that_is_none_is_refused_with_what_is_wrong(bob: Any) -> None:
+    for method, field in (({"iban": "DE00"}, "method.iban"), ({"token": "nothing"}, "method.token"), ({}, "method.token")):
+        with pytest.raises(InvalidInput) as refusal:
+            services.payout_method_add(actor=bob, provider="sandbox", method=method)
+        assert field in refusal.value.fields
+    with pytest.raises(InvalidInput, match="provider_unknown"):
+        services.payout_method_add(actor=bob, provider="bank of nowhere", method={"iban": IBAN})
+    assert not PayoutMethod.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("provider", "details", "label"),
+    [
+        ("sandbox", {"iban": "DE89370400440532013000"}, "IBAN DE… 3000"),
+        ("mpesa", {"phone": "254712345678"}, "+254 … 678"),
+        ("paypal", {"email": "bob@example.org"}, "b…@example.org"),
+        ("stripe", {"account": "acct_1ABCDEF"}, "stripe … CDEF"),
+    ],
+)
+def test_a_label_shows_too_little_to_be_used(provider: str, details: dict[str, str], label: str) -> None:
+    assert payout_methods.label_of(provider, details) == label
+
+
+# --- the wait after a change
+def test_the_first_place_is_usable_at_once_and_another_waits_and_its_owner_is_told(bob: Any) -> None:
+    bob.language = "de"
+    bob.save()
+    first = services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"})
+    second = services.payout_method_add(actor=bob, provider="sandbox", method={"iban": IBAN})
+
+    assert first.usable_at == first.added_at
+    assert second.usable_at == second.added_at + timedelta(hours=72)
+    drain()
+    told = InboxItem.objects.get(user=bob)
+    assert told.text.startswith("Ein neues Auszahlungsziel wurde hinzugefügt: IBAN DE… 3000.")
+
+
+def test_the_same_place_is_one_row_and_added_again_after_a_removal_it_waits_again(bob: Any) -> None:
+    services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"})
+    row = services.payout_method_add(actor=bob, provider="sandbox", method={"iban": IBAN})
+    assert services.payout_method_add(actor=bob, provider="sandbox", method={"iban": IBAN.replace(" ", "")}).pk == row.pk
+    clock.advance(10 * DAY)
+    services.payout_method_remove(actor=bob, method_id=row.pk)
+    with pytest.raises(NotFound):
+        services.payout_method_remove(actor=bob, method_id=row.pk)
+
+    again = services.payout_method_add(actor=bob, provider="sandbox", method={"iban": IBAN})
+
+    assert (again.pk, again.usable_at) == (row.pk, clock.now() + timedelta(hours=72))
+
+
+def test_a_place_that_was_not_saved_counts_as_added_now(rich_bob: Any) -> None:
+    """Otherwise whoever took over an account would just not save it."""
+    services.payout_method_add(actor=rich_bob, provider="sandbox", method={"token": "bank_ok"})
+    clock.advance(10 * DAY)
+    assert ask(rich_bob, 2_000).hold_reason == "first_payout"
+    assert ask(rich_bob, 2_000, "q", method={"iban": IBAN}).hold_reason == "method_new"
+
+
+def test_places_of_earlier_payouts_are_known(rich_bob: Any) -> None:
+    ask(rich_bob, 2_000)
+    clock.advance(DAY)
+    tasks.poll_unsettled()
+    PayoutMethod.objects.all().delete()  # as for money that was paid before places were kept
+
+    assert ask(rich_bob, 2_000, "q").state == "requested"
+    assert ask(rich_bob, 2_000, "r", method={"iban": IBAN}).hold_reason == "method_new"
+
+
+def test_the_later_of_two_waits_counts(rich_bob: Any) -> None:
+    services.payout_method_add(actor=rich_bob, provider="sandbox", method={"token": "bank_ok"})
+    payout = ask(rich_bob, 2_000, method={"iban": IBAN})
+    assert (payout.hold_reason, payout.held_until) == ("method_new", payout.created_at + timedelta(hours=72))
+
+
+def test_without_a_wait_only_the_first_payout_waits(rich_bob: Any, staff: Any) -> None:
+    features.put(actor=staff("admin"), name="PAYOUT_METHOD_WAIT_HOURS", value=0, reason="trying")
+    services.payout_method_add(actor=rich_bob, provider="sandbox", method={"token": "bank_ok"})
+    assert ask(rich_bob, 2_000, method={"iban": IBAN}).hold_reason == "first_payout"
+
+
+def test_twenty_places_are_enough(bob: Any, settings: Any) -> None:
+    PayoutMethod.objects.bulk_create(
+        PayoutMethod(user=bob, provider="sandbox", digest=str(n), added_at=clock.now(), usable_at=clock.now()) for n in range(20)
+    )
+    with pytest.raises(Conflict, match="payout_methods_many"):
+        services.payout_method_add(actor=bob, provider="sandbox", method={"iban": IBAN})
+
+
+def test_nobody_uses_another_ones_place(alice: Any, rich_bob: Any) -> None:
+    hers = services.payout_method_add(actor=alice, provider="sandbox", method={"iban": IBAN})
+    answer = Person(rich_bob).post("me/payouts", {"amount_minor": 2_000, "currency": "USD", "method_id": hers.pk})
+    assert answer.status_code == 404
+    with pytest.raises(NotFound):
+        services.payout_schedule_put(actor=rich_bob, currency="USD", pace="weekly", method_id=hers.pk)
+    assert Person(rich_bob).delete(f"me/payout-methods/{hers.pk}").status_code == 404
+
+
+# --- the smallest payout
+def test_less_than_the_smallest_payout_is_possible_once_a_month(rich_bob: Any) -> None:
+    assert ask(rich_bob, 999).state == "held"  # the only one in thirty days
+    with pytest.raises(InvalidInput, match="payout_below_minimum") as refusal:
+        ask(rich_bob, 999, "q")
+    assert "10.00" in refusal.value.message
+    assert ask(rich_bob, 1_000, "r").state == "held"
+    clock.advance(30 * DAY)
+    assert ask(rich_bob, 999, "s").amount_minor == 999
+
+
+def test_a_currency_without_rates_has_no_smallest_payout() -> None:
+    assert payout_methods.least("XTS") is None
+
+
+# --- failures
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (
+            "en",
+            "Your payout of 50.00 USD failed; the money is on your available balance again. The account that it was to go to is closed.",
+        ),
+        ("de", "Ihre Auszahlung von 50.00 USD ist fehlgeschlagen; das Geld ist wieder in Ihrem verfügbaren Guthaben. Das Konto, an das"),
+    ],
+)
+def test_a_failed_payout_tells_the_payee_why(rich_bob: Any, language: str, text: str) -> None:
+    rich_bob.language = language
+    rich_bob.save()
+    ask(rich_bob, 5_000, method={"token": "bank_closed"})
+    clock.advance(DAY)
+    tasks.poll_unsettled()
+    drain()
+    assert InboxItem.objects.filter(user=rich_bob, kind="payout.fail").get().text.startswith(text)
+    shown = Person(rich_bob).get("me/payouts").json()["results"][0]
+    assert (shown["state"], shown["failure_code"], shown["failure_words"][:11]) == ("failed", "account_closed", "The account")
+
+
+# --- by itself
+def schedule(user: Any, pace: str = "weekly", **more: Any) -> PayoutSchedule:
+    place = services.payout_method_add(actor=user, provider="sandbox", method={"token": "bank_ok"})
+    return services.payout_schedule_put(actor=user, currency="USD", pace=pace, method_id=place.pk, **more)
+
+
+@pytest.mark.parametrize(
+    ("pace", "after", "next_at"),
+    [
+        ("weekly", datetime(2026, 11, 2, 5, 59, 59, tzinfo=UTC), datetime(2026, 11, 2, 6, tzinfo=UTC)),
+        ("weekly", datetime(2026, 11, 2, 6, tzinfo=UTC), datetime(2026, 11, 9, 6, tzinfo=UTC)),
+        ("weekly", datetime(2026, 11, 8, 23, 59, tzinfo=UTC), datetime(2026, 11, 9, 6, tzinfo=UTC)),
+        ("monthly", datetime(2026, 12, 1, 5, 59, tzinfo=UTC), datetime(2026, 12, 1, 6, tzinfo=UTC)),
+        ("monthly", datetime(2026, 12, 1, 6, tzinfo=UTC), datetime(2027, 1, 1, 6, tzinfo=UTC)),
+        ("monthly", datetime(2027, 1, 31, 12, tzinfo=UTC), datetime(2027, 2, 1, 6, tzinfo=UTC)),
+        ("manual", datetime(2027, 1, 31, 12, tzinfo=UTC), None),
+    ],
+    ids=["monday-before", "monday-at", "sunday", "first-before", "first-at", "long-month", "manual"],
+)
+def test_rounds_are_on_mondays_and_on_the_first(pace: str, after: datetime, next_at: datetime | None) -> None:
+    assert payout_methods.next_round(pace, after) == next_at
+
+
+def test_the_whole_balance_is_asked_for_at_its_time_and_once(rich_bob: Any, proven: Any) -> None:
+    row = schedule(rich_bob)
+    clock.advance(int((row.next_at - clock.now()).total_seconds()) - 1)
+    assert tasks.run_schedules() == 0
+    clock.advance(2)
+    assert (tasks.run_schedules(), tasks.run_schedules()) == (1, 0)
+    payout = Payout.objects.get()
+    assert (payout.amount_minor, payout.state, payout.hold_reason) == (90_000, "held", "first_payout")
+    row.refresh_from_db()
+    assert (row.last_result, row.next_at - row.last_at > timedelta(days=6)) == ("requested", True)
+    proven()
+
+
+def to_its_time(row: PayoutSchedule) -> None:
+    clock.advance(int((row.next_at - clock.now()).total_seconds()) + 1)
+
+
+def test_too_little_waits_for_the_next_time_and_the_payee_is_told(rich_bob: Any) -> None:
+    row = schedule(rich_bob, least_minor=90_001)
+    to_its_time(row)
+    assert tasks.run_schedules() == 1
+    assert not Payout.objects.exists()
+    drain()
+    told = InboxItem.objects.get(user=rich_bob, kind="payout_schedule.skip").text
+    assert told == ("Your planned payout in USD was not made this time. There was less on your balance than the least that you chose.")
+    (shown,) = Person(rich_bob).get("me/payout-schedules").json()["results"]
+    assert (shown["last_result"], shown["last_words"][:14]) == ("too_little", "There was less")
+
+
+def test_a_removed_place_keeps_the_money_here(rich_bob: Any) -> None:
+    row = schedule(rich_bob)
+    services.payout_method_remove(actor=rich_bob, method_id=row.method_id)
+    to_its_time(row)
+    tasks.run_schedules()
+    row.refresh_from_db()
+    assert (row.last_result, Payout.objects.count()) == ("payout_method_missing", 0)
+
+
+def test_a_round_waits_while_payouts_are_closed_and_is_made_up_for_once(rich_bob: Any, staff: Any) -> None:
+    row = schedule(rich_bob)
+    admin = staff("admin")
+    features.put(actor=admin, name="PAYOUTS_OPEN", value=False, reason="the bank is away")
+    to_its_time(row)
+    assert tasks.run_schedules() == 0
+    clock.advance(20 * DAY)
+    features.put(actor=admin, name="PAYOUTS_OPEN", value=True, reason="it is back")
+    assert (tasks.run_schedules(), tasks.run_schedules(), Payout.objects.count()) == (1, 0, 1)
+
+
+def test_an_empty_balance_is_no_news(bob: Any) -> None:
+    row = schedule(bob)
+    to_its_time(row)
+    assert tasks.run_schedules() == 1
+    drain()
+    assert not InboxItem.objects.filter(user=bob).exists()
+
+
+def test_a_suspended_persons_round_waits(rich_bob: Any, staff: Any) -> None:
+    from marketplace.accounts.services import user_suspend
+
+    row = schedule(rich_bob)
+    user_suspend(actor=staff("admin"), user_id=rich_bob.pk, reason="r")
+    to_its_time(row)
+    assert tasks.run_schedules() == 0
+    assert not Payout.objects.exists()
+
+
+def test_by_hand_there_is_no_round(rich_bob: Any) -> None:
+    schedule(rich_bob)
+    services.payout_schedule_put(actor=rich_bob, currency="USD", pace="manual")
+    clock.advance(100 * DAY)
+    assert tasks.run_schedules() == 0
+
+
+def test_a_pace_needs_a_place_that_takes_the_currency(bob: Any) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        services.payout_schedule_put(actor=bob, currency="USD", pace="weekly")
+    assert "method_id" in refusal.value.fields
+    with pytest.raises(InvalidInput):
+        services.payout_schedule_put(actor=bob, currency="XXX", pace="manual")
+    assert mail.outbox == []
