@@ -51,10 +51,8 @@ def desk(staff: Any) -> tuple[Person, Person]:
 
 
 def held_payout(contract: Any) -> dict[str, Any]:
-    drain()
     paid_to(contract, 2_000_000)
     drain()
-    InboxItem.objects.all().delete()
     made = Person(contract.freelancer).post("me/payouts", {"amount_minor": 1_500_000, "currency": "USD"})
     assert made.status_code == 201
     drain()
@@ -83,7 +81,11 @@ def test_a_large_first_payout_waits_for_a_person_and_is_let_go(contract: Any, bo
     tasks.poll_unsettled()
     drain()
     assert Person(bob).get("me/payouts").json()["results"][0]["state"] == "paid"
-    assert [i.kind for i in InboxItem.objects.filter(user=bob).order_by("id")] == ["payout.hold", "payout.clear", "payout.settle"]
+    assert [i.kind for i in InboxItem.objects.filter(user=bob, kind__startswith="payout").order_by("id")] == [
+        "payout.hold",
+        "payout.clear",
+        "payout.settle",
+    ]
     assert {a.action for a in StaffAct.objects.all()} == {"moderation_decide"}
     # a fault of the delivery: the event comes again, and no second case
     from marketplace.core.models import Event
