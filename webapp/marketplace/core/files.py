@@ -118,7 +118,7 @@ def attach(*, actor: Actor, file_ids: Sequence[int], to: models.Model) -> list[S
     found = {f.pk: f for f in StoredFile.objects.select_for_update().filter(pk__in=wanted, owner_id=actor.pk).order_by("pk")}
     wrong = [pk for pk in wanted if pk not in found or (found[pk].attached_type, found[pk].attached_id) not in (("", None), (label, to.pk))]
     if wrong:
-        message = f"Not an upload of yours that is free to attach: {', '.join(map(str, wrong))}. Upload it again."
+        message = f"Not an upload of yours that is free to attach: {', '.join(map(str, wrong))}. Upload it again, or leave it out."
         raise InvalidInput("files_invalid", message, {"files": [message]})
     for stored in found.values():
         stored.attached_type, stored.attached_id = label, to.pk

@@ -25,8 +25,8 @@ from .serializers import CompanyCheck, company_check
 
 TAG = ["profiles"]
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "certifications": {"name": "Certified Kubernetes Administrator", "issuer": "The Linux Foundation", "issued_on": "2025-03-01", "expires_on": "2027-03-01", "credential_url": "https://example.org/badges/1", "file_ids": [12]},
-    "portfolio": {"title": "A booking system", "description": "Rooms, prices, payments.", "finished_on": "2025-06-30", "links": ["https://example.org/booking"], "file_ids": [13]},
+    "certifications": {"name": "Certified Kubernetes Administrator", "issuer": "The Linux Foundation", "issued_on": "2025-03-01", "expires_on": "2027-03-01", "credential_url": "https://example.org/badges/1"},
+    "portfolio": {"title": "A booking system", "description": "Rooms, prices, payments.", "finished_on": "2025-06-30", "links": ["https://example.org/booking"]},
     "experience": {"role": "Data engineer", "employer": "Acme", "description": "Moved data every night.", "started_on": "2021-01-01", "ended_on": None},
     "education": {"degree": "BSc", "school": "University of Nairobi", "field": "Computer science", "started_on": "2015-09-01", "ended_on": "2019-06-30"},
 }  # fmt: skip

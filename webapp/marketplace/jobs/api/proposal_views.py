@@ -132,6 +132,7 @@ class JobProposalsView(IdempotentMixin, APIView):
                         {"title": "Schema and first source", "amount_minor": 80000, "due_in_days": 7, "acceptance": ["Orders load hourly"]},
                         {"title": "All sources", "amount_minor": 120000, "due_in_days": 20, "acceptance": ["Totals match the shop's"]},
                     ],
+                    "answers": ["One of my own, with tests.", "yes", "Ours"],
                 },
             )
         ],
