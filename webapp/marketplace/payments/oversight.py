@@ -138,7 +138,7 @@ def ask_again(*, actor: Actor, kind: str, pk: int, reason: str) -> models.Model:
         ask_gateway.delay(kind, pk)
 
     transaction.on_commit(wake, robust=True)  # when the broker is away, the next round asks
-    return row  # type: ignore[no-any-return]
+    return row
 
 
 # --- notifications

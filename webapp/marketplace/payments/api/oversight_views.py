@@ -276,7 +276,7 @@ class _Desk(ListAPIView):
 
     permission_classes = [IsAuthenticated]
     pagination_class = KeysetPagination
-    filter_backends: ClassVar[list[Any]] = []
+    filter_backends: Any = ()
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
