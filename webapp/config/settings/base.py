@@ -261,8 +261,6 @@ SPECTACULAR_SETTINGS = {
         {"name": "contracts", "description": "Offer, milestones, funding, work handed in, approval and what happens if nobody acts."},
         {"name": "hours", "description": "Weeks of hourly contracts."},
         {"name": "payments", "description": "Balances, payments, payouts and the fee schedule."},
-        {"name": "statements", "description": "Every line of one's accounts with its balance, now and at a past instant."},
-        {"name": "documents", "description": "Invoices, credit notes and receipts; the details that they carry."},
         {"name": "transparency", "description": "What everybody may read of the house's money."},
         {"name": "reconciliation", "description": "Our books against the gateways': days, differences, files. For finance staff."},
         {"name": "statements", "description": "Every change of one's accounts with the balance after it, now or at a past instant."},
