@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from marketplace.contracts import services
+from marketplace.contracts import services, tasks
 from marketplace.contracts.models import Bonus, Contract, Milestone, PartRelease, RefundRequest
+from marketplace.core import clock
 from marketplace.core.money import Money
 from marketplace.disputes import services as disputes
 from marketplace.disputes.models import Dispute
+from marketplace.payments import debts, levies
 from marketplace.payments.ledger.causes import CAUSES
 from marketplace.payments.ledger.check import STATES
-from marketplace.payments.models import Account, Entry
-from marketplace.payments.services import ledger_check
+from marketplace.payments.models import Account, Entry, FxRate, Payment
+from marketplace.payments.providers import sandbox
+from marketplace.payments.services import chargeback_refresh, fee_refund, ledger_check
 from tests.webapp.contracts_cast import contract, days, dispute, fund, funded, offer, planned, proposal, submitted  # noqa: F401
 
 from .test_check import account, forge
@@ -51,6 +55,76 @@ def settled(alice: Any, bob: Any, dispute: Dispute) -> Dispute:  # noqa: F811
     disputes.dispute_respond(actor=bob, dispute_id=dispute.pk, text="You are right.", accept=True)
     assert named() == set()
     return Dispute.objects.get()
+
+
+@pytest.fixture(params=["USD", "EUR"])
+def levied(request: Any, bob: Any, contract: Contract, settings: Any) -> str:  # noqa: F811
+    """India taxes the platform's fee (18 %) and, because bob told no number, has 5 % of all his pay kept back; the currency he is paid in."""
+    settings.SELLER = {**settings.SELLER, "registrations": {"IN": "9925USA29001OSB"}, "withholds": ["IN"]}
+    levies.tax_profile_put(actor=bob, country="IN")
+    today = {"source": "test", "as_of": clock.now().date(), "fetched_at": clock.now()}
+    FxRate.objects.create(base="USD", quote="EUR", rate=Decimal("0.9"), **today)
+    Contract.objects.filter(pk=contract.pk).update(payee_currency=request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def paid(levied: str, alice: Any, bob: Any, rolled: RefundRequest, bonus: Bonus) -> dict[str, Entry]:
+    """A part, a bonus and a settlement, each less its fee, the tax on it and what is kept back: in order."""
+    second = Milestone.objects.get(contract=rolled.milestone.contract_id, position=2)
+    claim = disputes.dispute_open(actor=alice, milestone_id=second.pk, claim="Half of it is missing.")
+    disputes.dispute_respond(actor=bob, dispute_id=claim.pk, text="It is all there.")
+    for side in (alice, bob):
+        disputes.dispute_offer(actor=side, dispute_id=claim.pk, to_freelancer_minor=33_333)
+    assert named() == set()
+    return {kind: Entry.objects.get(kind=kind) for kind in ("release", "bonus", "settle")}
+
+
+def test_pay_that_bears_taxes_is_proven_like_any_other(levied: str, paid: dict[str, Entry]) -> None:
+    expected = {
+        "release": {"fee": 3_000, "tax": 540, "withheld": 1_500, "net": 24_960},
+        "bonus": {"fee": 200, "tax": 36, "withheld": 100, "net": 1_664},
+        "settle": {"fee": 3_333, "tax": 600, "withheld": 1_667, "net": 27_733, "refund": 36_667},
+    }
+    for kind, entry in paid.items():
+        legs = dict(entry.postings.values_list("leg", "amount"))
+        if levied == "EUR":
+            assert legs.pop("fx_in") < legs["fx_out"]
+            legs["net"] = legs.pop("fx_out")
+        assert legs == expected[kind]
+    assert ledger_check().violations == []
+
+
+def test_rows_that_say_what_reached_the_freelancer_are_named(paid: dict[str, Entry]) -> None:
+    """A row says what its client parted with, with all that the payment bears."""
+    PartRelease.objects.update(gross_minor=24_960)
+    Bonus.objects.update(gross_minor=1_664)
+    Dispute.objects.update(to_freelancer_minor=27_733, held_minor=27_733 + 36_667)
+    assert named() == {
+        ("part_is_released", f"contracts_partrelease {PartRelease.objects.get().pk}"),
+        ("bonus_is_posted", f"contracts_bonus {Bonus.objects.get().pk}"),
+        ("settlement_is_posted", f"disputes_dispute {Dispute.objects.get().pk}"),
+    }
+
+
+def test_fees_given_back_and_money_that_a_bank_took_leave_what_was_paid_proven(
+    alice: Any,
+    staff: Any,
+    days: Any,  # noqa: F811
+    paid: dict[str, Entry],
+) -> None:
+    fiona = staff("finance")
+    for entry in paid.values():
+        for _ in range(2):
+            fee_refund(actor=fiona, entry_id=entry.pk, amount_minor=100, reason="The page was down.")
+    for payment in Payment.objects.filter(payer=alice):
+        chargeback_refresh(provider="sandbox", ref=sandbox.dispute(str(payment.provider_ref)))
+    assert debts.owed(alice.pk, "USD") > 0
+    days(30)
+    tasks.clear_due()
+
+    assert Entry.objects.filter(kind__in=("clear", "clear_part", "clear_bonus")).count() == len(paid)
+    assert ledger_check().violations == []
 
 
 @pytest.mark.parametrize("change", [{"gross_minor": 2_001}, {"currency": "EUR"}], ids=["amount", "currency"])
