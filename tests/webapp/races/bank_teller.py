@@ -110,7 +110,14 @@ def work(teller: int, threads: int, journal: Path) -> None:
                 log.note("D" if done(key) else "R", key)
             n += 1
 
-    pool = [threading.Thread(target=one, args=(t,), daemon=True) for t in range(threads)]
+    def watched(thread: int) -> None:
+        try:
+            one(thread)
+        except BaseException:  # a thread that dies alone would look like a slow one
+            traceback.print_exc()
+            os._exit(4)
+
+    pool = [threading.Thread(target=watched, args=(t,), daemon=True) for t in range(threads)]
     for thread in pool:
         thread.start()
     for thread in pool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection
 
 from marketplace.core import clock
 
@@ -140,6 +140,9 @@ def _create(missing: list[Ref]) -> dict[str, int]:
     ]
     Account.objects.bulk_create(rows, ignore_conflicts=True)
     there = list(Account.objects.filter(key__in=[r.key for r in missing]).values_list("key", "id", "balance__account_id"))
+    if len(there) < len(missing):
+        # only at REPEATABLE READ: a rival made one after this transaction began to read. Its second run sees it (1020 is retried)
+        raise OperationalError(1020, "an account was made by somebody else meanwhile")
     cached = {r.key for r in missing if r.cached}
     AccountBalance.objects.bulk_create([AccountBalance(account_id=i) for key, i, balance in there if key in cached and balance is None])
     return {key: i for key, i, _ in there}
