@@ -44,7 +44,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "contracts/<int:pk>/resume"): (401, 404, 409, 409, {"support": 409, "admin": 409, "*": 403}),
     ("POST", "contracts/<int:pk>/pause-request"): (401, 404, 201, 201, 403),
     ("GET", "contracts/<int:pk>/bonus"): (401, 404, 200, 200, 200),
-    ("POST", "contracts/<int:pk>/bonus"): (401, 404, 409, 403, 403),
+    ("POST", "contracts/<int:pk>/bonus"): (401, 404, 201, 403, 403),
     ("GET", "contracts/<int:pk>/refund-requests"): (401, 404, 200, 200, 200),
     ("GET", "contracts/<int:pk>/work-requests"): (401, 404, 200, 200, 200),
     ("POST", "milestones/<int:pk>/approve-part"): (401, 404, 409, 403, 403),
