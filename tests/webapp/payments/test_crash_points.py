@@ -307,7 +307,7 @@ def _postings(where: Q) -> Any:
 
 
 def run(line: BankLine, name: str, place: int | None = None, fault: str = "") -> tuple[str, list[tuple[str, str]], dict[str, Any]]:
-    """One run of a scenario, its recovery, and where that leads."""
+    """One run of a scenario, its recovery, and where that leads; no commit alone may leave a state without its postings, or the other way round."""
     line.server.bank = HouseBank()
     line.recorder.place = None
     before, act = SCENARIOS[name]
@@ -316,9 +316,10 @@ def run(line: BankLine, name: str, place: int | None = None, fault: str = "") ->
     deliver()
     _at_the_bank(line.server.bank, name)
     how, passed = in_a_process(line, lambda: act(c), place, fault)
+    torn = ledger_check(allow_empty=True, invariants=(9,)).violations
     _at_the_bank(line.server.bank, name)
     recover(c, act)
-    return how, passed, standing(c, line.server.bank)
+    return how, passed, {"torn before recovery": torn, **standing(c, line.server.bank)}
 
 
 def _at_the_bank(bank: HouseBank, name: str) -> None:
