@@ -356,12 +356,13 @@ def test_only_what_is_known_to_name_nobody_is_shown() -> None:
         "number": "4242424242424242",
         "a key with spaces bob@example.org": 1,
         "nothing": None,
+        "payer": {"given_name": "Bob", "postcode": "10115"},
     }
     shown = redacted(body)
     assert (shown["id"], shown["amount"], shown["livemode"], shown["nothing"]) == ("evt_1", 500, False, None)
     assert shown["Body"]["stkCallback"]["ResultCode"] == 0
     text = json.dumps(shown)
-    for secret in ("example.org", "254712345678", "4242"):
+    for secret in ("example.org", "254712345678", "4242", "Bob", "10115"):
         assert secret not in text
 
 
