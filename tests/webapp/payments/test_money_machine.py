@@ -343,8 +343,8 @@ class Machine(RuleBasedStateMachine):
 
     # --- money out
     @precondition(lambda self: any(self.books.at["available", c] for c in CURRENCIES))
-    @rule(currency=CURRENCY, minor=AMOUNTS, token=TOKEN, whole=st.booleans())
-    def pay_out(self, currency: str, minor: int, token: str, whole: bool) -> None:
+    @rule(currency=CURRENCY, minor=AMOUNTS, token=TOKEN, whole=st.booleans(), sent=st.booleans())
+    def pay_out(self, currency: str, minor: int, token: str, whole: bool, sent: bool) -> None:
         there = [c for c in CURRENCIES if self.books.at["available", c]]
         currency = currency if currency in there or not there else there[0]
         minor = (self.books.at["available", currency] if whole else minor) or minor
@@ -352,6 +352,8 @@ class Machine(RuleBasedStateMachine):
         made = self.both(self.books.pay_out(minor, currency, token), lambda: services.payout_request(actor=self.bob, **asked), twice=True)
         if made is not None:
             self.payouts.append(made.pk)
+            if sent:
+                self.send_payout(len(self.payouts) - 1)
 
     @precondition(lambda self: self.payouts)
     @rule(n=ANY)
@@ -377,8 +379,8 @@ class Machine(RuleBasedStateMachine):
         self.books.hear_payout(i, self._theirs(Payout, self.payouts[i]))
 
     @precondition(lambda self: self.payments)
-    @rule(n=ANY, minor=AMOUNTS, whole=st.booleans())
-    def send_back(self, n: int, minor: int, whole: bool) -> None:
+    @rule(n=ANY, minor=AMOUNTS, whole=st.booleans(), sent=st.booleans())
+    def send_back(self, n: int, minor: int, whole: bool, sent: bool) -> None:
         i = n % len(self.payments)
         payment = self.books.ins[i]
         amount = payment.amount if whole else minor
@@ -386,6 +388,8 @@ class Machine(RuleBasedStateMachine):
         made = self.both(self.books.send_back(i, amount), lambda: services.payment_refund_request(actor=self.alice, **asked), twice=True)
         if made is not None:
             self.backs.append(made.pk)
+            if sent:
+                self.hear_refund(len(self.backs) - 1)
 
     @rule()
     def refunds_take_longer(self) -> None:
@@ -407,23 +411,30 @@ class Machine(RuleBasedStateMachine):
 
     # --- disputes with the bank
     @precondition(lambda self: self.bank.of("payment", "succeeded"))
-    @rule(n=ANY, minor=AMOUNTS, whole=st.booleans())
-    def charge_back(self, n: int, minor: int, whole: bool) -> None:
+    @rule(n=ANY, minor=AMOUNTS, whole=st.booleans(), told=st.booleans())
+    def charge_back(self, n: int, minor: int, whole: bool, told: bool) -> None:
         there = self.bank.of("payment", "succeeded")
         payment = there[n % len(there)]
-        self.bank.dispute(payment.ref, payment.amount.minor if whole else min(minor, payment.amount.minor))
+        made = self.bank.dispute(payment.ref, payment.amount.minor if whole else min(minor, payment.amount.minor))
+        if told:
+            self._hear_dispute(made)
 
     @precondition(lambda self: self.bank.of("dispute", "open"))
-    @rule(n=ANY, won=st.booleans())
-    def bank_decides(self, n: int, won: bool) -> None:
+    @rule(n=ANY, won=st.booleans(), told=st.booleans())
+    def bank_decides(self, n: int, won: bool, told: bool) -> None:
         there = self.bank.of("dispute", "open")
-        there[n % len(there)].status = "won" if won else "lost"
+        thing = there[n % len(there)]
+        thing.status = "won" if won else "lost"
+        if told:
+            self._hear_dispute(thing)
 
     @precondition(lambda self: self.bank.of("dispute"))
     @rule(n=ANY)
     def hear_dispute(self, n: int) -> None:
         there = self.bank.of("dispute")
-        thing = there[n % len(there)]
+        self._hear_dispute(there[n % len(there)])
+
+    def _hear_dispute(self, thing: Any) -> None:
         for _ in range(2):
             self.ask(lambda: services.chargeback_refresh(provider="bank", ref=thing.ref))
         self._hear_taken(thing.ref)
