@@ -286,6 +286,7 @@ def test_documents_sum_to_the_ledger(
     alice: Any, bob: Any, paid: Any, settings: Any, proven: Any, grosses: list[tuple[int, str]], country: str, vat: bool
 ) -> None:
     sell(settings, **(REGISTERED if vat else UNREGISTERED))
+    settings.VELOCITY_MODES = dict.fromkeys(settings.VELOCITY_MODES, "off")  # alice pays more often than anybody may
     levies.tax_profile_put(actor=bob, country=country)
     for minor, currency in grosses:
         entry = paid(Money(minor, currency), next(EXAMPLES), "USD")
@@ -294,8 +295,21 @@ def test_documents_sum_to_the_ledger(
         for document in documents.values():
             named = [i for line in document.content["lines"] for i in line["posting_ids"]]
             assert sum(amounts[i] for i in named) == document.total_minor == document.net_minor + document.tax_minor
-        assert documents["work"].total_minor == minor
+        if entry.postings.filter(leg__in=("net", "fx_in")).exists():
+            assert documents["work"].total_minor == minor
+        else:  # less than a cent, which reached nobody
+            assert documents == {}
+        assert entry.pk not in services.documents_missing()
     proven()
+
+
+@pytest.mark.django_db
+def test_pay_that_shrank_to_nothing_is_not_looked_for_again_and_again(paid: Any) -> None:
+    """A yen is less than a cent."""
+    entry = paid(Money(1, "JPY"), into="USD")
+    assert dict(entry.postings.values_list("leg", "amount")) == {"fx_out": 1}
+    assert told(entry) == {}
+    assert entry.pk not in services.documents_missing()
 
 
 class _Broken(DomainError):

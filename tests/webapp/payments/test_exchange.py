@@ -47,7 +47,7 @@ def pay_in(user: Any, minor: int, key: str = "k") -> None:
 
 @bounded(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    minor=st.integers(1, 10**12),
+    minor=st.integers(1, 10**9),  # at the least rate, what this costs just fits a BIGINT
     rate=st.decimals("0.000001", "100000", places=12),
     spread=st.integers(0, 2_000),
     pair=st.sampled_from([("EUR", "USD"), ("JPY", "KWD"), ("KWD", "JPY")]),

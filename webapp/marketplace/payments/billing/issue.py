@@ -35,6 +35,8 @@ Kind, About = Document.Kind, Document.About
 PREFIXES = {Kind.INVOICE: "INV", Kind.CREDIT_NOTE: "CRN", Kind.RECEIPT: "RCP"}
 #: legs by which a payer parts with the gross
 _GROSS = ("net", "fx_out", "fee", "tax", "withheld")
+#: legs by which a payee gets the net; none where it shrank to nothing
+_REACHED = ("net", "fx_in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,10 @@ def documents_of_subject(*, subject_type: str, subject_id: int) -> int:
 
 
 def documents_missing(limit: int = BATCH) -> list[int]:
-    """The oldest entries that call for a document and have none: what a lost event left behind."""
+    """The oldest entries that call for a document and have none: what a lost event left behind. Pay that reached nobody calls for none."""
     there = Document.objects.filter(entry=OuterRef("pk"))
-    wanted = Entry.objects.filter(kind__in=_MAKERS).exclude(Q(kind__in=("release", "settle", "bonus"), gross_minor=0))
+    reached = Posting.objects.filter(entry=OuterRef("pk"), leg__in=_REACHED)
+    wanted = Entry.objects.filter(~Q(kind__in=("release", "settle", "bonus")) | Exists(reached), kind__in=_MAKERS)
     return list(wanted.filter(~Exists(there)).order_by("id").values_list("id", flat=True)[:limit])
 
 
@@ -198,7 +201,7 @@ def _tax_on_fee(entry: Entry) -> dict[str, Any]:
 
 
 def _payee(postings: Sequence[Posting]) -> int | None:
-    return next((p.credit_account.user_id for p in postings if p.leg in ("net", "fx_in")), None)
+    return next((p.credit_account.user_id for p in postings if p.leg in _REACHED), None)
 
 
 def _payment(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
