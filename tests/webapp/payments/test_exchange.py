@@ -16,7 +16,7 @@ from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
 from marketplace.payments import debts, fx, selectors, services
-from marketplace.payments.models import Entry, FxQuote, FxRate
+from marketplace.payments.models import Entry, FxQuote, FxRate, Payment
 from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.units import MPESA, PAYPAL, STRIPE
 from tests.webapp.contracts_cast import books_balance, contract, offer, planned, proposal  # noqa: F401 (fixtures)
@@ -186,6 +186,24 @@ def test_a_price_is_for_one_payment_of_its_amount(alice: Any, planned: Any, cont
     assert fund(person, planned, "tok_visa", price["id"]).json()["code"] == "quote_used"
     assert person.post(f"me/exchange-quotes/{price['id']}/use").json()["code"] == "quote_used"
     assert fund(person, second, "tok_visa", 10**15).status_code == 404
+
+
+def test_a_refused_means_of_payment_does_not_keep_the_price_beyond_its_time(alice: Any, planned: Any) -> None:  # noqa: F811
+    person, key = Person(alice), "one-click"
+    price = asked(person)
+    body = {"provider": "sandbox", "quote_id": price["id"]}
+
+    def again(token: str) -> Any:
+        return person.post(f"milestones/{planned.pk}/fund", body | {"method": {"token": token}}, key=key)
+
+    assert again("tok_of_nowhere").status_code == 400
+    made = FxQuote.objects.get(pk=price["id"])
+    assert made.payment_key is not None and not Payment.objects.exists()
+    left = made.expires_at - clock.now()
+    clock.advance(int(left.total_seconds()) + 1)
+
+    assert again("tok_visa").json()["code"] == "quote_expired"
+    assert not Payment.objects.exists() and wallet_of(alice) == {}
 
 
 def test_a_wallet_in_euros_pays_for_dollars_at_a_quote(alice: Any, planned: Any) -> None:  # noqa: F811

@@ -56,7 +56,8 @@ def _locked(actor: Actor, quote_id: int) -> FxQuote:
 @unit_of_work
 def exchange_lock(*, actor: Actor, quote_id: int, buy: Money, payment_key: str, provider: str) -> Money:
     """Keep the quote's price for the payment of this key, and return what is to be paid: that price, or the next amount that the gateway can
-    move (the difference stays in the wallet). The same key again is answered the same, at any time.
+    move (the difference stays in the wallet). The same key again is answered the same: at any time once its payment was begun, and until the
+    quote runs out while there is none.
 
     Raises InvalidInput for an unknown gateway, NotFound, Conflict("quote_of_another_amount" | "quote_used" | "quote_expired").
     """
@@ -68,12 +69,18 @@ def exchange_lock(*, actor: Actor, quote_id: int, buy: Money, payment_key: str, 
         _require_open(quote)
         quote.payment_key = payment_key
         quote.save(update_fields=["payment_key"])
+    elif not Payment.objects.filter(payer=actor.pk, idempotency_key=payment_key).exists():
+        _require_unexpired(quote)  # what was asked for under this key never became a payment: nothing was begun in time
     return asked.payable(Money(quote.sell_minor, quote.sell_currency))
 
 
 def _require_open(quote: FxQuote) -> None:
     if quote.used_at is not None or quote.payment_key is not None:
         raise Conflict("quote_used", "This quote was used already. Ask for a new one.")
+    _require_unexpired(quote)
+
+
+def _require_unexpired(quote: FxQuote) -> None:
     if quote.expires_at <= clock.now():
         raise Conflict("quote_expired", "This quote has run out. Ask for a new one.")
 
