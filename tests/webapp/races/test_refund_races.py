@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
+from marketplace.accounts.models import User
 from marketplace.contracts import services, tasks
 from marketplace.contracts.models import Contract, Milestone, PartRelease, RefundRequest
 from marketplace.core.errors import Conflict, Unavailable
 from marketplace.core.models import Event
+from marketplace.core.money import Money
 from marketplace.disputes import services as disputes
 from marketplace.disputes.models import Dispute
-from marketplace.payments.models import Entry
+from marketplace.payments import services as payments
+from marketplace.payments.models import Entry, PaymentRefund
 from tests.webapp.races.rendezvous import behind_the_lock
 
 pytestmark = pytest.mark.skipif(os.environ.get("OPENLANCE_TEST_DB") == "sqlite", reason="SQLite has one writer at a time: no such race")
@@ -46,6 +49,16 @@ def test_a_partial_release_racing_a_dispute(committed_db: None, alice: Any, bob:
     else:  # the part was paid, and the dispute is about the rest
         assert (kinds(submitted), dispute.held_minor) == (["hold", "release"], 10_000)
         assert RefundRequest.objects.get().state == "superseded"
+
+
+def test_the_same_wish_for_wallet_money_twice_at_once_is_one(committed_db: None, alice: Any) -> None:
+    paid = {"purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}, "idempotency_key": "k"}
+    payments.payment_start(actor_id=alice.pk, amount=Money(10_000, "USD"), **paid)
+    ask = {"actor": alice, "amount": Money(6_000, "USD"), "idempotency_key": "back"}
+    first, second = behind_the_lock(User.objects.filter(pk=alice.pk), *[lambda: payments.wallet_refund_request(**ask)] * 2)
+
+    assert [(r.pk, r.amount_minor) for r in first] == [(r.pk, r.amount_minor) for r in second]
+    assert (len(first), PaymentRefund.objects.count()) == (1, 1)
 
 
 def test_an_answer_racing_silence_moves_the_money_once(committed_db: None, alice: Any, bob: Any, submitted: Milestone, days: Any) -> None:

@@ -12,6 +12,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
+from marketplace.accounts.services import user_locked
 from marketplace.core import clock, events
 from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput, Unavailable
 from marketplace.core.money import Money
@@ -92,6 +93,7 @@ def wallet_refund_request(*, actor: Actor, amount: Money, idempotency_key: str, 
     if amount.minor <= 0:
         raise InvalidInput("amount_out_of_range", "Send back an amount greater than zero.", {"amount_minor": ["Wrong."]})
     parts_key = f"{actor.pk}:wallet:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}"
+    user_locked(actor.pk)  # the same key at the same moment: the second sees the parts of the first
     before = list(PaymentRefund.objects.filter(idempotency_key__startswith=f"{parts_key}:").order_by("pk"))
     if before:
         if sum(r.amount_minor for r in before) != amount.minor or before[0].currency != amount.currency:
