@@ -10,8 +10,11 @@ from django.core.management import call_command
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.money import Money
-from marketplace.payments import selectors, services, tasks
+from marketplace.core.transactions import run_in_transaction
+from marketplace.payments import refunds, selectors, services, tasks
 from marketplace.payments.debts import owed
+from marketplace.payments.ledger import accounts
+from marketplace.payments.ledger.post import Line, post
 from marketplace.payments.models import Chargeback, Payment, PaymentRefund, SandboxNews, WebhookEvent
 from marketplace.payments.providers import sandbox, sandbox_news
 
@@ -137,6 +140,45 @@ def test_wallet_money_goes_back_to_the_newest_payments_all_of_it_or_nothing(alic
     with pytest.raises(Conflict) as refused:
         services.wallet_refund_request(actor=alice, amount=Money(5_001, "EUR"), idempotency_key="more")
     assert refused.value.code == "refund_impossible" and "50.00" in str(refused.value)
+    proven()
+
+
+PAYPAL = {"paypal": {"client_id": "i", "client_secret": "s", "webhook_id": "w", "path_token": "p"}}
+
+
+def bought_with_paypal(user: Any, amount: Money) -> Payment:
+    """A payment that came through PayPal, as its adapter would have left it."""
+    now = clock.now()
+    paid = {"amount_minor": amount.minor, "currency": amount.currency, "purpose": "wallet", "state": "succeeded", "settled_at": now}
+    payment = Payment.objects.create(payer=user, provider="paypal", provider_ref="C1", idempotency_key="paypal", created_at=now, **paid)
+    line = Line("deposit", accounts.clearing("paypal", amount.currency), accounts.wallet(user.pk, amount.currency), amount)
+    more = {"key": f"deposit:{payment.pk}", "subject": ("payment", payment.pk), "actor_id": user.pk, "rule": "gateway_succeeded"}
+    run_in_transaction(lambda: post("deposit", lines=[line], **more))
+    return payment
+
+
+def test_each_part_that_goes_back_is_an_amount_that_its_gateway_can_move(alice: Any, settings: Any, proven: Any) -> None:
+    settings.PAYMENT_CREDENTIALS = PAYPAL  # whole forints only
+    start(alice, "tok_visa", amount=Money(10_050, "HUF"))
+    bought_with_paypal(alice, Money(10_000, "HUF"))
+
+    parts = services.wallet_refund_request(actor=alice, amount=Money(150, "HUF"), idempotency_key="b")
+
+    assert [(p.provider, p.amount_minor) for p in parts] == [("paypal", 100), ("sandbox", 50)]
+    with pytest.raises(Conflict, match="refund_impossible"):
+        services.wallet_refund_request(actor=alice, amount=Money(19_999, "HUF"), idempotency_key="c")
+    proven()
+
+
+def test_a_refund_that_no_gateway_call_can_express_fails_and_the_money_is_back(alice: Any, settings: Any, proven: Any) -> None:
+    settings.PAYMENT_CREDENTIALS = PAYPAL
+    payment = bought_with_paypal(alice, Money(10_000, "HUF"))
+    stuck = run_in_transaction(lambda: refunds._request(alice, payment, Money(150, "HUF"), "as of old", ""))
+    assert wallet_of(alice) == 9_850
+
+    done = services.payment_refund_refresh(refund_id=stuck.pk)
+
+    assert (done.state, done.failure_code, wallet_of(alice)) == ("failed", "amount_too_fine", 10_000)
     proven()
 
 

@@ -87,8 +87,9 @@ def _request(actor: Actor, payment: Payment, amount: Money, key: str, reason: st
 def wallet_refund_request(*, actor: Actor, amount: Money, idempotency_key: str, reason: str = "") -> list[PaymentRefund]:
     """Send money of the wallet back to the payments that it came from, the newest first, in as few parts as that gives; all of it or nothing.
 
-    The same key and request return the same parts. Raises InvalidInput, Conflict("refund_impossible") when the payments that can be sent back
-    are not enough (ask for a payout then), and what payment_refund_request raises.
+    Each part is an amount that its gateway can move. The same key and request return the same parts. Raises InvalidInput,
+    Conflict("refund_impossible") when the payments that can be sent back are not enough (ask for a payout then), and what
+    payment_refund_request raises.
     """
     if amount.minor <= 0:
         raise InvalidInput("amount_out_of_range", "Send back an amount greater than zero.", {"amount_minor": ["Wrong."]})
@@ -105,10 +106,12 @@ def wallet_refund_request(*, actor: Actor, amount: Money, idempotency_key: str, 
         asked = gateways().get(payment.provider)
         if asked is None or not asked.capabilities().refunds:
             continue
-        part = min(left, _refundable(payment_locked(payment.pk)))
-        if part > 0:
-            made.append(_request(actor, payment, Money(part, amount.currency), f"{parts_key}:{payment.pk}", reason))
-            left -= part
+        most = Money(min(left, _refundable(payment_locked(payment.pk))), amount.currency)
+        part = asked.movable(most, purpose="payment")
+        if part.minor > 0:
+            asked.check_amount(part, purpose="payment")
+            made.append(_request(actor, payment, part, f"{parts_key}:{payment.pk}", reason))
+            left -= part.minor
         if left == 0:
             return made
     can = Money(amount.minor - left, amount.currency)
@@ -147,8 +150,11 @@ def payment_refund_refresh(*, refund_id: int, heard_ref: str | None = None) -> P
     try:
         if ref is None:
             # never None: the row may be older than a call whose process died
-            age = clock.now() - refund.created_at
-            result = asked.refund(key=refund_key(refund), payment_ref=str(refund.payment.provider_ref), amount=amount, age=age)
+            age, to = clock.now() - refund.created_at, str(refund.payment.provider_ref)
+            too_fine = asked.movable(amount, purpose="payment") != amount  # it was never asked for such an amount, and cannot be
+            result = (
+                Rejected("amount_too_fine") if too_fine else asked.refund(key=refund_key(refund), payment_ref=to, amount=amount, age=age)
+            )
         else:
             fetched = asked.fetch_refund(ref=ref)
             if fetched is not None and fetched.amount != amount:

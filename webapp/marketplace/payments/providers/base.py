@@ -283,6 +283,10 @@ class Gateway(Protocol):
     def payable(self, amount: Money) -> Money:
         """The least amount from there on that can be paid in exactly."""
 
+    def movable(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> Money:
+        """The greatest amount up to there that can be moved exactly and at once, of nothing where there is none. A refund goes by the steps of
+        payments. The currency is not looked at: `check_amount` does."""
+
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         """Verify and read a notification. Raises NotFound for a wrong path token or address, InvalidInput for a bad signature or body."""
 
@@ -347,6 +351,9 @@ class Limited:
         """Every amount of ours."""
 
     def payable(self, amount: Money) -> Money:
+        return amount
+
+    def movable(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> Money:
         return amount
 
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:

@@ -292,6 +292,11 @@ class Mpesa(Limited):
     def payable(self, amount: Money) -> Money:
         return units.MPESA.up(amount)
 
+    def movable(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> Money:
+        least, most = (LEAST if purpose == "payment" else LEAST_OUT), units.MPESA.back(MOST, amount.currency)
+        down = units.MPESA.down(min(amount, most, key=lambda m: m.minor))
+        return down if units.MPESA.out(down) >= least else Money(0, amount.currency)
+
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         match = _TOKEN.fullmatch(path_token)
         if match is None or not constant_time_compare(match[3], self._mac(match[1], match[2])) or not self._sent_by_safaricom(remote_ip):

@@ -300,6 +300,9 @@ class PayPal(Limited):
     def payable(self, amount: Money) -> Money:
         return units.PAYPAL.up(amount)
 
+    def movable(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> Money:
+        return units.PAYPAL.down(amount)
+
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         if not constant_time_compare(path_token, self._own.path_token):
             raise NotFound("webhook")

@@ -452,6 +452,9 @@ class Stripe:
     def payable(self, amount: Money) -> Money:
         return units.STRIPE.up(amount)
 
+    def movable(self, amount: Money, *, purpose: Literal["payment", "payout"]) -> Money:
+        return (units.STRIPE if purpose == "payment" else units.STRIPE_PAYOUT).down(amount)
+
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         if not constant_time_compare(path_token, self._own.path_token):
             raise NotFound("webhook")

@@ -41,9 +41,18 @@ class Units:
 
     def up(self, amount: Money) -> Money:
         """The least amount from there on that the gateway can move."""
-        shift, step = self.of(amount.currency) - exponent(amount.currency), self.multiple.get(amount.currency, 1)
-        step = step // gcd(step, 10**shift) if shift >= 0 else step * 10**-shift
+        step = self._step(amount.currency)
         return Money(-(-amount.minor // step) * step, amount.currency)
+
+    def down(self, amount: Money) -> Money:
+        """The greatest amount up to there that the gateway can move; nothing where it has none."""
+        step = self._step(amount.currency)
+        return Money(amount.minor // step * step, amount.currency)
+
+    def _step(self, currency: str) -> int:
+        """Of which multiple, in our minor units, an amount must be."""
+        shift, step = self.of(currency) - exponent(currency), self.multiple.get(currency, 1)
+        return step // gcd(step, 10**shift) if shift >= 0 else step * 10**-shift
 
     def back(self, units: int, currency: str) -> Money:
         """What the gateway's units are in ours. Raises ValueError when ours cannot say it: nobody agreed to such an amount."""
