@@ -275,6 +275,29 @@ def test_a_round_waits_while_payouts_are_closed_and_is_made_up_for_once(rich_bob
     assert (tasks.run_schedules(), tasks.run_schedules(), Payout.objects.count()) == (1, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("gross", "asked", "result"),
+    [(100_050, [90_000], "requested"), (30_000_000, [25_000_000], "requested"), (1_100, [], "payout_below_minimum")],
+    ids=["cents", "more-than-at-once", "too-little"],
+)
+def test_a_round_asks_for_what_the_gateway_can_move(
+    alice: Any, bob: Any, earn: Any, settings: Any, gross: int, asked: list[int], result: str
+) -> None:
+    given = ("consumer_key", "consumer_secret", "short_code", "passkey", "callback_secret", "callback")
+    settings.PAYMENT_CREDENTIALS = {"mpesa": dict.fromkeys((*given, "initiator", "initiator_password", "certificate"), "x")}
+    settings.PAYOUT_LEAST_USD_MINOR = 1
+    assert earn(alice, bob, 7, Money(gross, "KES")) == gross * 9 // 10
+    place = services.payout_method_add(actor=bob, provider="mpesa", method={"phone": "0712345678"})
+    row = services.payout_schedule_put(actor=bob, currency="KES", pace="weekly", method_id=place.pk)
+    to_its_time(row)
+
+    tasks.run_schedules()
+
+    row.refresh_from_db()
+    assert row.last_result == result
+    assert list(Payout.objects.values_list("amount_minor", flat=True)) == asked
+
+
 def test_an_empty_balance_is_no_news(bob: Any) -> None:
     row = schedule(bob)
     to_its_time(row)

@@ -12,6 +12,7 @@ from marketplace.core.transactions import unit_of_work
 from . import payout_methods
 from .models import AccountBalance, PayoutSchedule
 from .payouts import payout_request
+from .providers import gateway
 
 
 @unit_of_work
@@ -43,10 +44,13 @@ def _request(row: PayoutSchedule) -> str:
         return "too_little"
     if row.method is None or row.method.removed_at is not None:
         return "payout_method_missing"
-    amount = Money(available, row.currency)
     key = f"schedule:{row.pk}:{row.next_at:%Y%m%d%H}"
     try:
         with transaction.atomic():
+            # what is finer than the gateway's steps, or more than it moves at once, waits for the next round
+            amount = gateway(row.method.provider).movable(Money(available, row.currency), purpose="payout")
+            if amount.minor == 0:
+                return "payout_below_minimum"
             payout_request(actor=row.user, amount=amount, method=row.method.details, idempotency_key=key, provider=row.method.provider)
     except DomainError as e:
         return e.code[:64]
