@@ -13,9 +13,9 @@ from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
 from marketplace.notifications.models import InboxItem
-from marketplace.payments import payout_methods, services, tasks
+from marketplace.payments import payout_methods, selectors, services, tasks
 from marketplace.payments.iban import iban_of
-from marketplace.payments.models import Payout, PayoutMethod, PayoutSchedule
+from marketplace.payments.models import Payout, PayoutMethod, PayoutSchedule, RiskHold
 from tests.webapp.people import Person
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +163,41 @@ def test_nobody_uses_another_ones_place(alice: Any, rich_bob: Any) -> None:
     with pytest.raises(NotFound):
         services.payout_schedule_put(actor=rich_bob, currency="USD", pace="weekly", method_id=hers.pk)
     assert Person(rich_bob).delete(f"me/payout-methods/{hers.pk}").status_code == 404
+
+
+# --- a place that is no more
+def test_the_owner_stops_what_whoever_took_the_account_over_asked_for(alice: Any, rich_bob: Any, earn: Any, proven: Any) -> None:
+    """The message says: if it was not you, remove it. Then nothing goes there any more."""
+    mine = services.payout_method_add(actor=rich_bob, provider="sandbox", method={"token": "bank_ok"})
+    clock.advance(10 * DAY)
+    earn(alice, rich_bob, 8, USD(100_000))
+    stolen = ask(rich_bob, 150_000, method={"iban": IBAN})
+    due = ask(rich_bob, 2_000, "q")
+    assert stolen.state == "held" and RiskHold.objects.filter(subject_id=stolen.pk, act="payout", state="open").exists()
+    theirs = payout_methods.methods_of(rich_bob.pk).exclude(pk=mine.pk).get()
+
+    assert Person(rich_bob).delete(f"me/payout-methods/{theirs.pk}").status_code == 204
+
+    for payout in (stolen, due):
+        payout.refresh_from_db()
+    assert (stolen.state, stolen.failure_code, due.state) == ("failed", "method_removed", "held")
+    assert not RiskHold.objects.filter(subject_id=stolen.pk, act="payout", state="open").exists()
+    clock.advance(100 * DAY)
+    tasks.poll_unsettled()
+    stolen.refresh_from_db()
+    due.refresh_from_db()
+    assert (stolen.state, due.state) == ("failed", "paid")
+    assert [b.available.minor for b in selectors.balances_of(rich_bob.pk)] == [178_000]
+    proven()
+
+
+def test_what_was_sent_goes_on_when_its_place_is_removed(rich_bob: Any) -> None:
+    payout = ask(rich_bob, 2_000, method={"token": "bank_delayed"})
+    clock.advance(DAY)
+    assert services.payout_send(payout_id=payout.pk).state == "sent"
+    services.payout_method_remove(actor=rich_bob, method_id=payout_methods.methods_of(rich_bob.pk).get().pk)
+    payout.refresh_from_db()
+    assert payout.state == "sent"
 
 
 # --- the smallest payout

@@ -103,17 +103,6 @@ def payout_method_add(*, actor: Actor, provider: str, method: Mapping[str, Any])
     return known_method(user_id=actor.pk, provider=provider, details=kept)
 
 
-@unit_of_work
-def payout_method_remove(*, actor: Actor, method_id: int) -> None:
-    """Stop using a place: what is on its way stays so, schedules that used it stand still. Added again it waits again. Raises NotFound."""
-    user_locked(actor.pk)
-    row = method_for(actor, method_id)
-    row.removed_at = clock.now()
-    row.save(update_fields=["removed_at"])
-    told = {"user_id": actor.pk, "label": row.label}
-    events.record(aggregate=row, kind="payout_method.remove", actor_id=actor.pk, after=told)
-
-
 def least(currency: str) -> Money | None:
     """The smallest payout in a currency, worth PAYOUT_LEAST_USD_MINOR; None when no rate leads there."""
     return selectors.worth(Money(features.number("PAYOUT_LEAST_USD_MINOR"), "USD"), currency)

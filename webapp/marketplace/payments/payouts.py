@@ -28,7 +28,7 @@ from .gateways import check_amount, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
 from .models import Payout, PayoutMethod
-from .payout_methods import known_method, require_least
+from .payout_methods import digest_of, known_method, method_for, methods_of, require_least
 from .providers import gateway
 from .providers.base import Accepted, Done, Fetched, Rejected, Result, Unknown
 from .states import PAYOUT
@@ -140,6 +140,30 @@ def payout_refuse(*, actor: Actor, payout_id: int, reason: str, action: str = "p
 def _audited(actor: Actor, payout: Payout, before: str, reason: str, action: str) -> None:
     states = {"before": {"state": before}, "after": {"state": payout.state}}
     audit.record(actor=actor, action=action, obj=payout, reason=reason, **states)
+
+
+@unit_of_work
+def payout_method_remove(*, actor: Actor, method_id: int) -> None:
+    """Stop using a place: payouts to it that are not sent fail, with their money on the balance again; what was sent goes on, schedules that used
+    the place stand still. Added again it waits again. Raises NotFound."""
+    user_locked(actor.pk)
+    row = method_for(actor, method_id)
+    place_end(user_id=actor.pk, provider=row.provider, details=row.details, role="owner", actor_id=actor.pk)
+
+
+def place_end(*, user_id: int, provider: str, details: Mapping[str, Any], role: str, actor_id: int | None) -> None:
+    """Use a place no more, and stop what is to go there and is not sent. In the transaction of the caller, who holds the user's lock."""
+    digest = digest_of(provider, details)
+    row = methods_of(user_id).filter(digest=digest).first()
+    if row is not None:
+        row.removed_at = clock.now()
+        row.save(update_fields=["removed_at"])
+        events.record(aggregate=row, kind="payout_method.remove", actor_id=actor_id, after={"user_id": user_id, "label": row.label})
+    waiting = Payout.objects.filter(payee=user_id, provider=provider, state__in=("requested", "held"))
+    for payout in waiting.select_for_update().order_by("id"):
+        if digest_of(provider, payout.method) == digest:
+            _fail(payout, "method_removed", role=role, actor_id=actor_id, reason="method_removed")
+            risk.close_holds(risk.holds_on_payout(payout.pk), "lapse", role="system", actor_id=None, reason="method_removed")
 
 
 def payout_send(*, payout_id: int) -> Payout:

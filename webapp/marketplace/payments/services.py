@@ -31,9 +31,9 @@ from .ledger.post import Line, post
 from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payees import payee_connect, payee_default, payee_heard, payee_onboard, payee_refresh, payee_remove, payees_erase
-from .payout_methods import payout_method_add, payout_method_remove, payout_schedule_put
+from .payout_methods import payout_method_add, payout_schedule_put
 from .payout_rounds import payout_schedule_run
-from .payouts import payout_allow, payout_refresh, payout_refuse, payout_request, payout_send
+from .payouts import payout_allow, payout_method_remove, payout_refresh, payout_refuse, payout_request, payout_send
 from .providers import sandbox_answer, sandbox_challenge
 from .reconciliation.differences import (
     difference_alarm,

@@ -59,7 +59,9 @@ PAYOUT = Machine(
         ("held", "clear"): ("requested", {"system", "staff"}),
         ("requested", "send"): ("sent", {"system"}),
         ("sent", "settle"): ("paid", {"system"}),
-        **{(s, "fail"): ("failed", {"system", "staff"}) for s in ("requested", "held", "sent")},
+        # until it is sent its payee stops it by removing the place that it was to go to
+        **{(s, "fail"): ("failed", {"system", "staff", "owner"}) for s in ("requested", "held")},
+        ("sent", "fail"): ("failed", {"system", "staff"}),
         # the payee's bank sent it back after it had been paid
         ("paid", "return"): ("failed", {"system"}),
     },
