@@ -15,7 +15,7 @@ from marketplace.core.tasks import drain
 from marketplace.notifications.models import InboxItem
 from marketplace.payments import payout_methods, selectors, services, tasks
 from marketplace.payments.iban import iban_of
-from marketplace.payments.models import Payout, PayoutMethod, PayoutSchedule, RiskHold
+from marketplace.payments.models import PayeeAccount, Payout, PayoutMethod, PayoutSchedule, RiskHold
 from tests.webapp.people import Person
 
 pytestmark = pytest.mark.django_db
@@ -200,6 +200,56 @@ def test_what_was_sent_goes_on_when_its_place_is_removed(rich_bob: Any) -> None:
     assert payout.state == "sent"
 
 
+STRIPE = {"stripe": {"secret_key": "sk_test_x", "webhook_secrets": "whsec_x", "path_token": "p"}}
+
+
+@pytest.mark.parametrize("wrong", ["nobody's", "restricted", "removed", "another's"])
+def test_stripe_pays_only_to_an_own_account_that_is_ready(alice: Any, rich_bob: Any, settings: Any, wrong: str) -> None:
+    settings.PAYMENT_CREDENTIALS = STRIPE
+    method = {"account": "acct_1ABCDEFGHIJKLMNO"}
+    row = PayeeAccount(user=rich_bob, provider="stripe", state="ready", ref=method["account"], method=method, created_at=clock.now())
+    if wrong != "nobody's":
+        row.user = alice if wrong == "another's" else rich_bob
+        row.state = wrong if wrong in ("restricted", "removed") else "ready"
+        row.removed_at = clock.now() if wrong == "removed" else None
+        row.save()
+
+    with pytest.raises(Conflict, match="payee_account_not_ready"):
+        ask(rich_bob, 2_000, provider="stripe", method=method)
+
+    row.user, row.state, row.removed_at = rich_bob, "ready", None
+    row.save()
+    assert ask(rich_bob, 2_000, provider="stripe", method=method).state == "held"
+
+
+def test_an_account_that_is_removed_is_no_place_any_more(rich_bob: Any) -> None:
+    account, _ = services.payee_connect(actor=rich_bob, provider="sandbox", details={"token": "bank_delayed"})
+    row = schedule(rich_bob, place={"token": "bank_delayed"})
+    waiting = ask(rich_bob, 2_000, method={"token": "bank_delayed"})
+
+    services.payee_remove(actor=rich_bob, account_id=account.pk)
+
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.failure_code, payout_methods.methods_of(rich_bob.pk).count()) == ("failed", "method_removed", 0)
+    to_its_time(row)
+    tasks.run_schedules()
+    row.refresh_from_db()
+    assert row.last_result == "payout_method_missing"
+
+
+def test_a_payout_that_names_no_place_goes_to_the_default_account(rich_bob: Any, settings: Any) -> None:
+    person, body = Person(rich_bob), {"amount_minor": 2_000, "currency": "USD"}
+    settings.PAYMENT_CREDENTIALS = STRIPE
+    refused = person.post("me/payouts", body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "payout_place_missing")
+    assert not Payout.objects.exists()
+    services.payee_connect(actor=rich_bob, provider="sandbox", details={"token": "bank_delayed"})
+
+    assert person.post("me/payouts", body).status_code == 201
+
+    assert Payout.objects.get().method == {"token": "bank_delayed"}
+
+
 # --- the smallest payout
 def test_less_than_the_smallest_payout_is_possible_once_a_month(rich_bob: Any) -> None:
     assert ask(rich_bob, 999).state == "held"  # the only one in thirty days
@@ -239,8 +289,8 @@ def test_a_failed_payout_tells_the_payee_why(rich_bob: Any, language: str, text:
 
 
 # --- by itself
-def schedule(user: Any, pace: str = "weekly", **more: Any) -> PayoutSchedule:
-    place = services.payout_method_add(actor=user, provider="sandbox", method={"token": "bank_ok"})
+def schedule(user: Any, pace: str = "weekly", place: Any = None, **more: Any) -> PayoutSchedule:
+    place = services.payout_method_add(actor=user, provider="sandbox", method=place or {"token": "bank_ok"})
     return services.payout_schedule_put(actor=user, currency="USD", pace=pace, method_id=place.pk, **more)
 
 

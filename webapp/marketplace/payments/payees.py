@@ -21,6 +21,7 @@ from marketplace.core.transactions import run_in_transaction, unit_of_work
 from . import selectors
 from .gateways import require_no_transaction
 from .models import PayeeAccount
+from .payouts import place_end
 from .providers import gateway
 from .providers.base import FetchedPayee, Onboarding
 from .states import PAYEE_ACCOUNT
@@ -162,6 +163,8 @@ def _enable(row: PayeeAccount) -> None:
 def _end(row: PayeeAccount, action: str, *, role: str, actor_id: int | None) -> None:
     was_default, row.is_default, row.removed_at = row.is_default, False, clock.now()
     move(row, PAYEE_ACCOUNT, action, role=role, actor_id=actor_id, also=["is_default", "removed_at"], extra=_about(row))
+    if row.method:
+        place_end(user_id=row.user_id, provider=row.provider, details=row.method, role=role, actor_id=actor_id)
     newest = PayeeAccount.objects.filter(user=row.user_id, state="ready").order_by("-pk").first() if was_default else None
     if newest is not None:
         PayeeAccount.objects.filter(pk=newest.pk).update(is_default=True)
@@ -185,7 +188,7 @@ def payee_default(*, actor: Actor, account_id: int) -> PayeeAccount:
 
 @unit_of_work
 def payee_remove(*, actor: Actor, account_id: int) -> None:
-    """Be paid there no more; what is on its way goes on. The account at the gateway is its owner's and stays. Raises NotFound."""
+    """Be paid there no more: payouts that are not sent fail, what was sent goes on. The account at the gateway is its owner's and stays. Raises NotFound."""
     user_locked(actor.pk)
     selectors.payee_account_for(actor, account_id)
     _end(_locked(account_id), "remove", role="owner", actor_id=actor.pk)

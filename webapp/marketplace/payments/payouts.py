@@ -17,7 +17,7 @@ from django.db import transaction
 from marketplace.accounts.selectors import is_suspended
 from marketplace.accounts.services import user_locked
 from marketplace.core import audit, clock, events, features, ports
-from marketplace.core.errors import IdempotencyConflict, NotAllowed, NotFound, Unavailable
+from marketplace.core.errors import Conflict, IdempotencyConflict, NotAllowed, NotFound, Unavailable
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, require, staff_may
 from marketplace.core.states import move
@@ -27,7 +27,7 @@ from . import risk
 from .gateways import check_amount, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
-from .models import Payout, PayoutMethod
+from .models import PayeeAccount, Payout, PayoutMethod
 from .payout_methods import digest_of, known_method, method_for, methods_of, require_least
 from .providers import gateway
 from .providers.base import Accepted, Done, Fetched, Rejected, Result, Unknown
@@ -51,7 +51,7 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
     A first payout is held FIRST_PAYOUT_HOLD_HOURS, one to a place added after another until that is PAYOUT_METHOD_WAIT_HOURS old; one that a
     velocity rule or the fraud port holds waits for staff. The same key and request return the same payout. Raises
     Conflict("insufficient_funds"), InvalidInput for what the gateway cannot, for less than the smallest payout, NotAllowed("payout_blocked"),
-    IdempotencyConflict.
+    Conflict("payee_account_not_ready") where the gateway pays only to accounts that are connected and complete, IdempotencyConflict.
     """
     check_amount(amount)
     asked = gateway(provider)
@@ -78,12 +78,23 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
             "PAYOUTS_OPEN", "Payouts cannot be asked for at the moment. Your balance stays as it is: please try again later."
         )
         require_least(actor.pk, amount)
+        if asked.capabilities().onboards:
+            _require_account(actor.pk, provider, kept)
         to = known_method(user_id=actor.pk, provider=provider, details=kept)
         payout.save(force_insert=True)
         events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
         _post(payout, "payout_request", actor.pk, "payee_request")
         _hold_if_risky(payout, to)
     return payout
+
+
+def _require_account(user_id: int, provider: str, method: Mapping[str, Any]) -> None:
+    """The place is an account of the payee's own that the gateway pays to now; the user's row is locked."""
+    mine = PayeeAccount.objects.filter(user=user_id, provider=provider, state="ready", removed_at__isnull=True)
+    if all(account.method != method for account in mine):
+        raise Conflict(
+            "payee_account_not_ready", f"This is not an account of yours that {provider} pays to now: connect it or complete it first."
+        )
 
 
 def _hold_if_risky(payout: Payout, to: PayoutMethod) -> None:

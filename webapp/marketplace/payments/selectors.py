@@ -34,7 +34,8 @@ from .models import (
     Posting,
     SavedMethod,
 )
-from .providers import gateway
+from .providers import gateway, gateways
+from .providers.sandbox import Sandbox
 from .risk_reading import Risk as Risk
 from .risk_reading import own_risk_holds as own_risk_holds
 from .risk_reading import risk_on as risk_on
@@ -234,6 +235,20 @@ def payee_account_ready(actor: Actor, account_id: int) -> PayeeAccount:
     if found.state != "ready":
         raise Conflict("payee_account_not_ready", f"This account is {found.state}: complete it at {found.provider} first.")
     return found
+
+
+def payout_place(actor: Actor) -> tuple[str, dict[str, Any]]:
+    """Gateway and method of a payout that names none: the default account, or the test bank where there is nothing but the sandbox.
+
+    Raises Conflict("payout_place_missing" | "payee_account_not_ready").
+    """
+    found = payee_accounts_of(actor).filter(is_default=True).first()
+    if found is not None:
+        found = payee_account_ready(actor, found.pk)
+        return found.provider, found.method
+    if set(gateways()) != {Sandbox.name}:
+        raise Conflict("payout_place_missing", "Say where the money shall go: name one of your places, or make an account your default.")
+    return Sandbox.name, {"token": "bank_ok"}
 
 
 def method_to_pay_with(*, payer_id: int, provider: str, method: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8141,7 +8141,7 @@ export interface components {
              * @description Where to: one of the saved places.
              */
             method_id?: number;
-            /** @description Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}, the default. */
+            /** @description Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}. Without any, your default account. */
             method?: {
                 [key: string]: unknown;
             };

@@ -81,14 +81,17 @@ class PaymentView(APIView):
 
 
 def _place(request: Request, data: dict[str, Any]) -> dict[str, Any]:
-    """Where to: a connected account, a saved place, or one that is named."""
+    """Where to: a connected account, a saved place, one that is named, or the default account."""
     if "account_id" in data:
         account = selectors.payee_account_ready(request.user, data["account_id"])
         return {"provider": account.provider, "method": account.method}
     if "method_id" in data:
         saved = payout_methods.method_for(request.user, data["method_id"])
         return {"provider": saved.provider, "method": saved.details}
-    return {"method": data.get("method", {"token": "bank_ok"})}
+    if "method" in data:
+        return {"method": data["method"]}
+    provider, method = selectors.payout_place(request.user)
+    return {"provider": provider, "method": method}
 
 
 class PayoutsView(IdempotentMixin, ListAPIView):
