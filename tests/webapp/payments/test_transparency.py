@@ -110,6 +110,50 @@ def test_a_total_is_replaced_only_when_five_have_moved_it(crowd: list[Any], pay:
     assert publish(at_noon, third)["wallets"] == (5_500, third)
 
 
+def test_a_cent_of_four_hides_nobody(crowd: list[Any], pay: Any, at_noon: Any) -> None:
+    """Four accounts of one hand move a cent each, and the total that is told next would be the fifth person's money."""
+    for user in crowd[:5]:
+        pay(user, usd(1_000))
+    assert publish(at_noon)["wallets"] == (5_000, DAY)
+    second = DAY + timedelta(days=1)
+    for user in crowd[5:9]:
+        pay(user, usd(1))
+    pay(crowd[9], usd(700))
+    found = publish(at_noon, second)
+    assert (found["wallets"], found["clearing"]) == ((5_000, DAY), (5_000, DAY))
+    third = DAY + timedelta(days=2)
+    for user in crowd[5:9]:
+        pay(user, usd(174))  # since the last that was told: 4 × 175 beside 700
+    found = publish(at_noon, third)
+    assert (found["wallets"], found["clearing"]) == ((6_400, third), (6_400, third))
+
+
+def test_who_moved_and_moved_back_counts_as_nobody(crowd: list[Any], pay: Any, fund: Any, at_noon: Any) -> None:
+    for n, user in enumerate(crowd[:5]):
+        pay(user, usd(1_000))
+        fund(user, n + 1, usd(700))
+    assert publish(at_noon)["escrow"] == (3_500, DAY)
+    second = DAY + timedelta(days=1)
+    fund(crowd[9], 10, usd(50))
+    back = {"contract_id": 1, "milestone_id": 10, "payer_id": crowd[9].pk, "actor_id": None, "rule": "r", "reason": "r"}
+    run_in_transaction(lambda: services.refund(amount=usd(50), **back))
+    for n, user in enumerate(crowd[5:9], 20):
+        fund(user, n, usd(50))
+    assert publish(at_noon, second)["escrow"] == (3_500, DAY)
+
+
+def test_a_total_that_was_left_out_meanwhile_is_compared_with_the_last_one_that_was_told(crowd: list[Any], pay: Any, at_noon: Any) -> None:
+    for user in crowd[:5]:
+        pay(user, usd(1_000))
+    assert publish(at_noon)["wallets"] == (5_000, DAY)
+    second, third = DAY + timedelta(days=1), DAY + timedelta(days=2)
+    pay(crowd[0], usd(100_000))
+    assert publish(at_noon, second)["wallets"][0] is None
+    for user in crowd[1:4]:
+        pay(user, usd(40_000))  # nobody has more than half any more, but four people alone have moved it since it was told
+    assert publish(at_noon, third)["wallets"] == (5_000, DAY)
+
+
 def test_a_day_is_published_once_six_hours_after_its_end(crowd: list[Any], pay: Any, at_noon: Any) -> None:
     pay(crowd[0], usd(1_000))
     at_noon.move_to(datetime(2026, 11, 2, 5, 59, 59, tzinfo=UTC) + timedelta(days=1), tick=False)

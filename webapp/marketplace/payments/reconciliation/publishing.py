@@ -1,19 +1,19 @@
 """The totals that everybody may read, made so that nobody's income can be read off them.
 
 A total is published for the end of a day when at least TRANSPARENCY_LEAST_PEOPLE people stand behind it and none of them makes up more than
-half of it. It is replaced by a later one only when as many people have moved it since: so the difference of two published totals, too, is never
-the doing of a few. Until then the older one stands, with its day.
+half of it. It is replaced by a later one only when the same is true of the change since the last one that was told, each person counted with what
+they changed in all: so the difference of two published totals, too, is never the doing of a few. Until then the older one stands, with its day.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.conf import settings
-from django.db.models import Q, Sum
+from django.db.models import Max, Q, Sum
 
 from marketplace.core import clock
 from marketplace.core.transactions import unit_of_work
@@ -64,8 +64,8 @@ def publish(*, day: date) -> int:
     if PublicFigure.objects.filter(day=day).exists():
         return 0
     now = _people(day)
-    before = {(f.currency, f.measure): f for f in _newest_before(day)}
-    moved = {as_of: _movers(as_of, day) for as_of in {f.as_of for f in before.values()}}
+    before = _last_told(day)
+    changed = {as_of: _changes(as_of, day) for as_of in {f.as_of for f in before.values()}}
     totals = _clearing(day)
     hidden = {currency for (currency, measure), who in now.items() if measure in BALANCES and any(who.values()) and not _enough(who)}
     rows = []
@@ -78,31 +78,38 @@ def publish(*, day: date) -> int:
                 minor = minor if _enough(who) or not any(who.values()) else None
             else:
                 minor = sum(who.values()) if _enough(who) else None
-            rows.append(_figure(day, currency, measure, minor, before.get((currency, measure)), moved))
+            rows.append(_figure(day, currency, measure, minor, before.get((currency, measure)), changed))
     PublicFigure.objects.bulk_create(rows)
     return 1
 
 
 def _figure(
-    day: date, currency: str, measure: str, minor: int | None, before: PublicFigure | None, moved: Mapping[date, People]
+    day: date, currency: str, measure: str, minor: int | None, before: PublicFigure | None, changed: Mapping[date, People]
 ) -> PublicFigure:
     as_of = day
     if before is not None and before.minor is not None and minor is not None and minor != before.minor:
-        movers = moved[before.as_of].get((currency, measure), {})
-        if len(movers) < settings.TRANSPARENCY_LEAST_PEOPLE:
+        who = changed[before.as_of].get((currency, measure), {})
+        if not any(who.values()) or not _enough(who, of_nobody=minor - before.minor - sum(who.values())):
             minor, as_of = before.minor, before.as_of
     return PublicFigure(day=day, currency=currency, measure=measure, minor=minor, as_of=as_of)
 
 
-def _enough(who: Mapping[int, int]) -> bool:
-    """Whether so many stand behind a total, and none of them with more than half, that it tells of nobody. Nothing at all tells of nobody, too."""
+def _enough(who: Mapping[int, int], of_nobody: int = 0) -> bool:
+    """Whether so many stand behind an amount, and none of them with more than half, that it tells of nobody. Nothing at all tells of nobody, too.
+
+    What is of nobody's account (a loss of ours) may be somebody's doing all the same: it, too, is at most half, and counts as no person.
+    """
     parts = [abs(n) for n in who.values() if n]
-    return not parts or (len(parts) >= settings.TRANSPARENCY_LEAST_PEOPLE and 2 * max(parts) <= sum(parts))
+    most, total = max([*parts, abs(of_nobody)]), sum(parts) + abs(of_nobody)
+    return not total or (len(parts) >= settings.TRANSPARENCY_LEAST_PEOPLE and 2 * most <= total)
 
 
-def _newest_before(day: date) -> Iterable[PublicFigure]:
-    last = PublicFigure.objects.filter(day__lt=day).order_by("-day").values_list("day", flat=True).first()
-    return PublicFigure.objects.filter(day=last) if last is not None else ()
+def _last_told(day: date) -> dict[tuple[str, str], PublicFigure]:
+    """(currency, measure) → the newest total before the day that was not left out."""
+    told = PublicFigure.objects.filter(day__lt=day, minor__isnull=False)
+    newest = {(currency, measure): last for currency, measure, last in told.values_list("currency", "measure").annotate(last=Max("day"))}
+    found = {(f.day, f.currency, f.measure): f for f in told.filter(day__in=set(newest.values()))}
+    return {key: found[last, *key] for key, last in newest.items()}
 
 
 def _together(now: People, currency: str) -> dict[int, int]:
@@ -116,16 +123,17 @@ def _together(now: People, currency: str) -> dict[int, int]:
 def _people(day: date) -> People:
     """Who stands behind each measure with how much, at the end of the day."""
     end = end_of(day)
+    return {**_moved(Q(occurred_at__lt=end)), **_flows(Q(occurred_at__gte=end_of(day - timedelta(days=FLOW_DAYS)), occurred_at__lt=end))}
+
+
+def _moved(when: Q) -> People:
+    """By how much each person's accounts moved."""
     measure_of = {kind: measure for measure, kinds in BALANCES.items() for kind in kinds}
     found: People = defaultdict(lambda: defaultdict(int))
     for side, sign in (("debit_account", -1), ("credit_account", 1)):
-        rows = Posting.objects.filter(**{f"{side}__kind__in": list(measure_of)}, occurred_at__lt=end)
+        rows = Posting.objects.filter(when, **{f"{side}__kind__in": list(measure_of)})
         for kind, currency, user, total in rows.values_list(f"{side}__kind", "currency", f"{side}__user_id").annotate(n=Sum("amount")):
             found[currency, measure_of[kind]][user] += sign * int(total)
-    begin = end_of(day - timedelta(days=FLOW_DAYS))
-    for (currency, measure), who in _flows(Q(occurred_at__gte=begin, occurred_at__lt=end)).items():
-        for user, minor in who.items():
-            found[currency, measure][user] += minor
     return found
 
 
@@ -150,20 +158,17 @@ def _flows(when: Q) -> People:
     return found
 
 
-def _movers(since: date, until: date) -> People:
-    """Who changed each measure between the ends of two days: by what moved, and for the flows also by what has left the window."""
-    begin, end = end_of(since), end_of(until)
-    measure_of = {kind: measure for measure, kinds in BALANCES.items() for kind in kinds}
-    found: People = defaultdict(dict)
-    for side in ("debit_account", "credit_account"):
-        rows = Posting.objects.filter(**{f"{side}__kind__in": list(measure_of)}, occurred_at__gte=begin, occurred_at__lt=end)
-        for kind, currency, user in rows.values_list(f"{side}__kind", "currency", f"{side}__user_id").distinct():
-            found[currency, measure_of[kind]][user] = 1
-            found[currency, TOTAL][user] = 1
-    shift = timedelta(days=FLOW_DAYS)
-    for when in (Q(occurred_at__gte=begin, occurred_at__lt=end), Q(occurred_at__gte=begin - shift, occurred_at__lt=end - shift)):
-        for key, who in _flows(when).items():
-            found[key].update(dict.fromkeys(who, 1))
+def _changes(since: date, until: date) -> People:
+    """By how much each person changed each measure between the ends of two days: by what moved, and in the flows by what has left the window."""
+    begin, end, shift = end_of(since), end_of(until), timedelta(days=FLOW_DAYS)
+    within = Q(occurred_at__gte=begin, occurred_at__lt=end)
+    found = {**_moved(within), **_flows(within)}
+    for currency in {currency for currency, _ in found}:
+        found[currency, TOTAL] = _together(found, currency)
+    for key, who in _flows(Q(occurred_at__gte=begin - shift, occurred_at__lt=end - shift)).items():
+        into = found.setdefault(key, defaultdict(int))
+        for user, minor in who.items():
+            into[user] -= minor
     return found
 
 
