@@ -12,9 +12,10 @@ from marketplace.core import clock
 from marketplace.core.errors import InvalidInput, NotFound
 from marketplace.core.money import Money
 from marketplace.payments import payouts, selectors, services, tasks
-from marketplace.payments.models import Payment, Payout, WebhookEvent
+from marketplace.payments.models import Payment, Payout, WebhookEvent, WebhookRefusal
 from marketplace.payments.providers.base import Accepted, Rejected, Unknown
 from marketplace.payments.providers.mpesa import STK_LIVES, Mpesa, made_of
+from tests.webapp.people import Person
 
 from .daraja_world import SAFARICOM, DarajaWorld, not_paid, paid, result
 
@@ -176,6 +177,38 @@ def test_an_address_is_good_for_one_operation_one_kind_and_safaricom_alone(alice
         with pytest.raises(NotFound):
             tell(url, paid(ref, 1500), remote_ip=sender)
     assert not WebhookEvent.objects.exists()
+
+
+def test_a_right_address_from_a_wrong_sender_is_noted_and_a_wrong_address_is_not(alice: Any, daraja_world: DarajaWorld) -> None:
+    start(alice)
+    ref, push = only(daraja_world)
+    url = push["CallBackURL"]
+    with pytest.raises(NotFound):
+        tell(url[:-1] + ("0" if url[-1] != "0" else "1"), paid(ref, 1500), remote_ip="10.0.0.1")
+    assert not WebhookRefusal.objects.exists()
+    for _ in range(2):
+        with pytest.raises(NotFound) as refused:
+            tell(url, paid(ref, 1500), remote_ip="10.0.0.1")
+    row = WebhookRefusal.objects.get()
+    assert (row.provider, row.code, row.remote_ip, row.times) == ("mpesa", "sender_unknown", "10.0.0.1", 2)
+    assert "OPENLANCE_PROXIES" in row.reason and refused.value.code == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "status"),
+    [(1, SAFARICOM, 200), (1, f"{SAFARICOM}, 198.51.100.9", 404), (2, f"{SAFARICOM}, 198.51.100.9", 200), (0, SAFARICOM, 404)],
+    ids=["one", "written_by_the_caller", "two", "none"],
+)
+def test_the_one_number_of_proxies_says_who_sent_it(
+    alice: Any, daraja_world: DarajaWorld, settings: Any, proxies: int, forwarded: str, status: int
+) -> None:
+    settings.PROXIES = proxies
+    start(alice)
+    ref, push = only(daraja_world)
+    path = f"/api/v1/webhooks/mpesa/{push['CallBackURL'].rsplit('/', 1)[1]}"
+    named = {"HTTP_X_FORWARDED_FOR": forwarded, "REMOTE_ADDR": "10.0.0.1"}
+    answer = Person().client.post(path, json.dumps(paid(ref, 1500)), content_type="application/json", **named)
+    assert (answer.status_code, WebhookRefusal.objects.count()) == (status, int(status == 404))
 
 
 @pytest.mark.parametrize("body", [[], {}, {"Body": {"stkCallback": {"CheckoutRequestID": "x", "ResultCode": "yes"}}}, {"Body": None}, "x"])

@@ -554,8 +554,6 @@ PAYMENT_WAITS_HOURS = 72
 WEBHOOK_RETRY_DAYS = 7
 # how far back a gateway's own list of events is read at most: PayPal and Stripe keep thirty days
 GATEWAY_EVENTS_DAYS = 29
-# how many proxies stand before us and add to X-Forwarded-For; 0: the peer itself is the sender
-TRUSTED_PROXIES = int(os.environ.get("OPENLANCE_TRUSTED_PROXIES", "0"))
 
 MEDIA_ROOT = Path(os.environ.get("OPENLANCE_UPLOADS", VAR / "uploads"))
 FILE_MAX_BYTES = 50 * 1024 * 1024

@@ -23,7 +23,7 @@ from .models import GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent, W
 from .payees import payee_heard
 from .payouts import payout_key, payout_refresh
 from .providers import gateway
-from .providers.base import NAMELESS, VerifiedEvent, own_ref, row_of
+from .providers.base import NAMELESS, VerifiedEvent, WrongSender, own_ref, row_of
 from .redact import redacted_bytes
 from .refunds import payment_refund_refresh, refund_key
 from .saved_methods import card_heard, setup_heard
@@ -46,28 +46,32 @@ def webhook_receive(*, provider: str, path_token: str, raw_body: bytes, headers:
     try:
         event = asked.parse_webhook(raw_body=raw_body, headers=headers, path_token=path_token, remote_ip=remote_ip)
     except InvalidInput as e:
-        _turned_away(provider, e, raw_body, remote_ip)
+        _turned_away(provider, e.code, e.message, raw_body, remote_ip)
+        raise
+    except WrongSender:
+        why = "The address is right, the sender is not the gateway's. Is OPENLANCE_PROXIES the number of the proxies before us?"
+        _turned_away(provider, "sender_unknown", why, raw_body, remote_ip)
         raise
     return store(provider, event)
 
 
-def _turned_away(provider: str, error: InvalidInput, raw_body: bytes, remote_ip: str) -> None:
+def _turned_away(provider: str, code: str, reason: str, raw_body: bytes, remote_ip: str) -> None:
     """Note what could not be verified. Its sender knew our address; the same body counts up, and a flood is only counted."""
     now = clock.now()
     digest = hashlib.sha256(raw_body).hexdigest()
     today = WebhookRefusal.objects.filter(provider=provider, first_at__gt=now - timedelta(days=1))
-    known = WebhookRefusal.objects.filter(provider=provider, code=error.code[:64], digest=digest).exists()
+    known = WebhookRefusal.objects.filter(provider=provider, code=code[:64], digest=digest).exists()
     if not known and today.count() >= settings.WEBHOOK_REFUSALS_A_DAY:
         digest = ""
     defaults = {
-        "reason": error.message[:255],
+        "reason": reason[:255],
         "size": len(raw_body),
         "body": redacted_bytes(raw_body) if digest else None,
         "remote_ip": remote_ip[:45],
         "first_at": now,
         "last_at": now,
     }
-    row, new = WebhookRefusal.objects.get_or_create(provider=provider, code=error.code[:64], digest=digest, defaults=defaults)
+    row, new = WebhookRefusal.objects.get_or_create(provider=provider, code=code[:64], digest=digest, defaults=defaults)
     if not new:
         WebhookRefusal.objects.filter(pk=row.pk).update(times=F("times") + 1, last_at=now, remote_ip=remote_ip[:45])
 

@@ -157,8 +157,7 @@ class _RawParser(BaseParser):
 def _sender(request: Request) -> str:
     """The address that the outermost of our own proxies saw; what a sender writes into the header itself is never read."""
     hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    trusted = settings.TRUSTED_PROXIES
-    return hops[-trusted] if 0 < trusted <= len(hops) else str(request.META.get("REMOTE_ADDR", ""))
+    return hops[-settings.PROXIES] if 0 < settings.PROXIES <= len(hops) else str(request.META.get("REMOTE_ADDR", ""))
 
 
 class WebhookView(APIView):

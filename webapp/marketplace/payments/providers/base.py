@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from marketplace.core.errors import InvalidInput
+from marketplace.core.errors import InvalidInput, NotFound
 from marketplace.core.money import Money
 
 PaymentStatus = Literal["pending", "approved", "authorized", "succeeded", "failed", "cancelled", "charged_back"]
@@ -34,6 +34,13 @@ PayerFlow = Literal["element", "redirect", "phone", "token"]
 #: what a payee gives: details on the gateway's own page, an e-mail address, a phone number, or a test token
 PayeeFlow = Literal["onboarding", "email", "phone", "token"]
 SetupStatus = Literal["pending", "succeeded", "failed"]
+
+
+class WrongSender(NotFound):
+    """A notification at an address that the gateway alone was told, from a sender that is not the gateway's. Outside it looks like a wrong address."""
+
+    def __init__(self) -> None:
+        super().__init__("webhook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +295,8 @@ class Gateway(Protocol):
         payments. The currency is not looked at: `check_amount` does."""
 
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
-        """Verify and read a notification. Raises NotFound for a wrong path token or address, InvalidInput for a bad signature or body."""
+        """Verify and read a notification. Raises NotFound for a wrong path token, WrongSender for a right one from elsewhere, InvalidInput for
+        a bad signature or body."""
 
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
         """Everything the gateway has told or tried to tell since then. Raises Unavailable."""

@@ -47,6 +47,7 @@ from .base import (
     Result,
     Unknown,
     VerifiedEvent,
+    WrongSender,
     codes,
     own_ref,
     row_of,
@@ -299,8 +300,10 @@ class Mpesa(Limited):
 
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         match = _TOKEN.fullmatch(path_token)
-        if match is None or not constant_time_compare(match[3], self._mac(match[1], match[2])) or not self._sent_by_safaricom(remote_ip):
+        if match is None or not constant_time_compare(match[3], self._mac(match[1], match[2])):
             raise NotFound("webhook")
+        if not self._sent_by_safaricom(remote_ip):
+            raise WrongSender
         kind, own = match[1], match[2]
         try:
             body = json.loads(raw_body)
