@@ -294,6 +294,50 @@ def test_errors_name_the_line_and_what_to_do_and_keep_the_row(read: Read) -> Non
     assert file.problems.get(line_no=3).text == "txn_2,charge,ch_2,1e5,0.00,1.00,usd,2026-11-02 12:00:00,,"
 
 
+@pytest.mark.parametrize(
+    ("provider", "text"),
+    [
+        ("stripe", "txn_1,charge,ch_1,1.00,0.00,1.00,usd,0001-01-01T00:00:00+14:00,,\n"),
+        ("stripe", "txn_1,charge,ch_1,1.00,0.00,1.00,usd,9999-12-31T23:59:59-14:00,,\n"),
+        ("paypal", paypal_row("A", "1.00", "0.00", "1.00", on="01/01/0001", zone="GMT+14:00", time="00:00:00")),
+        ("paypal", paypal_row("A", "1.00", "0.00", "1.00", on="13/11/2026", zone="GMT+99:00")),
+        ("paypal", paypal_row("A", "1.00", "0.00", "1.00", on="13/11/2026", time="99999999999999999999:00:00")),
+        ("mpesa", "R1,01-01-0001 00:00:00,,Pay Bill,Completed,100.00,,100.00,Yes,Pay Bill Online,,,OL1,KES\n"),
+    ],
+    ids=["year_1", "year_9999", "paypal_year_1", "paypal_zone", "paypal_hour", "mpesa_year_1"],
+)
+def test_dates_at_the_ends_of_the_calendar_are_errors_of_their_line(read: Read, provider: str, text: str) -> None:
+    header = {"stripe": STRIPE, "paypal": PAYPAL, "mpesa": MPESA[: MPESA.index("QK1")]}[provider]
+    more = {"day_first": True} if provider == "paypal" else {}
+    assert counts(read(provider, header + text, **more)) == (1, 0, 0, 0, 1)
+
+
+def test_a_thousand_errors_are_kept_and_one_more_stops_the_reading(read: Read) -> None:
+    bad = "txn,charge,ch,x,0.00,1.00,usd,2026-11-02 12:00:00,,\n"
+    good = "".join(f"txn_{n},charge,ch_{n},1.00,0.00,1.00,usd,2026-11-02 12:00:00,,\n" for n in range(3))
+    assert counts(read("stripe", STRIPE + good + bad * 1_000)) == (1_003, 3, 0, 0, 1_000)
+    with pytest.raises(InvalidInput) as refused:
+        read("stripe", STRIPE + bad * 1_001)
+    assert refused.value.code == "file_unreadable" and "Line 1002: Amount: 'x'" in refused.value.message
+    assert ProcessorFile.objects.filter(read_at=None).get().problems.count() == 1_000
+
+
+def test_rows_that_are_too_long_or_too_wide_are_errors_and_the_rest_is_read(read: Read) -> None:
+    good = "txn_{n},charge,ch_{n},1.00,0.00,1.00,usd,2026-11-02 12:00:00,,{more}\n"
+    rows = [
+        good.format(n=1, more="," * 490),  # 500 fields
+        good.format(n=2, more="," * 491),
+        "a," * (1 << 20) + "\n",
+        good.format(n=4, more=""),
+        good.format(n=5, more=""),
+        ('"' + "b" * 1_000 + '\n",') * 1_100 + "\n",  # one row of 1,100 lines, each short
+    ]
+    file = read("stripe", STRIPE + "".join(rows))
+    found = problems(file)
+    assert sorted(ProviderLine.objects.values_list("line_ref", flat=True)) == ["txn_1", "txn_4", "txn_5"]
+    assert "501 fields" in found[3] and "longer than" in found[4] and "longer than" in found[7]
+
+
 def test_another_amount_of_a_known_movement_is_an_error_and_changes_nothing(read: Read) -> None:
     read("stripe", STRIPE + "txn_1,charge,ch_1,100.00,3.20,96.80,usd,2026-11-02 12:00:00,,\n")
     file = read("stripe", STRIPE + "txn_1,charge,ch_1,101.00,3.20,97.80,usd,2026-11-02 12:00:00,,\n")

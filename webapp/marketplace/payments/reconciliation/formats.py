@@ -24,6 +24,8 @@ from marketplace.core.money import Money
 from ..providers.base import Movement, MovementKind
 
 _NAIROBI = timezone(timedelta(hours=3))
+#: what dates and their zones raise: also at the ends of the calendar, and for numbers of any length
+_NO_DATE = (ValueError, OverflowError)
 _OWN = re.compile(r"(?:payment|payout|refund)-\d{1,18}-[0-9a-f]{16}")
 
 
@@ -141,9 +143,10 @@ def _currency(text: str) -> str:
 def _instant(text: str, column: str) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip().removesuffix(" UTC").replace("Z", "+00:00"))
-    except ValueError as e:
+        at = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except _NO_DATE as e:
         raise RowRefused(f"{column}: {text[:40]!r} is no date and time. Export the file again without changing it in a spreadsheet.") from e
-    return _within(found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC), column)
+    return _within(at, column)
 
 
 def _within(at: datetime, column: str) -> datetime:
@@ -270,13 +273,12 @@ def _paypal_at(cells: Mapping[str, str], dates: Dates) -> datetime:
             one, two, year = int(slashed[1]), int(slashed[2]), int(slashed[3])
             day = datetime(year, *((two, one) if dates.day_first else (one, two)), tzinfo=UTC)
         hours, minutes, seconds = (int(part) for part in (at + ":00" if at.count(":") == 1 else at).split(":"))
-        local = day.replace(hour=hours, minute=minutes, second=seconds)
-    except ValueError as e:
+        at_utc = day.replace(hour=hours, minute=minutes, second=seconds, tzinfo=_zone(cells.get("zone", "").strip())).astimezone(UTC)
+    except _NO_DATE as e:
         raise RowRefused(
             f"Date and Time: {text[:20]!r} {at[:20]!r} are no date and time. Export the file again without changing it."
         ) from e
-    zone = cells.get("zone", "").strip()
-    return _within(local.replace(tzinfo=_zone(zone)).astimezone(UTC), "Date")
+    return _within(at_utc, "Date")
 
 
 def _zone(text: str) -> timezone | ZoneInfo:
@@ -332,7 +334,7 @@ def _mpesa_at(text: str) -> datetime:
     for pattern in ("%d-%m-%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y %H:%M", "%Y-%m-%dT%H:%M:%S"):
         try:
             return _within(datetime.strptime(text.strip(), pattern).replace(tzinfo=_NAIROBI).astimezone(UTC), "Completion Time")
-        except ValueError:
+        except _NO_DATE:
             continue
     raise RowRefused(f"Completion Time: {text[:40]!r} is no date and time. Export the file again without changing it in a spreadsheet.")
 

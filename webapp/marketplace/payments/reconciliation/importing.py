@@ -30,6 +30,11 @@ _HEADER_WITHIN = 30
 _TEXT = 1000
 #: a cell longer than this is no cell of such a file, but an unclosed quotation mark
 _LONGEST_CELL = 20_000
+#: a file of which more rows than this cannot be read is another kind of file, or a damaged one: nobody mends that row by row
+MOST_PROBLEMS = 1_000
+#: no gateway writes as many columns, or as many characters in a row
+_MOST_CELLS = 500
+_LONGEST_ROW = 1 << 20
 _ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
 
 
@@ -54,7 +59,8 @@ def file_import(*, actor: Actor, provider: str, name: str, content: IO[bytes], d
     since a movement is known by the gateway's own number. Rows that cannot be read are kept with their line and what to do; mend them in a copy
     of the file, or export it again: what was stored stays known. Not to be called inside a transaction.
 
-    Raises NotAllowed, InvalidInput for another gateway's file, an unreadable encoding, or dates whose order nobody knows.
+    Raises NotAllowed, InvalidInput for another gateway's file, an unreadable encoding, dates whose order nobody knows, or more than
+    MOST_PROBLEMS rows that cannot be read: what was read before those stays known.
     """
     require_staff(actor, "reconcile")
     if provider not in formats.PROVIDERS:
@@ -117,11 +123,37 @@ class _Layout:
     dates: Dates
 
 
+class _Lines:
+    """The lines of a text for csv, which keeps a row in memory until it ends: one that grows longer than _LONGEST_ROW raises csv.Error, and the
+    next line begins another."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self.number = 0
+        self.row = 0  # characters of the row that is being read
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(_LONGEST_ROW + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.row += len(line)
+        if self.row <= _LONGEST_ROW:
+            return line
+        while line and not line.endswith(("\n", "\r")):
+            line = self._text.readline(_LONGEST_ROW)
+        raise csv.Error(f"longer than {_LONGEST_ROW:,} characters")
+
+
 def _rows(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """(line on which the row begins, its cells). A row that csv cannot read comes as one cell of its own: nothing is lost."""
-    reader = csv.reader(text, delimiter=delimiter)
-    begins = 1
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter)
     while True:
+        begins, lines.row = lines.number + 1, 0
         try:
             cells = next(reader)
         except StopIteration:
@@ -129,7 +161,6 @@ def _rows(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as e:
             cells = [f"\0{e}"]
         yield begins, cells
-        begins = reader.line_num + 1
 
 
 def _layout(provider: str, content: IO[bytes], encoding: str, day_first: bool | None) -> _Layout:
@@ -138,7 +169,7 @@ def _layout(provider: str, content: IO[bytes], encoding: str, day_first: bool | 
         with _text(content, encoding) as text:
             above = list(islice(_rows(text, delimiter), _HEADER_WITHIN))
         for line, cells in above:
-            found = formats.recognise(provider, cells)
+            found = formats.recognise(provider, cells[:_MOST_CELLS])
             if found is not None:
                 known, places = found
                 dates = _dates(known, places, content, encoding, delimiter, day_first) if known.ambiguous else Dates()
@@ -208,13 +239,16 @@ def _read(file: ProcessorFile, layout: _Layout, content: IO[bytes], encoding: st
             if line > layout.header_line and any(cell.strip() for cell in cells)
         )
         while batch := list(islice(rows, BATCH)):
-            part = run_in_transaction(lambda b=batch: _store(file, layout, b, spans))  # type: ignore[misc]
+            part = run_in_transaction(lambda b=batch, left=MOST_PROBLEMS - counts.errors: _store(file, layout, b, spans, left))  # type: ignore[misc]
             for name in _Counts.__slots__:
                 setattr(counts, name, getattr(counts, name) + getattr(part, name))
     run_in_transaction(lambda: _finish(file, counts, spans))
 
 
-def _store(file: ProcessorFile, layout: _Layout, batch: list[tuple[int, list[str]]], spans: list[datetime | None]) -> _Counts:
+def _store(
+    file: ProcessorFile, layout: _Layout, batch: list[tuple[int, list[str]]], spans: list[datetime | None], problems_left: int
+) -> _Counts:
+    """Store a batch. Raises InvalidInput, and keeps nothing of it, when it has more problems than are left."""
     counts = _Counts(rows=len(batch))
     movements: list[tuple[int, list[str], Movement]] = []
     problems: list[tuple[int, list[str], str]] = []
@@ -251,6 +285,10 @@ def _store(file: ProcessorFile, layout: _Layout, batch: list[tuple[int, list[str
     counts.stored = new + len(before - wrong)
     counts.known = len(fresh) - counts.stored - len(wrong)
     counts.errors = len(problems)
+    if counts.errors > problems_left:
+        line, _, why = min(problems, key=lambda problem: problem[0])
+        message = f"More than {MOST_PROBLEMS:,} rows cannot be read, so the reading stopped. Line {line}: {why}"
+        raise InvalidInput("file_unreadable", message, {"file": ["Export the file again, and do not change it in a spreadsheet."]})
     rows = [ProcessorFileError(file=file, line_no=line, message=why[:500], text=_shown(cells)) for line, cells, why in problems]
     ProcessorFileError.objects.bulk_create(rows, ignore_conflicts=True)
     for _, _, m in movements:
@@ -262,6 +300,8 @@ def _store(file: ProcessorFile, layout: _Layout, batch: list[tuple[int, list[str
 def _movement(layout: _Layout, cells: list[str]) -> Movement:
     if cells and cells[0].startswith("\0"):
         raise RowRefused(f"The row cannot be taken apart ({cells[0][1:]}): look for an unclosed quotation mark.")
+    if len(cells) > _MOST_CELLS:
+        raise RowRefused(f"The row has {len(cells):,} fields, more than any gateway writes: look for line breaks that got lost.")
     if max(layout.places[name] for name in layout.format.needed) >= len(cells):
         raise RowRefused(f"The row has {len(cells)} fields, fewer than the header. Look for a line break or a missing delimiter.")
     if any(len(cell) > _LONGEST_CELL for cell in cells):
