@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 
 from marketplace.core import clock
 from marketplace.core.api.fields import MAX_ID
+from marketplace.core.api.files import TakesAFile
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.api.schema import Amount
@@ -396,7 +397,7 @@ class DifferenceRefuseView(_ActView):
         return self.done(request, difference_id)
 
 
-class ProcessorFilesView(IdempotentMixin, ListAPIView):
+class ProcessorFilesView(IdempotentMixin, TakesAFile, ListAPIView):
     """Files of gateways that were read, newest first; POST reads one. The same file again is the same answer."""
 
     permission_classes = [IsAuthenticated]
@@ -408,10 +409,12 @@ class ProcessorFilesView(IdempotentMixin, ListAPIView):
     queryset = ProcessorFile.objects.none()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse by who asks and by the length that was announced, before anything is read to disk."""
+        """Refuse by who asks, before the form is read."""
         super().initial(request, *args, **kwargs)
         require_staff(request.user, "reconcile" if request.method == "POST" else "payments_see")
-        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.RECONCILE_FILE_MAX_BYTES:
+
+    def check_length(self, announced: int) -> None:
+        if announced > settings.RECONCILE_FILE_MAX_BYTES:
             most = settings.RECONCILE_FILE_MAX_BYTES // 2**20
             raise InvalidInput("file_too_large", f"A file has at most {most} MiB. Export fewer days.", {"file": ["Too large."]})
 
