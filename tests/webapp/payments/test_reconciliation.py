@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from marketplace.core.errors import Conflict, InvalidInput, NotAllowed
 from marketplace.core.models import Event, StaffAct
 from marketplace.core.money import Money
+from marketplace.core.tasks import drain
 from marketplace.core.transactions import run_in_transaction
+from marketplace.notifications.models import InboxItem
 from marketplace.payments import services, tasks
 from marketplace.payments.ledger import accounts
 from marketplace.payments.ledger.post import Line, post
-from marketplace.payments.models import Account, Difference, Entry, Posting, ProviderLine, ReconciliationRun, SandboxObject
+from marketplace.payments.models import Account, Difference, Entry, Posting, ProcessorFile, ProviderLine, ReconciliationRun, SandboxObject
 from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.base import Movement
 from marketplace.payments.reconciliation import reading, runs
@@ -261,6 +264,58 @@ def test_a_list_that_takes_back_what_it_said_changes_nothing(at_noon: Any) -> No
     with pytest.raises(Conflict):
         reading.require_agreeing([now])
     assert ProviderLine.objects.get().amount_minor == 100
+
+
+@pytest.mark.parametrize("paid", [5_000, 4_000], ids=["books_follow_the_list", "books_follow_the_file"])
+def test_a_gateways_list_takes_the_place_of_what_a_file_told(
+    paid: int, alice: Any, pay: Any, at_noon: Any, staff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finance = staff("finance")
+    payment = pay(alice, usd(paid))
+    charge = next(m for m in sandbox.Sandbox().movements(since=NOON - timedelta(days=1)) if m.kind == "payment")
+    theirs = replace(charge, amount=usd(5_000))
+    file = ProcessorFile.objects.create(provider="sandbox", name="a.csv", sha256="0" * 64, size=1, uploaded_by=finance, uploaded_at=NOON)
+    lie = replace(charge, amount=usd(4_000), own_ref="", object_ref="somebody_elses")
+    assert run_in_transaction(lambda: reading.store("sandbox", [lie], file=file)) == (1, [])
+
+    monkeypatch.setattr(sandbox.Sandbox, "movements", lambda self, since: iter([theirs]))
+    monkeypatch.setattr(sandbox.Sandbox, "balances", lambda self: {"USD": usd(5_000)})
+    assert compared(at_noon).state == "finished"
+    line = ProviderLine.objects.get(line_ref=charge.ref)
+    assert (line.amount_minor, line.file, line.subject_type, line.subject_id) == (5_000, None, "payment", payment.pk)
+    event = Event.objects.get(kind="processor_file.overrule")
+    assert (event.aggregate_id, event.reason) == (file.pk, charge.ref)
+    assert event.after["lines"] == [{"line_ref": charge.ref, "currency": "USD", "file": [4_000, 0], "list": [5_000, 0]}]
+    drain()
+    (item,) = InboxItem.objects.filter(kind="processor_file.overrule")
+    assert item.user == finance and "“a.csv”" in item.text and charge.ref in item.text
+    # what the books have otherwise is a difference
+    found = list(Difference.objects.exclude(live_key=None).values_list("kind", "effect_minor"))
+    assert found == ([] if paid == 5_000 else [("amount_differs", 1_000)])
+
+
+def test_a_list_that_contradicts_itself_leaves_its_day_unread_and_staff_are_told_once(
+    at_noon: Any, alice: Any, pay: Any, staff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finance = staff("finance")
+    pay(alice, usd(5_000))
+    at_noon.move_to(datetime(2026, 11, 3, 6, tzinfo=UTC), tick=False)
+    (charge,) = sandbox.Sandbox().movements(since=NOON - timedelta(days=1))
+    run_in_transaction(lambda: reading.store("sandbox", [charge]))
+    monkeypatch.setattr(sandbox.Sandbox, "movements", lambda self, since: iter([replace(charge, amount=usd(4_999))]))
+    for _ in range(2):
+        assert tasks.reconcile_due() == 0
+        run = ReconciliationRun.objects.get()
+        why = f"The gateway told these movements with other amounts before: {charge.ref}."
+        assert (run.state, run.last_error, run.totals.count(), run.listed_from) == ("unread", why, 0, None)
+        assert list(ProviderLine.objects.values_list("line_ref", "amount_minor")) == [(charge.ref, 5_000)]
+    drain()
+    (item,) = InboxItem.objects.filter(kind="reconciliation.contradict")
+    assert item.user == finance and item.text.endswith(why) and "sandbox, 2026-11-02" in item.text
+    monkeypatch.undo()
+    assert tasks.reconcile_due() == 1
+    run.refresh_from_db()
+    assert (run.state, run.last_error) == ("finished", "")
 
 
 def test_days_that_beat_missed_are_made_up_for(at_noon: Any, alice: Any, pay: Any) -> None:

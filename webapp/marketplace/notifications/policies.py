@@ -40,6 +40,8 @@ from marketplace.payments.models import (
     Payout,
     PayoutMethod,
     PayoutSchedule,
+    ProcessorFile,
+    ReconciliationRun,
     RiskHold,
     SavedMethod,
 )
@@ -184,6 +186,16 @@ def _difference(pk: int) -> Scene:
     return None, told, f"/admin/payments/difference/{pk}/change/", f"{row.provider}, {row.effect_amount}"
 
 
+def _run(pk: int) -> Scene:
+    row = ReconciliationRun.objects.only("provider", "day").get(pk=pk)
+    return None, staff_who_may("reconcile"), f"/admin/payments/reconciliationrun/{pk}/change/", f"{row.provider}, {row.day}"
+
+
+def _gateway_file(pk: int) -> Scene:
+    name = ProcessorFile.objects.values_list("name", flat=True).get(pk=pk)
+    return None, staff_who_may("reconcile"), f"/admin/payments/processorfile/{pk}/change/", name
+
+
 def _paid(pk: int) -> Scene:
     p = Payment.objects.only("payer_id", "amount_minor", "currency").get(pk=pk)
     return p.payer_id, p.payer_id, "/money", str(Money(p.amount_minor, p.currency))
@@ -247,6 +259,8 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "payments.chargeback": _chargeback,
     "payments.entry": _entry,
     "payments.difference": _difference,
+    "payments.processorfile": _gateway_file,
+    "payments.reconciliationrun": _run,
     "payments.payeeaccount": _payee_account,
     "payments.payment": _paid,
     "payments.paymentrefund": _sent_back,
@@ -363,6 +377,14 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "entry.fee_refund": (FREELANCER, "A fee that you paid for “{title}” was given back: it is on your available balance. {reason}"),
     "difference.age": (FREELANCER, "A difference with a gateway ({title}) is still open after {reason}: explain or book it."),
     "difference.ask": (FREELANCER, "The booking of a difference with a gateway ({title}) waits for a second person. {reason}"),
+    "reconciliation.contradict": (
+        FREELANCER,
+        "A gateway takes back what it told ({title}), and nothing is compared until that is cleared up: ask it. {reason}",
+    ),
+    "processor_file.overrule": (
+        FREELANCER,
+        "A gateway's own list contradicts the file “{title}”, and the list counts: look where the file came from. Movements: {reason}",
+    ),
     "payout.hold": (OWNER, "Your payout of {title} is held. {reason}"),
     "payout.clear": (OWNER, "Your payout of {title} is held no longer: it is sent now."),
     "payout.settle": (OWNER, "{title} was paid out to you."),
@@ -468,6 +490,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "bonus",
         "entry",
         "difference",
+        "reconciliation",
+        "processor_file",
     ),
     "disputes": ("dispute",),
     "reviews": ("review",),

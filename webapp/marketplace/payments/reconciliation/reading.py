@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from marketplace.core import clock
+from marketplace.core import clock, events
 from marketplace.core.errors import Conflict
 from marketplace.core.money import Money
 
@@ -56,8 +56,23 @@ def ask(provider: str, *, since: datetime) -> Told:
     return Told(None, movements)
 
 
+class Contradicted(Conflict):
+    """A gateway's list takes back what that list told before: nobody can say which is right but the gateway."""
+
+    def __init__(self, refs: Iterable[str]) -> None:
+        super().__init__("movement_changed", f"The gateway told these movements with other amounts before: {_names(refs)}.")
+
+
+def _names(refs: Iterable[str]) -> str:
+    return ", ".join(sorted(set(refs))[:5])
+
+
 def store(provider: str, movements: Iterable[Movement], *, file: ProcessorFile | None = None) -> tuple[int, list[Movement]]:
-    """Write lines that nobody told before; returns how many, and those that were told before in other words. Runs in a transaction."""
+    """Write lines that nobody told before; returns how many, and those that were told before with other amounts. Runs in a transaction.
+
+    Where no `file` tells them but the gateway's own list, the list takes the place of what a file told; the event `processor_file.overrule` keeps
+    what that was, and what it makes of our books is for the comparison to find.
+    """
     stored = 0
     contradicting: list[Movement] = []
     batch: list[Movement] = []
@@ -75,33 +90,63 @@ def _write(provider: str, movements: list[Movement], file: ProcessorFile | None)
         return 0, []
     now, new = clock.now(), 0
     known = {(line.line_ref, line.currency): line for line in _lines(provider, [m.ref for m in movements])}
-    contradicting, rows = [], []
+    contradicting, rows, overruled = [], [], []
     for movement in movements:
         line = known.get((movement.ref, movement.amount.currency))
         if line is not None:
-            if (line.amount_minor, line.fee_minor) != (movement.amount.minor, movement.fee.minor):
+            if (line.amount_minor, line.fee_minor) == (movement.amount.minor, movement.fee.minor):
+                continue
+            if file is None and line.file_id is not None:
+                overruled.append((line, movement))
+                # of two words of one list, the second is measured by the first
+                known[line.line_ref, line.currency] = ProviderLine(provider=provider, line_ref=line.line_ref, **_words(movement))
+            else:
                 contradicting.append(movement)
             continue
-        line = ProviderLine(
-            provider=provider,
-            line_ref=movement.ref,
-            kind=movement.kind,
-            currency=movement.amount.currency,
-            amount_minor=movement.amount.minor,
-            fee_minor=movement.fee.minor,
-            occurred_at=movement.at,
-            object_ref=movement.object_ref,
-            own_ref=movement.own_ref,
-            file=file,
-            stored_at=now,
-        )
+        line = ProviderLine(provider=provider, line_ref=movement.ref, file=file, stored_at=now, **_words(movement))
         known[line.line_ref, line.currency] = line
         rows.append(line)
         new += 1
     _resolve(provider, rows)
     # a rival that stores the same list at the same time wins or loses line by line
     ProviderLine.objects.bulk_create(rows, ignore_conflicts=True)
+    _overrule(provider, overruled)
     return new, contradicting
+
+
+def _words(movement: Movement) -> dict[str, Any]:
+    return {
+        "kind": movement.kind,
+        "currency": movement.amount.currency,
+        "amount_minor": movement.amount.minor,
+        "fee_minor": movement.fee.minor,
+        "occurred_at": movement.at,
+        "object_ref": movement.object_ref,
+        "own_ref": movement.own_ref,
+    }
+
+
+def _overrule(provider: str, pairs: list[tuple[ProviderLine, Movement]]) -> None:
+    """Let the gateway's own words take the place of a file's, whatever object of ours the file's were about, and tell of it once a file."""
+    changes: dict[int | None, list[dict[str, Any]]] = {}
+    for line, movement in pairs:
+        change = {"line_ref": line.line_ref, "currency": line.currency, "file": [line.amount_minor, line.fee_minor]}
+        changes.setdefault(line.file_id, []).append({**change, "list": [movement.amount.minor, movement.fee.minor]})
+        for name, value in _words(movement).items():
+            setattr(line, name, value)
+        line.file, line.subject_type, line.subject_id = None, "", None
+    lines = [line for line, _ in pairs]
+    if not lines:
+        return
+    subject = ["subject_type", "subject_id"]
+    ProviderLine.objects.bulk_update(lines, [*_words(pairs[0][1]), "file", *subject])
+    _resolve(provider, lines)
+    ProviderLine.objects.bulk_update(lines, subject)
+    for file in ProcessorFile.objects.filter(pk__in=[pk for pk in changes if pk is not None]):
+        told = changes[file.pk]
+        after = {"provider": provider, "count": len(told), "lines": told[:20]}
+        reason = _names(change["line_ref"] for change in told)
+        events.record(aggregate=file, kind="processor_file.overrule", actor_id=None, after=after, reason=reason)
 
 
 def _lines(provider: str, refs: list[str]) -> QuerySet[ProviderLine]:
@@ -196,7 +241,6 @@ def _to_their_disputes(lines: list[ProviderLine]) -> None:
 
 
 def require_agreeing(contradicting: list[Movement]) -> None:
-    """Raise Conflict for a list that takes back what was told before."""
+    """Raise Contradicted for a list that takes back what it told before."""
     if contradicting:
-        names = ", ".join(m.ref for m in contradicting[:5])
-        raise Conflict("movement_changed", f"The gateway told these movements with other amounts before: {names}.")
+        raise Contradicted(m.ref for m in contradicting)

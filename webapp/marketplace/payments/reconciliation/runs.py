@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Max, Q, Sum
 
-from marketplace.core import clock
+from marketplace.core import clock, events
 from marketplace.core.errors import Unavailable
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
@@ -73,8 +73,8 @@ def due(now: datetime) -> list[tuple[str, date]]:
 def reconcile(*, provider: str, day: date) -> ReconciliationRun:
     """Ask the gateway (where it tells) and compare the day; its differences are opened, changed or closed as it is now.
 
-    Safe to repeat, also at the same time: the run's row is locked while it is compared. A gateway that does not answer leaves the run
-    `unread`, to be tried again. Not to be called inside a transaction.
+    Safe to repeat, also at the same time: the run's row is locked while it is compared. A gateway that does not answer, or whose list takes back
+    what it told before, leaves the run `unread`, to be tried again, and the latter is told to staff. Not to be called inside a transaction.
     """
     told = None
     if reading.tells(provider) and day > clock.now().date() - timedelta(days=settings.RECONCILE_CATCH_UP_DAYS + WINDOW_DAYS):
@@ -83,7 +83,11 @@ def reconcile(*, provider: str, day: date) -> ReconciliationRun:
         except Unavailable as e:
             why = e.message
             return run_in_transaction(lambda: _unread(provider, day, why))
-    return run_in_transaction(lambda: _compared(provider, day, told))
+    try:
+        return run_in_transaction(lambda: _compared(provider, day, told))
+    except reading.Contradicted as e:
+        why = e.message
+        return run_in_transaction(lambda: _unread(provider, day, why, alarm=True))
 
 
 def _listed_from(provider: str, day: date) -> datetime:
@@ -101,11 +105,17 @@ def _locked(provider: str, day: date) -> ReconciliationRun:
     return ReconciliationRun.objects.select_for_update().get(provider=provider, day=day)
 
 
-def _unread(provider: str, day: date, why: str) -> ReconciliationRun:
+def _unread(provider: str, day: date, why: str, *, alarm: bool = False) -> ReconciliationRun:
+    """Note why nothing was compared; with `alarm` finance staff are told, once for the same words. A day that was compared stays as it was."""
     run = _locked(provider, day)
+    if alarm and run.last_error != why[:200]:
+        after = {"provider": provider, "day": day.isoformat()}
+        events.record(aggregate=run, kind="reconciliation.contradict", actor_id=None, after=after, reason=why)
     run.last_error = why[:200]
     if run.state == RECONCILIATION.initial:
         move(run, RECONCILIATION, "fail", role="system", actor_id=None, also=["last_error"], reason=why)
+    else:
+        run.save(update_fields=["last_error"])
     return run
 
 
