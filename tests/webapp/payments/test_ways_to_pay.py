@@ -9,7 +9,7 @@ from django.core.cache import cache
 
 from marketplace.core.money import Money
 from marketplace.payments import services
-from marketplace.payments.models import PayeeAccount, Payment, SavedMethod
+from marketplace.payments.models import PayeeAccount, Payment, PaymentRefund, SavedMethod
 from tests.webapp.people import Person
 
 pytestmark = [pytest.mark.django_db]
@@ -130,6 +130,19 @@ def test_money_goes_back_the_way_it_came(alice: Any, proven: Any) -> None:
         services.payment_refund_refresh(refund_id=refund["id"])
     assert payer.get(f"payments/{number}").json()["state"] == "refunded"
     proven()
+
+
+def test_staff_who_see_a_payment_neither_send_it_back_nor_ask_its_gateway_past_the_audit(alice: Any, staff: Any) -> None:
+    payer = Person(alice)
+    paid, waiting = pay_in(payer).json()["id"], pay_in(payer, "tok_3ds").json()["id"]
+    for group in ("finance", "admin"):
+        person = Person(staff(group))
+        refused = person.post(f"payments/{paid}/refunds", {"amount_minor": 2_000, "reason": "r"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "payment_refund_not_yours")
+        refused = person.post(f"payments/{waiting}/refresh")
+        assert (refused.status_code, refused.json()["code"]) == (403, "payment_refresh_not_yours")
+    assert not PaymentRefund.objects.exists()
+    assert not cache.get(f"payments:look:{waiting}")
 
 
 def test_saved_cards_are_listed_chosen_and_forgotten(alice: Any, charlie: Any) -> None:

@@ -16,7 +16,7 @@ from marketplace.accounts.services import user_locked
 from marketplace.core import clock, events
 from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput, Unavailable
 from marketplace.core.money import Money
-from marketplace.core.policies import Actor
+from marketplace.core.policies import Actor, require
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction, unit_of_work
 
@@ -36,10 +36,12 @@ log = structlog.get_logger(__name__)
 def payment_refund_request(*, actor: Actor, payment_id: int, amount: Money, idempotency_key: str, reason: str = "") -> PaymentRefund:
     """Take the amount from the payer's wallet to be sent back to where the payment came from; it is sent by the next round.
 
-    The payer and staff who see all money may ask. Raises NotFound, Conflict("refund_impossible" | "over_refund" | "insufficient_funds"),
-    InvalidInput for an amount or a gateway that cannot, IdempotencyConflict.
+    It is the payer's money: nobody else may ask. Raises NotFound, NotAllowed("payment_refund_not_yours") for anybody else who sees the
+    payment, Conflict("refund_impossible" | "over_refund" | "insufficient_funds"), InvalidInput for an amount or a gateway that cannot,
+    IdempotencyConflict.
     """
-    selectors.payment_for(actor, payment_id)
+    seen = selectors.payment_for(actor, payment_id)
+    require(seen.payer_id == actor.pk, "payment_refund_not_yours", "Only whoever paid can have a payment sent back.")
     payment = payment_locked(payment_id)
     asked = gateway(payment.provider)
     if amount.minor <= 0 or amount.currency != payment.currency:
