@@ -13,6 +13,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.settings import base
 from marketplace.core import clock
 from marketplace.core.errors import DomainError
 from marketplace.core.money import Money
@@ -164,6 +165,20 @@ def test_balances_as_they_stood(alice: Any, bob: Any, fund: Any, release: Any) -
     accounts = alices.get("me/ledger-accounts", as_of=held.isoformat().replace("+00:00", "Z")).json()["results"]
     assert {(a["kind"], a["milestone_id"], a["balance"]["minor"]) for a in accounts} == {("wallet", None, 0), ("hold", 7, 10_000)}
     assert alices.get("me/balances", as_of="soon").status_code == 400
+
+
+def test_whole_files_are_given_out_at_a_pace_of_their_own(alice: Any, bob: Any, pay: Any, settings: Any) -> None:
+    usual = base.API_PACE
+    assert usual["statement_page"][0] / usual["statement_page"][1] < usual["download"][0] / usual["download"][1] < 1
+    pay(alice, USD(500))
+    settings.API_PACE = {"download": (2, 600), "statement_page": (1, 600)}
+    alices, account = Person(alice), statements.accounts_of(alice.pk)[0].pk
+
+    assert [alices.get(f"{where}.csv").status_code for where in ("me/statement", f"ledger-accounts/{account}/statement")] == [200, 200]
+    assert alices.get("me/statement.csv").status_code == 429
+    assert [alices.get("me/statement.pdf").status_code for _ in range(2)] == [200, 429]
+    assert alices.get("me/statement").status_code == 200
+    assert Person(bob).get("me/statement.csv").status_code == 200
 
 
 EXAMPLES = itertools.count(1)

@@ -227,6 +227,7 @@ API_PACE = {
     "search": (240, 60),
     "upload": (60, 60),
     "download": (60, 600),
+    "statement_page": (10, 600),
     "export": (10, 3600),
     "proposal": (60, 3600),
     "invitation": (120, 3600),

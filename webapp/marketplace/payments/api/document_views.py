@@ -239,6 +239,8 @@ class DocumentXmlView(_DocumentFileView):
 class StatementPdfView(FileView):
     """The signed-in user's statement as PDF, oldest line first, at most 1,000 lines."""
 
+    pace = {"GET": "statement_page"}
+
     @extend_schema(
         operation_id="statement_pdf", tags=TAG, parameters=[*FILTERS, LANGUAGE], responses={(200, "application/pdf"): OpenApiTypes.BINARY}
     )

@@ -163,9 +163,10 @@ def file_of(request: Request, accounts: Sequence[Account], name: str) -> Streami
 
 
 class FileView(AnswersWithAFile):
-    """A file for whoever is signed in."""
+    """A file for whoever is signed in. Each costs a whole statement, or a page to be laid out."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"GET": "download"}
 
 
 def _me(request: Request) -> int:
