@@ -22,12 +22,13 @@ from lxml import etree
 from pypdf import PdfReader
 from saxonche import PySaxonProcessor, PyXsltExecutable
 
-from marketplace.core.errors import Conflict, DomainError, NotAllowed, NotFound
+from marketplace.core import clock
+from marketplace.core.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound
 from marketplace.core.money import Money
 from marketplace.core.transactions import run_in_transaction
 from marketplace.payments import levies, services
 from marketplace.payments.billing import en16931, files, pdf
-from marketplace.payments.models import Document, DocumentFile, Entry, FeeSchedule, Posting, Series
+from marketplace.payments.models import Document, DocumentFile, Entry, FeeSchedule, Posting, Series, TaxProfile
 from marketplace.payments.tasks import issue_documents
 from tests.webapp.people import Person
 
@@ -218,6 +219,21 @@ def test_any_name_is_printed_or_left_but_never_breaks_the_page(bob: Any, paid: A
     fee = told(paid(Money(10_000, "EUR")))["fee"]
     assert files.file_of(fee, "pdf", "en").size > 1_000
     assert failed(schematron, en16931.xml_of(fee, "en")) == []
+
+
+@pytest.mark.django_db
+def test_what_xml_cannot_hold_is_refused_and_what_was_frozen_with_it_is_still_given_out(bob: Any, paid: Any, schematron: Any) -> None:
+    for odd in ("\ufffe", "\uffff", "\x0b"):
+        with pytest.raises(InvalidInput) as refused:
+            levies.tax_profile_put(actor=bob, country="DE", legal_name=f"Bo{odd}b")
+        assert list(refused.value.fields) == ["legal_name"]
+    TaxProfile.objects.create(user=bob, country="DE", legal_name="Bo\uffffb\ufffe", city="\x0b", changed_at=clock.now())
+    fee = told(paid(Money(10_000, "EUR")))["fee"]
+
+    xml = bytes(files.file_of(fee, "xml", "en").body)
+    assert "Bo\ufffdb\ufffd" in xml.decode() and failed(schematron, xml) == []
+    reader = PdfReader(io.BytesIO(bytes(files.file_of(fee, "pdf", "en").body)))
+    assert reader.attachments["factur-x.xml"] == [xml]
 
 
 @pytest.mark.django_db

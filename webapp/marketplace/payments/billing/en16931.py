@@ -39,7 +39,8 @@ def xml_of(document: Document, language: str) -> bytes:
     """The document as XML, always the same bytes. Raises ValueError unless has_xml."""
     if not has_xml(document):
         raise ValueError(f"{document.label} has no form in EN 16931")
-    content, say = document.content, words.of(language)
+    document, say = words.readable(document), words.of(language)
+    content = document.content
     tax = content["tax"]
     made = Invoice()
     made.context.guideline_parameter.id = GUIDELINE

@@ -48,7 +48,7 @@ def render(template: str, context: Mapping[str, Any], *, key: str) -> bytes:
 
 def pdf_of(document: Document, language: str) -> bytes:
     """The document as PDF/A-3b, with its XML inside where the norm has a form for it."""
-    say = words.of(language)
+    document, say = words.readable(document), words.of(language)
     page = render("payments/document.html", _page(document, say), key=f"{document.label}:{say.language}")
     if not en16931.has_xml(document):
         return page

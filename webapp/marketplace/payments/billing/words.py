@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent
 
+from marketplace.core.checks import UNPRINTABLE
 from marketplace.core.money import Money, exponent
 
 from ..models import Document
@@ -75,6 +77,21 @@ def of(language: str) -> Words:
     """The words of a language; of English for one that we do not have."""
     known = language if language in LANGUAGES else LANGUAGES[0]
     return Words(known, tomllib.loads((FOLDER / f"{known}.toml").read_text()))
+
+
+def readable(document: Document) -> Document:
+    """A copy whose texts can stand on a page and in XML: a character that neither can hold, frozen before such were refused, becomes U+FFFD."""
+    made = copy(document)
+    made.content = _readable(document.content)
+    return made
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _readable(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_readable(v) for v in value]
+    return UNPRINTABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def title(document: Document, say: Words) -> str:
