@@ -6,10 +6,17 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from marketplace.contracts import services
 from marketplace.core import clock
-from marketplace.payments.models import Posting
+from marketplace.core.money import Money
+from marketplace.core.transactions import run_in_transaction
+from marketplace.payments import services as money
+from marketplace.payments.ledger import accounts
+from marketplace.payments.ledger.post import Line, post
+from marketplace.payments.models import Entry, Payment, Posting
+from marketplace.payments.providers import sandbox
 from tests.webapp.contracts_cast import books_balance, contract, days, fund, funded, offer, planned, proposal, submitted  # noqa: F401 (fixtures)
 from tests.webapp.people import Person
 
@@ -71,3 +78,30 @@ def test_the_story_names_actor_rule_and_postings_of_every_cent(
     first = Person(alice).get(f"contracts/{of}/money/entries", limit=1).json()
     assert Person(alice).get(first["next"]).json()["results"][0]["entry_id"] == told[1]["entry_id"]
     assert Person(charlie).get(f"contracts/{of}/money/entries").status_code == 404
+
+
+def test_what_a_client_owes_us_is_no_part_of_the_contract(alice: Any, bob: Any, funded: Any) -> None:  # noqa: F811
+    of, paid = funded.contract_id, Payment.objects.get(payer=alice)
+    money.chargeback_refresh(provider="sandbox", ref=sandbox.dispute(str(paid.provider_ref)))
+
+    def shown(kinds: list[str], cost: int) -> None:
+        for reader in (Person(alice), Person(bob)):
+            assert [e["kind"] for e in reader.get(f"contracts/{of}/money/entries").json()["results"]] == kinds
+            assert positions(reader, of) == {("wallet", "client"): -cost, ("hold", "client"): cost}
+
+    about = {"contract_id": of, "milestone_id": funded.pk, "actor_id": None, "rule": "test", "reason": "r", "part": "p"}
+    run_in_transaction(lambda: money.refund(payer_id=alice.pk, amount=Money(10_000, "USD"), **about))
+    recovered = Entry.objects.get(kind="debt_recover")
+    assert (recovered.contract_id, recovered.postings.get().amount) == (None, 10_000)
+    shown(["hold", "refund"], 30_000)
+    assert "debt_recover" in [line["kind"] for line in Person(alice).get("me/statement").json()["results"]]
+
+    # as such entries were written once: they cannot be changed
+    hold, wallet, amount = accounts.hold(funded.pk, alice.pk, "USD"), accounts.wallet(alice.pk, "USD"), Money(5_000, "USD")
+    common = {"contract_id": of, "actor_id": None, "rule": "test"}
+    with transaction.atomic():
+        post("refund", key="a", lines=[Line("refund", hold, wallet, amount)], subject=("milestone", funded.pk), **common)
+        owed = Line("recovered", wallet, accounts.receivable(alice.pk, "USD"), amount)
+        post("debt_recover", key="b", lines=[owed], subject=("entry", 0), **common)
+    shown(["hold", "refund", "refund"], 25_000)
+    type(funded).objects.filter(pk=funded.pk).update(amount_minor=25_000)

@@ -35,7 +35,8 @@ def owed(user_id: int, currency: str) -> int:
 def recover(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
     """Pay what the user owes out of the wallet, as far as it goes, because `cause` brought money there; None when nothing is owed or there.
 
-    Runs in the transaction of `cause`. Called again for the same cause it changes nothing.
+    It is a matter between the payer and us, so the entry is of no contract, whatever brought the money: the other side of a contract reads all
+    of its entries. Runs in the transaction of `cause`. Called again for the same cause it changes nothing.
     """
     if owed(user_id, currency) <= 0:
         return None
@@ -47,7 +48,6 @@ def recover(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
         key=f"debt_recover:{cause.pk}",
         lines=[Line("recovered", accounts.wallet(user_id, currency), accounts.receivable(user_id, currency), Money(amount, currency))],
         subject=("entry", cause.pk),
-        contract_id=cause.contract_id,
         actor_id=None,
         rule="debt_first",
     )

@@ -243,11 +243,15 @@ def _plain(amount: Money) -> Decimal:
     return amount.to_decimal()
 
 
+#: older entries by which a client paid what they owe us name the contract that brought the money; its other side has no part in it
+_OF_NOBODY_ELSE = "debt_recover"
+
+
 def contract_positions(contract_id: int, at: datetime | None) -> list[Position]:
     """What the contract's entries up to the instant have brought each account they moved, platform accounts included; sums to zero in each
     currency. The wallet of the client stands at what the contract has cost them so far, below zero.
     """
-    postings = Posting.objects.filter(entry__contract_id=contract_id)
+    postings = Posting.objects.filter(entry__contract_id=contract_id).exclude(entry__kind=_OF_NOBODY_ELSE)
     if at is not None:
         postings = postings.filter(occurred_at__lte=at)
     sums: dict[int, int] = {}
@@ -262,6 +266,7 @@ def story_of(contract_id: int) -> QuerySet[Entry]:
     """The contract's entries with their postings and accounts at hand: three queries for any number of them."""
     return (
         Entry.objects.filter(contract_id=contract_id)
+        .exclude(kind=_OF_NOBODY_ELSE)
         .select_related("fx_rate")
         .prefetch_related("postings__debit_account", "postings__credit_account")
     )
