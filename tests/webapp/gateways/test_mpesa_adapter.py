@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from marketplace.core import clock
-from marketplace.core.errors import InvalidInput, NotFound
+from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money
 from marketplace.payments import payouts, selectors, services, tasks
 from marketplace.payments.models import Payment, Payout, WebhookEvent, WebhookRefusal
@@ -29,8 +29,8 @@ def _here(settings: Any, mpesa_settings: dict[str, str]) -> None:
     settings.PAYMENT_CREDENTIALS = {"mpesa": mpesa_settings}
 
 
-def start(user: Any, key: str = "k", amount: Money = KES) -> Payment:
-    values = {"purpose": "wallet", "purpose_id": None, "method": PHONE, "idempotency_key": key, "provider": "mpesa"}
+def start(user: Any, key: str = "k", amount: Money = KES, method: Any = PHONE) -> Payment:
+    values = {"purpose": "wallet", "purpose_id": None, "method": method, "idempotency_key": key, "provider": "mpesa"}
     return services.payment_start(actor_id=user.pk, amount=amount, **values)  # type: ignore[arg-type]
 
 
@@ -89,6 +89,43 @@ def test_a_callback_that_claims_success_is_asked_about(alice: Any, daraja_world:
     payment.refresh_from_db()
     assert payment.state == "pending"
     assert wallet_of(alice) == 0
+
+
+def test_a_phone_is_asked_once_at_a_time_and_seldom_in_vain(
+    alice: Any, bob: Any, charlie: Any, daraja_world: DarajaWorld, settings: Any
+) -> None:
+    def in_vain(user: Any, key: str) -> None:
+        payment = start(user, key)
+        daraja_world.outcome[str(payment.provider_ref)] = 1032
+        assert services.payment_refresh(payment_id=payment.pk).state == "failed"
+
+    def refused(user: Any, key: str) -> str:
+        before = (len(daraja_world.pushes), Payment.objects.count())
+        with pytest.raises(Conflict) as found:
+            start(user, key)
+        assert (len(daraja_world.pushes), Payment.objects.count()) == before
+        return found.value.code
+
+    waiting = start(alice)
+    assert start(alice).pk == waiting.pk, "the same request again is no new one"
+    assert refused(bob, "b") == refused(alice, "another") == "phone_waits"
+    daraja_world.outcome[str(waiting.provider_ref)] = 0
+    tell(daraja_world.pushes[str(waiting.provider_ref)]["CallBackURL"], paid(str(waiting.provider_ref), 1500))
+
+    for n, user in enumerate((alice, bob, alice, bob)):
+        in_vain(user, f"v{n}")
+    assert refused(charlie, "c") == "phone_prompts_many"
+    clock.advance(settings.PHONE_PROMPTS["minutes"] * 60)
+    in_vain(charlie, "c")
+
+
+def test_one_person_cannot_have_many_phones_asked(alice: Any, bob: Any, daraja_world: DarajaWorld, settings: Any) -> None:
+    settings.PHONE_PROMPTS = {**settings.PHONE_PROMPTS, "payer": 2}
+    for n in range(2):
+        start(alice, f"k{n}", method={"phone": f"071234567{n}"})
+    with pytest.raises(Conflict, match="phone_prompts_many"):
+        start(alice, "k2", method={"phone": "0712345672"})
+    assert start(bob, "b", method={"phone": "0712345672"}).state == "pending"
 
 
 @pytest.mark.parametrize("amount", [1499, 1, 1500.5, "1500.50"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
+from config.settings import base
 from marketplace.core.money import Money
 from marketplace.payments import services
 from marketplace.payments.models import PayeeAccount, Payment, PaymentRefund, SavedMethod
@@ -104,6 +105,15 @@ def test_the_gateway_is_not_asked_at_every_click(alice: Any, client: Any, settin
     assert payer.post(f"payments/{begun['id']}/refresh").json()["state"] == "pending"
     cache.delete(f"payments:look:{begun['id']}")
     assert payer.post(f"payments/{begun['id']}/refresh").json()["state"] == "succeeded"
+
+
+def test_payments_are_begun_at_a_pace_of_their_own(alice: Any, charlie: Any, settings: Any) -> None:
+    assert base.API_PACE["payment"] == (20, 3600)
+    settings.API_PACE = {"payment": (2, 3600)}
+    payer = Person(alice)
+    assert [pay_in(payer, key=f"k{n}").status_code for n in range(3)] == [201, 201, 429]
+    assert len(payer.get("me/payments").json()["results"]) == 2
+    assert pay_in(Person(charlie)).status_code == 201
 
 
 def test_a_waiting_payment_is_cancelled_by_its_payer_alone(alice: Any, charlie: Any, staff: Any) -> None:

@@ -228,6 +228,7 @@ API_PACE = {
     "upload": (60, 60),
     "download": (60, 600),
     "statement_page": (10, 600),
+    "payment": (20, 3600),
     "export": (10, 3600),
     "proposal": (60, 3600),
     "invitation": (120, 3600),
@@ -519,6 +520,8 @@ VELOCITY: dict[str, dict[str, int]] = {
     "new_payee_large": {"payouts": 1, "usd_minor": 5_000_00, "cleared_days": 30},
     "refund_ping_pong": {"days": 30, "count": 4, "percent": 80, "ends_hours": 72, "cleared_days": 30},
 }
+# payments that prompt a phone, within so many minutes: `phone` unpaid ones at one number, whoever asks, and `payer` by one person
+PHONE_PROMPTS = {"minutes": 60, "phone": 4, "payer": 20}
 PAYMENT_TRACE_DAYS = 90
 # notifications that could not be verified, kept one by one a gateway and day; more are only counted
 WEBHOOK_REFUSALS_A_DAY = 200

@@ -67,7 +67,8 @@ def payment_start(
     Not to be called inside a transaction. The same key with the same request continues the same payment and never charges twice; with
     another request it raises IdempotencyConflict. A method of {"saved_method_id": …} is one that the actor saved at the gateway.
     Raises InvalidInput for an unusable amount, purpose, provider or method, NotFound for a saved method that is not the actor's,
-    NotAllowed("payment_held") while the actor's new payments are stopped, NotAllowed("payment_blocked").
+    NotAllowed("payment_held") while the actor's new payments are stopped, NotAllowed("payment_blocked"), Conflict("phone_waits" |
+    "phone_prompts_many") for a phone that is or was lately asked to pay.
     """
     require_no_transaction()
     check_amount(amount)
@@ -120,6 +121,7 @@ def _intent(payment: Payment) -> tuple[Payment, bool]:
         with transaction.atomic():
             payment.save(force_insert=True)
             risk.trace(payment)
+            risk.require_phone_at_rest(payment)
     except IntegrityError:
         seen = Payment.objects.filter(idempotency_key=payment.idempotency_key).first()
         if seen is None:

@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 
 from marketplace.accounts.selectors import last_device
 from marketplace.core import clock, events, features
-from marketplace.core.errors import NotAllowed
+from marketplace.core.errors import Conflict, NotAllowed
 from marketplace.core.money import Money
 from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
@@ -97,6 +97,25 @@ def trace(payment: Payment) -> None:
 
 def _hashed(*parts: str) -> str:
     return salted_hmac("payments.trace", "\0".join(parts), algorithm="sha256").hexdigest()
+
+
+def require_phone_at_rest(payment: Payment) -> None:
+    """Whoever knows a number can have its phone asked to pay: at one phone one new payment may wait, and few may come to nothing, within
+    PHONE_PROMPTS. Runs after the payment's trace is written, in the same transaction. Raises Conflict; nothing may be kept then."""
+    if not payment.method.get("phone"):
+        return
+    limits: Mapping[str, int] = settings.PHONE_PROMPTS
+    since = payment.created_at - timedelta(minutes=limits["minutes"])
+    instrument = PaymentTrace.objects.values_list("instrument", flat=True).get(payment=payment)
+    # a locking read sees, and waits for, what others have written and not committed yet: of two at once only one prompts
+    traces = PaymentTrace.objects.select_for_update().filter(instrument=instrument, at__gt=since).exclude(payment=payment)
+    alike = Payment.objects.filter(pk__in=list(traces.values_list("payment_id", flat=True)))
+    states = list(alike.values_list("state", flat=True))
+    if any(state in ("created", "pending") for state in states):
+        raise Conflict("phone_waits", "This phone is being asked to pay already. Answer there, or wait until the question has run out.")
+    mine = Payment.objects.filter(payer=payment.payer_id, provider=payment.provider, created_at__gt=since)
+    if sum(state in ("failed", "cancelled") for state in states) >= limits["phone"] or mine.count() > limits["payer"]:
+        raise Conflict("phone_prompts_many", "Too many payments by phone came one after the other. Wait an hour, or pay another way.")
 
 
 def open_payment_holds(user_id: int, now: datetime) -> QuerySet[RiskHold]:

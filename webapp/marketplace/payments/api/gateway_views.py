@@ -80,6 +80,7 @@ class MyPaymentsView(IdempotentMixin, ListAPIView):
     serializer_class = PaymentSerializer
     keyset = ("-id",)
     told_once = ("next_action",)
+    pace = {"POST": "payment"}
 
     def get_queryset(self) -> Any:
         return selectors.payments_of(actor_of(self.request))
