@@ -10,6 +10,7 @@ from allauth.account.models import EmailAddress
 from allauth.idp.oidc.models import Client as OidcClient
 from allauth.idp.oidc.models import Token
 from django.core import mail
+from django.core.cache import cache
 from django.core.files.storage import default_storage
 
 from marketplace.accounts import closing, exporting, impersonation, standing
@@ -222,6 +223,19 @@ def trace_forgotten(h: House) -> Armed:
     asked = {"amount": Money(5_000, "USD"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}}
     payments.payment_start(actor_id=h.alice.pk, idempotency_key="paid", **asked)
     return Armed(None, None, PaymentTrace.objects.count, 1, 0)
+
+
+def body_blanked(h: House) -> Armed:
+    """A notification that was handled long ago; one that comes later keeps its body."""
+    cache.delete(money.BODIES_PLACE)
+    news = {"kind": "payment", "object_ref": "x", "body": {"email": "somebody@example.org"}, "received_at": now(), "handled_at": now()}
+    stored = WebhookEvent.objects.create(provider="sandbox", event_id="old", **news)
+    WebhookEvent.objects.create(provider="sandbox", event_id="young", **{**news, "received_at": now() + 90 * DAY})
+
+    def bodies() -> list[dict[str, str]]:
+        return list(WebhookEvent.objects.filter(pk__gte=stored.pk).order_by("pk").values_list("body", flat=True))
+
+    return Armed(None, None, bodies, [news["body"]] * 2, [{}, news["body"]])
 
 
 def payment_poll(h: House) -> Armed:
@@ -487,6 +501,7 @@ CLOCKS = [
     ),
     Clock("risk-hold", f"{MONEY}.lapse_risk_holds", risk_hold_over, 72 * HOUR, what="risk_hold_lapse"),
     Clock("payment-trace", f"{MONEY}.forget_traces", trace_forgotten, 90 * DAY),
+    Clock("notification-body", f"{MONEY}.forget_traces", body_blanked, 90 * DAY),
     Clock("payment-poll", f"{MONEY}.poll_unsettled", payment_poll, 30 * SECOND),
     Clock("webhook-poll", f"{MONEY}.poll_unsettled", webhook_poll, 30 * SECOND),
     Clock("reconciliation", f"{MONEY}.reconcile_due", reconciliation, next_six, begins=lambda e: e.at - 54 * HOUR, what="reconcile"),

@@ -15,7 +15,7 @@ from marketplace.core.money import Money
 from marketplace.core.policies import STAFF_ACTIONS, STAFF_GROUPS
 from marketplace.core.tasks import work_bulk_acts
 from marketplace.payments import services
-from marketplace.payments.models import Payout
+from marketplace.payments.models import Payment, Payout
 from tests.webapp.payments.conftest import *  # noqa: F403  (fixtures)
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +53,22 @@ def test_a_group_reads_what_its_actions_let_it_and_adds_or_deletes_nothing(group
         assert client.get(reverse(f"{name}_add")).status_code == 403, name
         assert client.post(reverse(f"{name}_delete", args=[payout.pk])).status_code in (302, 403), name
     assert Payout.objects.filter(pk=payout.pk).exists()
+
+
+def test_the_money_tables_show_neither_whose_phone_it_is_nor_the_payers_secret(alice: Any, staff: Any, payout: Payout) -> None:
+    payment = Payment.objects.get(payer=alice)
+    Payout.objects.filter(pk=payout.pk).update(method={"phone": "254712345678"})
+    secret = {"kind": "element", "client_secret": "pi_1_secret_2"}
+    Payment.objects.filter(pk=payment.pk).update(method={"email": "alice.long@example.org"}, action=secret)
+    client = signed_in(staff("finance"))
+
+    pages = [
+        client.get(reverse(f"admin:payments_{row._meta.model_name}_change", args=[row.pk])).content.decode() for row in (payment, payout)
+    ]
+
+    assert "a…@example.org" in pages[0] and "+254 … 678" in pages[1]
+    for hidden in ("alice.long", "pi_1_secret_2", "client_secret", "254712345678"):
+        assert hidden not in "".join(pages)
 
 
 def test_who_is_no_staff_stays_outside(bob: Any) -> None:

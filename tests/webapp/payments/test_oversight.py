@@ -366,6 +366,16 @@ def test_only_what_is_known_to_name_nobody_is_shown() -> None:
         assert secret not in text
 
 
+def test_where_somebody_lives_is_not_shown_though_the_state_of_things_is() -> None:
+    address = {"country": "US", "state": "Ohio", "id": "a1", "lines": [{"value": "12"}]}
+    body = {"state": "completed", "payer": {"shipping_address": address}, "billing_details": {"Address": address}}
+
+    shown = redacted(body)
+
+    hidden = {"country": HIDDEN, "state": HIDDEN, "id": HIDDEN, "lines": [{"value": HIDDEN}]}
+    assert shown == {"state": "completed", "payer": {"shipping_address": hidden}, "billing_details": {"Address": hidden}}
+
+
 def test_a_deep_or_long_body_is_cut() -> None:
     deep: Any = "end"
     for _ in range(40):

@@ -523,6 +523,8 @@ VELOCITY: dict[str, dict[str, int]] = {
 # payments that prompt a phone, within so many minutes: `phone` unpaid ones at one number, whoever asks, and `payer` by one person
 PHONE_PROMPTS = {"minutes": 60, "phone": 4, "payer": 20}
 PAYMENT_TRACE_DAYS = 90
+# the bodies of notifications, which may name people; what a notification was about stays
+WEBHOOK_BODY_DAYS = 90
 # notifications that could not be verified, kept one by one a gateway and day; more are only counted
 WEBHOOK_REFUSALS_A_DAY = 200
 DATA_EXPORT_DAYS = 7

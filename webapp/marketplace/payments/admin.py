@@ -36,6 +36,7 @@ from .models import (
     WebhookEvent,
     WebhookRefusal,
 )
+from .payout_methods import label_of
 from .reconciliation.overview import overview
 from .redact import redacted
 
@@ -79,7 +80,14 @@ class PaymentAdmin(MoneyAdmin):
     list_filter = ("provider", "state", "last_result", "currency", "created_at")
     search_fields = ("=id", "=payer__id", "=provider_ref")
     list_select_related = ("payer",)
+    # the method may name a person, and what the payer still has to do holds the gateway's secret
+    exclude = ("method", "action")
+    readonly_fields = ("paid_by",)
     bulk_acts = ("payment_query",)
+
+    @admin.display(description="means of payment")
+    def paid_by(self, row: Payment) -> str:
+        return label_of(row.provider, row.method)
 
 
 @admin.register(PaymentRefund)
@@ -105,7 +113,13 @@ class PayoutAdmin(MoneyAdmin):
     list_filter = ("provider", "state", "hold_reason", "currency", "created_at")
     search_fields = ("=id", "=payee__id", "=provider_ref")
     list_select_related = ("payee",)
+    exclude = ("method",)
+    readonly_fields = ("paid_to",)
     bulk_acts = ("payout_allow", "payout_refuse", "payout_query")
+
+    @admin.display(description="place")
+    def paid_to(self, row: Payout) -> str:
+        return label_of(row.provider, row.method)
 
 
 @admin.register(RiskHold)

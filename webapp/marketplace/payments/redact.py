@@ -29,19 +29,24 @@ _AMOUNT = re.compile(r"-?\d{1,9}(\.\d{1,3})?")
 _PERSONAL = re.compile(r"@|\d{12,}|\+\d{7,}")
 
 
-def redacted(value: Any, *, key: str = "", depth: int = 0) -> Any:
-    """The same shape with only what may be seen; too deep or too long is cut."""
+def redacted(value: Any, *, key: str = "", depth: int = 0, personal: bool = False) -> Any:
+    """The same shape with only what may be seen; too deep or too long is cut. Of what is `personal`, whatever lies under an address, nothing is."""
     if depth > 12:
         return HIDDEN
     if isinstance(value, dict):
         items = list(value.items())[:MOST_ITEMS]
-        return {k if _NAME.fullmatch(str(k)) else HIDDEN: redacted(v, key=str(k), depth=depth + 1) for k, v in items}
+        return {
+            k if _NAME.fullmatch(str(k)) else HIDDEN: redacted(
+                v, key=str(k), depth=depth + 1, personal=personal or "address" in str(k).lower()
+            )
+            for k, v in items
+        }
     if isinstance(value, list):
-        return [redacted(v, key=key, depth=depth + 1) for v in value[:MOST_ITEMS]]
+        return [redacted(v, key=key, depth=depth + 1, personal=personal) for v in value[:MOST_ITEMS]]
     if value is None or isinstance(value, bool):
         return value
     name, text = key.lower(), str(value)
-    if name not in _SHOWN or len(text) > 200 or _PERSONAL.search(text):
+    if personal or name not in _SHOWN or len(text) > 200 or _PERSONAL.search(text):
         return HIDDEN
     # a sentence may be about somebody, but for the gateway's own; a value is shown where it is an amount
     spoken = " " in text and name != "resultdesc"

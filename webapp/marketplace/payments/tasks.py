@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -40,6 +41,9 @@ log = structlog.get_logger(__name__)
 #: an intent younger than this is still being worked on by the request that made it
 GRACE = timedelta(seconds=30)
 BATCH = 200
+#: notifications whose bodies are blanked by one round, and where in the cache stands how far the rounds have come
+BODIES = 2_000
+BODIES_PLACE = "payments:blanked_bodies"
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=120)
@@ -183,9 +187,24 @@ def lapse_risk_holds() -> int:
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=600)
 def forget_traces() -> int:
-    """Delete what tells cards and devices apart, and what could not be verified, when it is PAYMENT_TRACE_DAYS old; returns how many rows."""
+    """Delete what tells cards and devices apart, and what could not be verified, when it is PAYMENT_TRACE_DAYS old, and blank the bodies of
+    notifications WEBHOOK_BODY_DAYS after they came; returns how many rows."""
     old = clock.now() - timedelta(days=settings.PAYMENT_TRACE_DAYS)
-    return PaymentTrace.objects.filter(at__lte=old).delete()[0] + WebhookRefusal.objects.filter(last_at__lte=old).delete()[0]
+    gone = PaymentTrace.objects.filter(at__lte=old).delete()[0] + WebhookRefusal.objects.filter(last_at__lte=old).delete()[0]
+    return gone + _blank_bodies(clock.now() - timedelta(days=settings.WEBHOOK_BODY_DAYS))
+
+
+def _blank_bodies(old: datetime) -> int:
+    """Blank the bodies of the next BODIES notifications that came by then. They are read in the order in which they came, from where the last
+    round ended up to the first that is younger, so that no round reads what is blank; a lost place in the cache only begins anew."""
+    after = int(cache.get(BODIES_PLACE, 0))
+    rows = WebhookEvent.objects.order_by("id").values_list("id", "received_at")
+    found = list(rows.filter(id__gt=after)[:BODIES]) or list(rows[:BODIES])
+    due = [pk for pk, _ in takewhile(lambda row: row[1] <= old, found)]
+    blanked = WebhookEvent.objects.filter(pk__in=due).exclude(body={}).update(body={})
+    if due:
+        cache.set(BODIES_PLACE, due[-1], None)
+    return blanked
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=600)
