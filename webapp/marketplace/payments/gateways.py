@@ -234,7 +234,7 @@ def payment_give_up(*, actor: Actor, payment_id: int) -> Payment:
 def payment_look(*, actor: Actor, payment_id: int) -> Payment:
     """The payment as its gateway has it now, for its payer, who has come back from the gateway's page. Asked again within a few seconds, and
     once it is decided, it is told as we know it. Not to be called inside a transaction. Raises NotFound, NotAllowed for anybody else who sees
-    it: staff ask with `oversight.query`, which wants a reason and is audited."""
+    it: staff ask with `oversight.ask_again`, which wants a reason and is audited."""
     payment = selectors.payment_for(actor, payment_id)
     require(payment.payer_id == actor.pk, "payment_refresh_not_yours", "Only whoever pays can ask the gateway about a payment here.")
     open_now = payment.state in ("created", "pending")
