@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from hypothesis import HealthCheck, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
+from marketplace.notifications.models import InboxItem
 from marketplace.payments import debts, fx, selectors, services
 from marketplace.payments.models import Entry, FxQuote, FxRate, Payment
 from marketplace.payments.providers import sandbox
@@ -132,6 +134,56 @@ def test_the_check_finds_an_exchange_that_is_not_its_quote(alice: Any) -> None:
 
     assert {v.rule for v in services.ledger_check(invariants=[8]).violations} == {"exchange_is_its_quote"}
     FxQuote.objects.filter(pk=made.pk).update(buy_minor=made.buy_minor)
+
+
+# rates that have become old
+def stored(source: str, as_of: date, base: str = "GBP", to: str = "JPY") -> FxRate:
+    values = {"rate": Decimal("190.5"), "spread_bps": 100, "fetched_at": clock.now()}
+    return FxRate.objects.create(base=base, quote=to, source=source, as_of=as_of, **values)
+
+
+@pytest.mark.parametrize(("source", "days"), [("ecb_cross", 5), ("admin", 30), ("by hand", 30)])
+def test_a_rate_prices_to_its_last_day_and_staff_are_told_once_afterwards(
+    alice: Any, staff: Any, settings: Any, source: str, days: int
+) -> None:
+    settings.FX_PACKAGED_RATES = False
+    admin = staff("finance")
+    today = clock.now().date()
+    stored(source, today - timedelta(days=days))
+    ask = {"actor": alice, "buy": Money(1_000, "JPY"), "sell_currency": "GBP"}
+    assert services.exchange_quote(**ask).rate.source == source
+    FxRate.objects.filter(base="GBP", quote="JPY").update(as_of=today - timedelta(days=days + 1))
+
+    for _ in range(2):
+        with pytest.raises(Conflict) as refused:
+            services.exchange_quote(**ask)
+        assert refused.value.code == "fx_rate_old"
+
+    drain()
+    assert InboxItem.objects.filter(user=admin, kind="fx_rate.age").count() == 1
+    assert Person(alice).post("me/exchange-quotes", {"amount_minor": 1_000, "currency": "JPY", "pay_currency": "GBP"}).status_code == 409
+    assert FxQuote.objects.count() == 1
+
+
+def test_rates_of_the_package_are_good_for_a_trial_only(alice: Any, settings: Any) -> None:
+    ask = {"actor": alice, "buy": Money(1_000, "KES"), "sell_currency": "GBP"}
+    assert services.exchange_quote(**ask).sell_minor > 0  # of an ECB rate and one set by hand, both of the package
+    settings.FX_PACKAGED_RATES = False
+
+    with pytest.raises(Conflict, match="fx_rate_old"):
+        services.exchange_quote(**ask)
+
+
+def test_rates_are_renewed_from_the_file_that_the_bank_publishes(alice: Any, settings: Any, tmp_path: Any) -> None:
+    settings.FX_PACKAGED_RATES = False
+    published = tmp_path / "eurofxref-hist.csv"
+    published.write_text(f"Date,USD,GBP,JPY\n{clock.now().date()},1.25,0.8,160\n")
+
+    call_command("import_fx_rates", "--days", "3", "--file", str(published))
+
+    made = services.exchange_quote(actor=alice, buy=Money(1_600, "JPY"), sell_currency="GBP")
+    assert made.rate.rate == Decimal(200)
+    assert made.rate.source.startswith("derived:")
 
 
 # a milestone in dollars, paid in euros

@@ -488,6 +488,10 @@ RECONCILE_FILE_MAX_BYTES = 200 * 2**20
 TRANSPARENCY_LEAST_PEOPLE = 5
 LEDGER_CHECKS_KEPT_DAYS = 90
 FX_SPREAD_BPS = 100
+# how many days after its own a rate may price an exchange, by source; the ECB's of a Thursday stands until the Tuesday after Easter
+FX_MAX_AGE_DAYS = {"ecb": 5, "ecb_cross": 5, "admin": 30}
+# the rates that come with the packages are good at any age: for trying and showing things
+FX_PACKAGED_RATES = True
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24
 # a place to be paid that is added after another one waits so long before anything is sent there

