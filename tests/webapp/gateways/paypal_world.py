@@ -42,8 +42,10 @@ class PayPalWorld(World):
         self.keys: dict[str, tuple[int, Any]] = {}
         self.batches: dict[str, str] = {}
         self.events: list[dict[str, Any]] = []
+        self.pages: dict[str, Any] | None = None  # answered in place of the list of events
         self.tokens = 0
         self.token_refused = False
+        self.payout_refused = False
         self.capture_status = "COMPLETED"
         self.refund_status = "COMPLETED"
 
@@ -91,7 +93,7 @@ class PayPalWorld(World):
             case ("GET", "v1", "payments", "payouts", ref):
                 return 200, self.objects[ref]
             case ("GET", "v1", "notifications", "webhooks-events"):
-                return 200, {"events": self.events, "count": len(self.events), "links": []}
+                return 200, self.pages or {"events": self.events, "count": len(self.events), "links": []}
             case ("GET", "v2" | "v1", _, _, ref):
                 return 200, self.objects[ref]
         raise KeyError(path)
@@ -155,6 +157,8 @@ class PayPalWorld(World):
         if batch in self.batches:
             link = {"href": f"https://api-m.paypal.com/v1/payments/payouts/{self.batches[batch]}", "rel": "self", "method": "GET"}
             return 400, {"name": "USER_BUSINESS_ERROR", "message": "User business error.", "debug_id": "d", "links": [link]}
+        if self.payout_refused:
+            return 422, {"name": "INSUFFICIENT_FUNDS", "message": "Sender does not have sufficient funds.", "debug_id": "d", "links": []}
         ref = self.batches[batch] = f"BATCH{self.serial():06d}"
         link = {"href": f"https://api-m.paypal.com/v1/payments/payouts/{ref}", "rel": "self", "method": "GET"}
         header = {"payout_batch_id": ref, "batch_status": "PENDING", "sender_batch_header": body["sender_batch_header"]}

@@ -8,18 +8,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput
 from marketplace.core.money import Money
 from marketplace.core.transactions import run_in_transaction
-from marketplace.payments import providers, refunds, selectors, services, tasks
+from marketplace.payments import oversight, providers, refunds, selectors, services, tasks
 from marketplace.payments.chargebacks import owed
-from marketplace.payments.models import Chargeback, Entry, Payment, PaymentRefund, WebhookEvent
+from marketplace.payments.models import Chargeback, Entry, GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent
 from marketplace.payments.providers.stripe import Credentials, Stripe, made_of
 from marketplace.payments.providers.units import MPESA, PAYPAL, STRIPE, STRIPE_PAYOUT
 
 from .conftest import PATH_TOKEN
+from .paypal_world import PayPalWorld
 from .stripe_world import SECRET_KEY, WEBHOOK_SECRET, StripeWorld, signed
 
 pytestmark = [pytest.mark.django_db]
@@ -302,6 +304,163 @@ def test_a_dispute_that_we_hear_of_only_when_it_is_lost(alice: Any, stripe_world
     proven()
 
 
+def test_an_inquiry_that_becomes_a_dispute_takes_what_the_bank_says_by_then(alice: Any, stripe_world: StripeWorld) -> None:
+    payment = start(alice)
+    made = stripe_world.dispute(str(payment.provider_ref), 600)
+    made["status"] = "warning_needs_response"
+    tell_all(stripe_world, "dispute")
+    row = Chargeback.objects.get()
+    assert (row.state, row.amount_minor, wallet_of(alice)) == ("inquiry", 600, 1000)
+
+    made |= {"status": "needs_response", "amount": 900}
+    services.chargeback_refresh(provider="stripe", ref=made["id"])
+
+    row.refresh_from_db()
+    assert (row.state, row.amount_minor, wallet_of(alice)) == ("open", 900, 100)
+    proven()
+
+
+@pytest.mark.parametrize("spent", [0, 300, 700])
+def test_a_dispute_that_is_lost_for_less_gives_the_rest_back(alice: Any, bob: Any, stripe_world: StripeWorld, spent: int) -> None:
+    payment = start(alice)
+    if spent:
+        spend(alice, bob, spent)
+    made = stripe_world.dispute(str(payment.provider_ref))
+    tell_all(stripe_world, "dispute")
+    assert (wallet_of(alice), owed(alice.pk, "USD")) == (0, spent)
+    made["amount"] = 400
+    stripe_world.decide(made["id"], "lost")
+
+    tell_all(stripe_world, "dispute")
+    tell_all(stripe_world, "dispute")
+
+    row = Chargeback.objects.get()
+    assert (row.state, row.amount_minor) == ("lost", 400)
+    assert (wallet_of(alice), owed(alice.pk, "USD")) == (max(0, 600 - spent), max(0, spent - 600))
+    assert row.owed_minor == owed(alice.pk, "USD")
+    proven()
+
+
+def test_a_dispute_that_grows_is_flagged_and_takes_no_more(alice: Any, stripe_world: StripeWorld) -> None:
+    payment = start(alice)
+    made = stripe_world.dispute(str(payment.provider_ref), 600)
+    tell_all(stripe_world, "dispute")
+    assert not oversight.unknown_chargebacks(Chargeback.objects.all()).exists()
+
+    for theirs in (1000, 1001):
+        made["amount"] = theirs
+        services.chargeback_refresh(provider="stripe", ref=made["id"])
+        (row,) = oversight.unknown_chargebacks(Chargeback.objects.all())
+        assert (row.amount_minor, row.told_minor, wallet_of(alice)) == (600, theirs, 400)
+
+    made["amount"] = 600
+    services.chargeback_refresh(provider="stripe", ref=made["id"])
+    assert not oversight.unknown_chargebacks(Chargeback.objects.all()).exists()
+    proven()
+
+
+def test_a_fee_that_the_gateway_tells_later_is_posted_once(alice: Any, stripe_world: StripeWorld) -> None:
+    payment = start(alice, "element")
+    intent = stripe_world.objects[str(payment.provider_ref)]
+    stripe_world.pay(intent["id"])
+    charge, intent["latest_charge"] = intent["latest_charge"], None
+    services.payment_refresh(payment_id=payment.pk)
+    payment.refresh_from_db()
+    assert (payment.state, Entry.objects.filter(kind="provider_fee").count()) == ("succeeded", 0)
+
+    intent["latest_charge"] = charge
+    clock.advance(60)
+    tasks.poll_unsettled()
+    tasks.poll_unsettled()
+
+    fee = Entry.objects.get(kind="provider_fee")
+    assert (fee.postings.get().amount, fee.subject_id) == (59, payment.pk)
+    services.payment_refresh(payment_id=payment.pk)
+    assert Entry.objects.filter(kind="provider_fee").count() == 1
+    proven()
+
+
+def connected_payout(world: StripeWorld, payer: Any, payee: Any, minor: int) -> Payout:
+    """A payout that Stripe took, on its way to the payee's bank."""
+    start(payer, key="work")
+    spend(payer, payee, minor)
+    run_in_transaction(lambda: services.clear(contract_id=1, milestone_id=7, payee_id=payee.pk))
+    world.objects["acct_1"] = {"id": "acct_1", "object": "account"}
+    available = selectors.balances_of(payee.pk)[0].available
+    method = {"account": "acct_1"}
+    made = services.payout_request(actor=payee, amount=available, method=method, idempotency_key="p", provider="stripe")
+    Payout.objects.filter(pk=made.pk).update(held_until=clock.now())
+    services.payout_send(payout_id=made.pk)
+    made.refresh_from_db()
+    assert made.state == "sent"
+    return made
+
+
+def test_a_paid_payout_that_the_bank_sends_back_is_heard_of_without_any_news(
+    settings: Any, alice: Any, bob: Any, stripe_world: StripeWorld
+) -> None:
+    settings.PAYOUT_LEAST_USD_MINOR = 1
+    made = connected_payout(stripe_world, alice, bob, 1000)
+    ref = str(made.provider_ref).split("/")[1]
+    stripe_world.arrive(ref)
+    tasks.poll_unsettled()
+    made.refresh_from_db()
+    assert made.state == "paid" and made.settled_at is not None
+    asked = len(stripe_world.sent(f"GET /v1/payouts/{ref}"))
+    stripe_world.arrive(ref, "failed")
+    every = timedelta(hours=settings.PAYOUT_PAID_ASKED_HOURS)
+    clock.advance(int(every.total_seconds()) - 5)
+    tasks.poll_unsettled()
+    assert len(stripe_world.sent(f"GET /v1/payouts/{ref}")) == asked
+    clock.advance(10)
+
+    tasks.poll_unsettled()
+
+    made.refresh_from_db()
+    assert (made.state, selectors.balances_of(bob.pk)[0].available.minor) == ("failed", made.amount_minor)
+    proven()
+
+
+def test_a_paid_payout_is_asked_about_rarely_and_not_for_ever(settings: Any, alice: Any, bob: Any, stripe_world: StripeWorld) -> None:
+    settings.PAYOUT_LEAST_USD_MINOR = 1
+    made = connected_payout(stripe_world, alice, bob, 1000)
+    ref = str(made.provider_ref).split("/")[1]
+    stripe_world.arrive(ref)
+    tasks.poll_unsettled()
+
+    def asked(after: timedelta) -> int:
+        cache.delete(f"payments:poll:payouts_paid:{made.pk}")
+        Payout.objects.filter(pk=made.pk).update(settled_at=clock.now() - after)
+        before = len(stripe_world.sent(f"GET /v1/payouts/{ref}"))
+        tasks.poll_unsettled()
+        tasks.poll_unsettled()
+        return len(stripe_world.sent(f"GET /v1/payouts/{ref}")) - before
+
+    days = timedelta(days=settings.PAYOUT_RETURN_DAYS)
+    assert [asked(days - timedelta(minutes=1)), asked(days)] == [1, 0]
+
+
+def test_a_payout_that_failed_here_and_was_paid_there_is_shown_to_staff(
+    settings: Any, alice: Any, bob: Any, stripe_world: StripeWorld
+) -> None:
+    settings.PAYOUT_LEAST_USD_MINOR = 1
+    made = connected_payout(stripe_world, alice, bob, 1000)
+    ref = str(made.provider_ref).split("/")[1]
+    stripe_world.arrive(ref, "failed")
+    tasks.poll_unsettled()
+    made.refresh_from_db()
+    assert made.state == "failed"
+    stripe_world.arrive(ref)
+
+    assert tell_all(stripe_world, "payout.paid") == [True]
+
+    made.refresh_from_db()
+    assert (made.state, made.failure_code) == ("failed", "paid_after_all")
+    assert selectors.balances_of(bob.pk)[0].available.minor == made.amount_minor
+    assert list(oversight.unknown_payouts(Payout.objects.all(), clock.now())) == [made]
+    proven()
+
+
 def test_a_dispute_after_a_refund_takes_what_is_there(alice: Any, stripe_world: StripeWorld) -> None:
     payment = start(alice)
     ask_back(alice, payment, 1000)
@@ -347,6 +506,42 @@ def test_a_gateway_that_does_not_answer_does_not_move_the_mark(alice: Any, strip
 
     assert tasks.poll_events() == 0
     assert tasks.poll_events() == len(stripe_world.events)
+
+
+def test_an_event_that_cannot_be_read_hides_none_that_follow(alice: Any, stripe_world: StripeWorld) -> None:
+    tasks.poll_events()
+    stripe_world.event("payment_intent.succeeded", {"id": "pi_of_the_other_mode", "object": "payment_intent"}, livemode=True)
+    start(alice)
+    stripe_world.event("charge.refunded", {"id": "ch_of_a_payee", "object": "charge"}, account="acct_other")
+
+    assert tasks.poll_events() == 1
+    assert tasks.poll_events() == 0
+
+    assert WebhookEvent.objects.get().kind == "payment_intent.succeeded"
+
+
+def test_a_gateway_whose_list_is_odd_does_not_hide_the_lists_of_others(
+    settings: Any, alice: Any, stripe_world: StripeWorld, paypal_world: PayPalWorld, paypal_credentials: Any
+) -> None:
+    own = paypal_credentials
+    paypal = {
+        "client_id": own.client_id,
+        "client_secret": own.client_secret,
+        "webhook_id": own.webhook_id,
+        "path_token": "p",
+        "api": own.api,
+    }
+    settings.PAYMENT_CREDENTIALS = {**settings.PAYMENT_CREDENTIALS, "paypal": paypal}
+    assert tasks.poll_events() == 0
+    mark = GatewayPoll.objects.get(provider="paypal").read_until
+    start(alice)
+    paypal_world.pages = {"events": [], "links": [{"rel": "next"}]}
+    clock.advance(60)
+
+    assert tasks.poll_events() == 1
+
+    assert GatewayPoll.objects.get(provider="paypal").read_until == mark
+    paypal_world.breaches.clear()  # that page is meant to break PayPal's document
 
 
 def test_without_credentials_a_gateway_is_not_there(settings: Any, alice: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money
-from marketplace.payments import payouts, selectors, services, tasks
+from marketplace.payments import oversight, payouts, selectors, services, tasks
 from marketplace.payments.models import Payment, Payout, WebhookEvent, WebhookRefusal
 from marketplace.payments.providers.base import Accepted, Rejected, Unknown
 from marketplace.payments.providers.mpesa import STK_LIVES, Mpesa, made_of
@@ -315,6 +316,73 @@ def test_a_payout_whose_answer_was_lost_is_only_asked_about(bob: Any, daraja_wor
     tell(query["ResultURL"], result("another conversation", 0, None, TransactionStatus="Completed", Amount=1500))
     made.refresh_from_db()
     assert made.state == "paid"
+
+
+@pytest.mark.parametrize("what", ["token", "certificate"])
+def test_a_payout_that_cannot_even_be_asked_for_waits_here(
+    settings: Any, mpesa_settings: dict[str, str], bob: Any, daraja_world: DarajaWorld, what: str
+) -> None:
+    made = sent_payout(bob)
+    if what == "token":
+        daraja_world.fail("error_before", "oauth")
+    else:
+        settings.PAYMENT_CREDENTIALS = {"mpesa": {**mpesa_settings, "certificate": "/nowhere.pem"}}
+    tasks.poll_unsettled()
+
+    made.refresh_from_db()
+    assert (made.state, made.sent_at, daraja_world.payments, daraja_world.queries) == ("requested", None, {}, [])
+
+    settings.PAYMENT_CREDENTIALS = {"mpesa": mpesa_settings}
+    tasks.poll_unsettled()
+
+    made.refresh_from_db()
+    assert (made.state, len(daraja_world.payments)) == ("sent", 1)
+
+
+@pytest.mark.parametrize("what", ["token", "certificate", "nobody there"])
+def test_the_adapter_says_so_when_it_sent_nothing(mpesa_settings: dict[str, str], daraja_world: DarajaWorld, what: str) -> None:
+    own = dict(mpesa_settings)
+    if what == "token":
+        daraja_world.fail("error_before", "oauth")
+    if what == "certificate":
+        own["certificate"] = "/nowhere.pem"
+    asked = made_of(own)
+    assert asked is not None
+    if what == "nobody there":
+        asked.prepare_payout()
+        asked._own = replace(asked._own, api="http://127.0.0.1:9")
+
+    assert asked.pay_out(key="payout:1:x", amount=KES, method={"phone": "254712345678"}) == Rejected("gateway_unavailable")
+    assert daraja_world.payments == {}
+
+
+def test_a_query_that_cannot_say_how_a_payout_stands_is_shown_to_staff(bob: Any, staff: Any, daraja_world: DarajaWorld) -> None:
+    made = sent_payout(bob)
+    services.payout_send(payout_id=made.pk)
+    unknown = oversight.unknown_payouts(Payout.objects.all(), clock.now())
+    assert list(unknown) == []
+    clock.advance(3600)
+    tasks.poll_unsettled()
+
+    tell(daraja_world.queries[0]["ResultURL"], result("another conversation", 2032))
+
+    made.refresh_from_db()
+    assert (made.state, made.failure_code) == ("sent", "query_2032")
+    assert list(oversight.unknown_payouts(Payout.objects.all(), clock.now())) == [made]
+    ((_, body),) = daraja_world.payments.items()
+    tell(body["ResultURL"], result(body["OriginatorConversationID"], 0, 1500))
+    made.refresh_from_db()
+    assert (made.state, made.failure_code) == ("paid", "")
+
+
+def test_a_payout_that_stays_sent_for_hours_is_one_whose_end_nobody_knows(bob: Any, settings: Any, daraja_world: DarajaWorld) -> None:
+    made = sent_payout(bob)
+    sent = services.payout_send(payout_id=made.pk)
+    assert sent.sent_at is not None and sent.provider_ref is not None
+    edge = sent.sent_at + timedelta(hours=settings.PAYOUT_UNKNOWN_HOURS["mpesa"])
+
+    assert list(oversight.unknown_payouts(Payout.objects.all(), edge - timedelta(seconds=1))) == []
+    assert list(oversight.unknown_payouts(Payout.objects.all(), edge)) == [made]
 
 
 def test_a_time_out_in_the_queue_followed_by_success_is_paid(bob: Any, daraja_world: DarajaWorld) -> None:

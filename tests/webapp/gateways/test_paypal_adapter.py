@@ -141,6 +141,14 @@ def test_a_payout_interrupted_pays_once(paypal: PayPal, paypal_world: PayPalWorl
     assert len(paypal_world.batches) == 1
 
 
+def test_a_refusal_says_nothing_about_an_earlier_call(paypal: PayPal, paypal_world: PayPalWorld) -> None:
+    paypal_world.payout_refused = True
+    method = {"email": "bob@example.com"}
+
+    assert isinstance(paypal.pay_out(key="payout:5:x", amount=TEN, method=method), Rejected)
+    assert isinstance(paypal.pay_out(key="payout:6:x", amount=TEN, method=method, age=timedelta(hours=1)), Unknown)
+
+
 def test_a_payout_whose_batch_paypal_may_have_forgotten_is_never_sent_again(paypal: PayPal, paypal_world: PayPalWorld) -> None:
     assert isinstance(
         paypal.pay_out(key="payout:5:x", amount=TEN, method={"email": "b@example.com"}, age=BATCH_LIVES + timedelta(1)), Unknown
@@ -160,6 +168,11 @@ def test_a_dispute_is_led_back_to_its_order(paypal: PayPal, paypal_world: PayPal
     for outcome, status in (("RESOLVED_SELLER_FAVOUR", "won"), ("CANCELED_BY_BUYER", "won"), ("RESOLVED_BUYER_FAVOUR", "lost")):
         made |= {"status": "RESOLVED", "dispute_outcome": {"outcome_code": outcome}}
         assert paypal.fetch_dispute(ref=made["dispute_id"]).status == status  # type: ignore[union-attr]
+    for refunded, status, minor in (("2.50", "lost", 250), ("0.00", "won", 600)):
+        made["dispute_outcome"]["amount_refunded"] = {"currency_code": "EUR", "value": refunded}
+        decided = paypal.fetch_dispute(ref=made["dispute_id"])
+        assert decided is not None
+        assert (decided.status, decided.amount) == (status, Money(minor, "EUR"))
 
 
 def read(paypal: PayPal, body: bytes, headers: dict[str, str], path_token: str = "paypal-path-token") -> Any:
@@ -185,6 +198,14 @@ def test_signed_news_name_what_to_fetch(paypal: PayPal, paypal_world: PayPalWorl
     ]
     assert [f.object_ref for f in found][:2] == [ref, ref]
     assert [e.event_id for e in paypal.missed_events(since=datetime.now(UTC) - timedelta(days=3))] == [f.event_id for f in found]
+
+
+def test_events_that_cannot_be_read_hide_none_that_follow(paypal: PayPal, paypal_world: PayPalWorld) -> None:
+    paypal_world.event("CUSTOMER.DISPUTE.CREATED", {})
+    paypal_world.event("CHECKOUT.ORDER.APPROVED", {"id": "O1", "purchase_units": []})
+    last = paypal_world.event("CHECKOUT.ORDER.APPROVED", {"id": "O2", "purchase_units": [{}]})
+
+    assert [e.event_id for e in paypal.missed_events(since=datetime.now(UTC) - timedelta(days=3))] == [last["id"]]
 
 
 BODY = raw({"id": "WH-1", "event_type": "CHECKOUT.ORDER.APPROVED", "resource": {"id": "O1", "purchase_units": [{}]}})

@@ -494,6 +494,15 @@ FX_MAX_AGE_DAYS = {"ecb": 5, "ecb_cross": 5, "admin": 30}
 FX_PACKAGED_RATES = True
 QUOTE_MINUTES = 15
 FIRST_PAYOUT_HOLD_HOURS = 24
+# a paid payout is asked about for so many days more, every so many hours: the payee's bank may send it back
+PAYOUT_RETURN_DAYS = 10
+PAYOUT_PAID_ASKED_HOURS = 6
+# a payment whose gateway has not told its fee yet is asked about for so many days, as often
+PAYMENT_FEE_DAYS = 3
+# a payout by these gateways that is sent for longer than so many hours is one whose end nobody knows
+PAYOUT_UNKNOWN_HOURS = {"mpesa": 6}
+# a payout that was sent so long ago may be resolved as failed by two people who read its end at the gateway
+PAYOUT_RESOLVE_HOURS = 24
 # a place to be paid that is added after another one waits so long before anything is sent there
 PAYOUT_METHOD_WAIT_HOURS = 72
 PAYOUT_LEAST_USD_MINOR = 10_00

@@ -52,18 +52,61 @@ def _apply(payment_id: int, provider: str, fetched: FetchedDispute) -> Chargebac
     }
     if fetched.amount.currency != payment.currency or fetched.amount.minor > payment.received:
         log.error("chargeback_amount_differs", payment=payment.pk, ref=fetched.ref, theirs=str(fetched.amount))
+        if fetched.amount.currency == payment.currency:
+            payment.chargebacks.filter(provider=provider, provider_ref=fetched.ref).update(told_minor=fetched.amount.minor)
         return None
     row, _ = Chargeback.objects.get_or_create(provider=provider, provider_ref=fetched.ref, defaults=defaults)
     row = Chargeback.objects.select_for_update().get(pk=row.pk)
+    _take_over(row, fetched)
     if fetched.status in ("open", "lost") and row.state == "inquiry":
         _open(row, payment)
     if fetched.status == "won" and row.state in ("inquiry", "open"):
         _win(row, payment)
     if fetched.status == "lost" and row.state == "open":
+        if fetched.amount.minor < row.amount_minor:
+            _give_rest_back(row, payment, fetched.amount)
         row.settled_at = clock.now()
-        move(row, CHARGEBACK, "lose", role="system", actor_id=None, also=["settled_at"], extra=_about(row))
+        move(row, CHARGEBACK, "lose", role="system", actor_id=None, also=["settled_at", "amount_minor", "owed_minor"], extra=_about(row))
     _fee(row, fetched.fee)
     return row
+
+
+def _take_over(row: Chargeback, fetched: FetchedDispute) -> None:
+    """While nothing is booked, the amount is what the gateway says now; what it says beyond that later is noted, for a person to look at."""
+    theirs = fetched.amount.minor
+    if row.state == "inquiry":
+        if (row.amount_minor, row.told_minor) != (theirs, None):
+            row.amount_minor, row.told_minor = theirs, None
+            row.save(update_fields=["amount_minor", "told_minor"])
+        return
+    told = theirs if theirs > row.amount_minor and fetched.status != "won" else None
+    if told is not None and row.told_minor != told:
+        log.error("chargeback_amount_grew", chargeback=row.pk, ours=row.amount_minor, theirs=told)
+    if row.told_minor != told:
+        row.told_minor = told
+        row.save(update_fields=["told_minor"])
+
+
+def _give_rest_back(row: Chargeback, payment: Payment, kept: Money) -> None:
+    """The bank keeps less than it took: the rest comes back as it does when a dispute is won."""
+    lines, forgiven = _brought_back(row, payment, Money(row.amount_minor - kept.minor, row.currency))
+    key, subject = f"dispute_less:{row.pk}", ("chargeback", row.pk)
+    returned = post("dispute_less", key=key, lines=lines, subject=subject, actor_id=None, rule="gateway_kept_less")
+    recover(payment.payer_id, row.currency, cause=returned)
+    row.amount_minor, row.owed_minor = kept.minor, row.owed_minor - forgiven
+
+
+def _brought_back(row: Chargeback, payment: Payment, amount: Money) -> tuple[list[Line], int]:
+    """The lines by which so much comes back, and what is forgiven by them: what the payer still owes for the dispute, before the wallet has any."""
+    payer, currency = payment.payer_id, row.currency
+    wallet_locked(payer, currency)
+    forgiven = min(amount.minor, row.owed_minor, max(0, owed(payer, currency)))
+    clearing = accounts.clearing(row.provider, currency)
+    lines = [
+        Line("returned", clearing, accounts.wallet(payer, currency), Money(amount.minor - forgiven, currency)),
+        Line("forgiven", clearing, accounts.receivable(payer, currency), Money(forgiven, currency)),
+    ]
+    return lines, forgiven
 
 
 def _open(row: Chargeback, payment: Payment) -> None:
@@ -80,15 +123,8 @@ def _win(row: Chargeback, payment: Payment) -> None:
     taken = row.state == "open"
     row.settled_at = clock.now()
     if taken:
-        payer, currency = payment.payer_id, row.currency
         # what the payer still owes for it is forgiven; what was recovered meanwhile goes back to the wallet
-        wallet_locked(payer, currency)
-        forgiven = min(row.owed_minor, max(0, owed(payer, currency)))
-        clearing = accounts.clearing(row.provider, currency)
-        lines = [
-            Line("returned", clearing, accounts.wallet(payer, currency), Money(row.amount_minor - forgiven, currency)),
-            Line("forgiven", clearing, accounts.receivable(payer, currency), Money(forgiven, currency)),
-        ]
+        lines, _ = _brought_back(row, payment, Money(row.amount_minor, row.currency))
         returned = post(
             "dispute_won",
             key=f"dispute_won:{row.pk}",
@@ -97,7 +133,7 @@ def _win(row: Chargeback, payment: Payment) -> None:
             actor_id=None,
             rule="gateway_reinstated",
         )
-        recover(payer, currency, cause=returned)
+        recover(payment.payer_id, row.currency, cause=returned)
     move(row, CHARGEBACK, "win", role="system", actor_id=None, also=["settled_at"], extra=_about(row))
     others = payment.chargebacks.filter(state__in=("open", "lost")).exclude(pk=row.pk).exists()
     if taken and payment.state == "charged_back" and not others:

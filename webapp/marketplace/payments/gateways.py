@@ -25,7 +25,7 @@ from marketplace.core.transactions import run_in_transaction
 from . import debts, risk, selectors
 from .ledger import accounts
 from .ledger.post import Line, post
-from .models import Payment
+from .models import Entry, Payment
 from .providers import gateway
 from .providers.base import Accepted, Capture, Done, Fetched, Rejected, Result, Unknown
 from .states import PAYMENT
@@ -33,6 +33,8 @@ from .states import PAYMENT
 log = structlog.get_logger(__name__)
 PURPOSES = ("milestone", "wallet")
 LOOK_EVERY_SECONDS = 2
+#: what the gateway got for it, of another amount, is in the payer's wallet by staff's hand
+CREDITED = "credited"
 
 
 def require_no_transaction() -> None:
@@ -262,7 +264,7 @@ def _apply(payment_id: int, result: Result | None, fetched: Fetched | None, clai
     payment = payment_locked(payment_id)
     if result is not None and payment.state == PAYMENT.initial:
         _note(payment, result)
-    if fetched is None:
+    if fetched is None or payment.failure_code == CREDITED:
         return payment
     if different := _difference(payment, fetched, claimed):
         # never post an amount that nobody agreed to: a person has to look
@@ -350,6 +352,27 @@ def _succeed(payment: Payment, fetched: Fetched) -> None:
     risk.after_payment(payment)
 
 
+def payment_credited(*, payment_id: int, actor_id: int, reason: str) -> Payment:
+    """Staff gave the payer what the gateway had got for a payment that was never deposited; it is over, whatever the gateway says of it later.
+
+    Runs in the transaction of the credit. Raises Conflict when it was deposited meanwhile.
+    """
+    payment = payment_locked(payment_id)
+    if payment.settled_at is not None:
+        raise Conflict("payment_deposited", "The payment was deposited meanwhile: there is nothing to credit.")
+    payment.failure_code, payment.action = CREDITED, {}
+    also = ["failure_code", "action"]
+    move(payment, PAYMENT, "credit", role="staff", actor_id=actor_id, also=also, reason=reason, extra=_about(payment))
+    return payment
+
+
+def _late_fee(payment: Payment, fetched: Fetched) -> None:
+    """The fee of a payment that succeeded before its gateway told it; one that is posted stays as it is."""
+    key = f"payment:{payment.pk}"
+    if fetched.fee is not None and not Entry.objects.filter(idempotency_key=f"provider_fee:{key}").exists():
+        post_provider_fee(payment.provider, fetched.fee, key=key, subject=("payment", payment.pk))
+
+
 def post_provider_fee(provider: str, fee: Money, *, key: str, subject: tuple[str, int]) -> None:
     """What the gateway kept for itself: our expense, out of what it holds for us. A fee of nothing is not posted."""
     if fee.minor > 0:
@@ -391,4 +414,5 @@ _ACTS: dict[tuple[str, str], Callable[[Payment, Fetched], None]] = {
     **{(ours, "succeeded"): _succeed for ours in ("created", "pending", "failed", "cancelled")},
     **{(ours, theirs): _fail for ours in ("created", "pending") for theirs in ("failed", "cancelled")},
     ("succeeded", "charged_back"): _charge_back,
+    **{(ours, "succeeded"): _late_fee for ours in ("succeeded", "partially_refunded", "refunded", "charged_back")},
 }

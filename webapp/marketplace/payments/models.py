@@ -29,6 +29,7 @@ from .reconciliation_models import ReconciliationRun as ReconciliationRun
 from .reconciliation_models import ReconciliationTotal as ReconciliationTotal
 from .risk_models import PaymentTrace as PaymentTrace
 from .risk_models import PayoutMethod as PayoutMethod
+from .risk_models import PayoutResolution as PayoutResolution
 from .risk_models import PayoutSchedule as PayoutSchedule
 from .risk_models import RiskHold as RiskHold
 from .risk_models import WebhookRefusal as WebhookRefusal
@@ -210,6 +211,7 @@ class Payment(StampedModel):
         indexes = [
             models.Index(fields=["updated_at", "id"], name="payment_stamp"),
             models.Index(fields=["state"], name="payment_state"),
+            models.Index(fields=["settled_at"], name="payment_settled"),
         ]
 
     def __str__(self) -> str:
@@ -259,6 +261,9 @@ class Chargeback(StampedModel):
     fee_minor = models.BigIntegerField(default=0, help_text="The gateway's fee, as far as it is posted.")
     fee_currency = models.CharField(max_length=3, blank=True)
     reason = models.CharField(max_length=64, blank=True)
+    told_minor = models.BigIntegerField(
+        null=True, help_text="What the gateway says, while that is more than what is booked: a person looks."
+    )
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
 
@@ -299,6 +304,7 @@ class Payout(StampedModel):
         indexes = [
             models.Index(fields=["updated_at", "id"], name="payout_stamp"),
             models.Index(fields=["state"], name="payout_state"),
+            models.Index(fields=["state", "settled_at"], name="payout_settled"),
             models.Index(fields=["payee", "id"], name="payout_payee"),
         ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncDate
@@ -20,6 +21,8 @@ from marketplace.core.transactions import unit_of_work
 
 from .ledger.accounts import USER_KINDS
 from .models import Account, Chargeback, Entry, Payment, PaymentRefund, Payout, Posting, RiskHold, WebhookEvent, WebhookRefusal
+from .payouts import PAID_AFTER_ALL
+from .providers.base import QUERY_FAILED
 
 SEE, QUERY = "payments_see", "payment_query"
 #: an operation younger than this is still being worked on by whoever began it
@@ -67,7 +70,7 @@ def refunds(actor: Actor, wanted: Wanted) -> QuerySet[PaymentRefund]:
 
 def payouts(actor: Actor, wanted: Wanted) -> QuerySet[Payout]:
     require_staff(actor, SEE)
-    return wanted.of(Payout.objects.select_related("payee"), person="payee_id")
+    return wanted.of(Payout.objects.select_related("payee", "resolution__asked_by"), person="payee_id")
 
 
 def chargebacks(actor: Actor, wanted: Wanted) -> QuerySet[Chargeback]:
@@ -109,8 +112,18 @@ def unknown_refunds(rows: QuerySet[PaymentRefund], now: datetime) -> QuerySet[Pa
 
 
 def unknown_payouts(rows: QuerySet[Payout], now: datetime) -> QuerySet[Payout]:
-    """The same of payouts."""
-    return rows.filter(Q(provider_ref__isnull=True) | Q(failure_code="amount_differs"), state="sent", sent_at__lte=now - GRACE)
+    """The same of payouts: also those that are sent for too long for their gateway, or of which it cannot say how they stand, and those that
+    failed here and were paid there."""
+    unclear = Q(provider_ref__isnull=True) | Q(failure_code="amount_differs") | Q(failure_code__startswith=QUERY_FAILED)
+    sent = Q(unclear, sent_at__lte=now - GRACE)
+    for name, hours in settings.PAYOUT_UNKNOWN_HOURS.items():
+        sent |= Q(provider=name, sent_at__lte=now - timedelta(hours=hours))
+    return rows.filter(Q(sent, state="sent") | Q(state="failed", failure_code=PAID_AFTER_ALL))
+
+
+def unknown_chargebacks(rows: QuerySet[Chargeback]) -> QuerySet[Chargeback]:
+    """Of these, those of which the gateway says more than what is booked."""
+    return rows.exclude(told_minor=None)
 
 
 #: what can be asked about again

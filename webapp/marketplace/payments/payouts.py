@@ -30,10 +30,12 @@ from .ledger.post import Line, post
 from .models import PayeeAccount, Payout, PayoutMethod
 from .payout_methods import digest_of, known_method, method_for, methods_of, require_least
 from .providers import gateway
-from .providers.base import Accepted, Done, Fetched, Rejected, Result, Unknown
+from .providers.base import QUERY_FAILED, Accepted, Done, Fetched, Rejected, Result, Unknown
 from .states import PAYOUT
 
 log = structlog.get_logger(__name__)
+#: a failed payout of which the gateway says that it was paid: its money may be there twice, so a person has to look
+PAID_AFTER_ALL = "paid_after_all"
 
 
 def payout_locked(payout_id: int) -> Payout:
@@ -178,9 +180,16 @@ def place_end(*, user_id: int, provider: str, details: Mapping[str, Any], role: 
 
 
 def payout_send(*, payout_id: int) -> Payout:
-    """Send a requested payout (or a held one whose time has come) and apply the answer; one of a suspended person stays as it is.
-    Not to be called inside a transaction."""
+    """Send a requested payout (or a held one whose time has come) and apply the answer; one of a suspended person stays as it is,
+    so does one whose gateway cannot even be asked now. Not to be called inside a transaction."""
     require_no_transaction()
+    waiting = Payout.objects.get(pk=payout_id)
+    if waiting.state in ("requested", "held"):
+        try:
+            gateway(waiting.provider).prepare_payout()
+        except Unavailable as e:
+            log.warning("payout_waits_for_gateway", payout=payout_id, provider=waiting.provider, code=e.code)
+            return waiting
 
     def intent() -> bool:
         payout = payout_locked(payout_id)
@@ -205,10 +214,13 @@ def payout_key(payout: Payout) -> str:
 def payout_refresh(*, payout_id: int, first: bool = False, heard_ref: str | None = None, claimed: Money | None = None) -> Payout:
     """Ask the gateway how a sent (or paid) payout stands and apply it; without a reference, by sending the same key again.
 
-    `first` says that it became sent just now, so that there was no call before; `heard_ref` and `claimed` as in payment_refresh.
+    `first` says that it became sent just now, so that there was no call before; `heard_ref` and `claimed` as in payment_refresh. A failed
+    payout of which there is news stays failed: when the gateway says that it was paid, it is marked PAID_AFTER_ALL.
     """
     require_no_transaction()
     payout = Payout.objects.get(pk=payout_id)
+    if payout.state == "failed" and heard_ref is not None:
+        return _heard_of_failed(payout, payout.provider_ref or heard_ref)
     if payout.state not in ("sent", "paid"):
         return payout
     asked = gateway(payout.provider)
@@ -226,10 +238,23 @@ def payout_refresh(*, payout_id: int, first: bool = False, heard_ref: str | None
                     log.error("payout_amount_differs", payout=payout.pk, ours=payout.amount_minor, theirs=theirs.minor)
                     Payout.objects.filter(pk=payout.pk).update(failure_code="amount_differs")
                     return Payout.objects.get(pk=payout_id)
+            if fetched is not None and fetched.failure_code.startswith(QUERY_FAILED):
+                log.warning("payout_query_failed", payout=payout.pk, code=fetched.failure_code)
+                Payout.objects.filter(pk=payout.pk, state="sent").update(failure_code=fetched.failure_code[:64])
             result = _as_result(fetched)
     except Unavailable as e:
         result = Unknown(e.code)
     return run_in_transaction(lambda: _apply(payout_id, result))
+
+
+def _heard_of_failed(payout: Payout, ref: str) -> Payout:
+    """The money went back to the balance, and may be spent: nothing is posted, whatever the gateway says."""
+    fetched = gateway(payout.provider).fetch_payout(ref=ref)
+    if fetched is not None and fetched.status == "paid":
+        log.error("payout_paid_after_all", payout=payout.pk, ref=ref, failed=payout.failure_code)
+        Payout.objects.filter(pk=payout.pk, state="failed").update(failure_code=PAID_AFTER_ALL)
+        payout.refresh_from_db()
+    return payout
 
 
 def _as_result(fetched: Fetched | None) -> Result:
@@ -258,11 +283,16 @@ def _apply(payout_id: int, result: Result) -> Payout:
     elif isinstance(result, Rejected):
         _fail(payout, result.code, role="system", actor_id=None, reason=result.code)
     else:
-        payout.settled_at = clock.now()
+        payout.settled_at, payout.failure_code = clock.now(), ""
         _post(payout, "payout_settle", None, "gateway_paid")
-        also = ["provider_ref", "settled_at"]
+        also = ["provider_ref", "settled_at", "failure_code"]
         move(payout, PAYOUT, "settle", role="system", actor_id=None, also=also, extra=_about(payout))
     return payout
+
+
+def resolved_as_failed(payout: Payout, *, actor_id: int, reason: str) -> None:
+    """Two people read at the gateway that a sent payout, locked here, was not paid: the money is on the balance again."""
+    _fail(payout, "resolved_failed", role="staff", actor_id=actor_id, reason=reason)
 
 
 def _fail(payout: Payout, code: str, *, role: str, actor_id: int | None, reason: str) -> None:

@@ -27,6 +27,21 @@ class PayoutMethod(models.Model):
         return f"{self.provider} {self.label}"
 
 
+class PayoutResolution(models.Model):
+    """Somebody read at the gateway that a sent payout was not paid, and asks that it fails here; it waits for a second person.
+
+    Gone once it is decided: the payout's events and the audit keep what was said.
+    """
+
+    payout = models.OneToOneField("payments.Payout", on_delete=models.PROTECT, primary_key=True, related_name="resolution")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    reason = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return f"payout {self.payout_id} as failed"
+
+
 class PayoutSchedule(models.Model):
     """When somebody's available balance in one currency is paid out by itself."""
 

@@ -13,6 +13,8 @@ PAYMENT = Machine(
         **{(s, "succeed"): ("succeeded", {"system"}) for s in ("created", "pending", "failed", "cancelled")},
         **{(s, "fail"): ("failed", {"system"}) for s in ("created", "pending")},
         **{(s, "cancel"): ("cancelled", {"system", "client"}) for s in ("created", "pending")},
+        # what the gateway got, another amount than was asked for, went into the payer's wallet by staff's hand
+        **{(s, "credit"): ("failed", {"staff"}) for s in ("created", "pending", "failed", "cancelled")},
         ("succeeded", "refund_part"): ("partially_refunded", {"system", "staff"}),
         ("succeeded", "refund"): ("refunded", {"system", "staff"}),
         ("partially_refunded", "refund_part"): ("partially_refunded", {"system", "staff"}),
@@ -91,6 +93,10 @@ DIFFERENCE = Machine(
         ("waiting", "refuse"): ("open", {"staff"}),
         **{(s, "book"): ("booked", {"staff"}) for s in ("open", "explained", "waiting")},
         **{(s, "write_off"): ("written_off", {"staff"}) for s in ("open", "explained", "waiting")},
+        # what lies in suspense is the payer's after all; that always needs a second person
+        ("booked", "ask_credit"): ("crediting", {"staff"}),
+        ("crediting", "keep"): ("booked", {"staff"}),
+        ("crediting", "credit"): ("credited", {"staff"}),
         # the other side told it after all
         **{(s, "match"): ("matched", {"system"}) for s in ("open", "explained", "waiting")},
     },

@@ -12,7 +12,7 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from marketplace.core import clock
 from marketplace.core.errors import InvalidInput, Unavailable
@@ -21,6 +21,7 @@ from marketplace.core.tasks import each_due
 from . import services
 from .models import (
     Chargeback,
+    Entry,
     LedgerCheck,
     PayeeAccount,
     Payment,
@@ -44,6 +45,8 @@ BATCH = 200
 #: notifications whose bodies are blanked by one round, and where in the cache stands how far the rounds have come
 BODIES = 2_000
 BODIES_PLACE = "payments:blanked_bodies"
+#: an act, and the rows that it is for
+Work = list[tuple[Callable[[int], object], list[int]]]
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=120)
@@ -68,7 +71,7 @@ def poll_unsettled() -> int:
     disputes = Chargeback.objects.filter(state__in=("inquiry", "open"))
     sent = Payout.objects.filter(state="sent")
     due = Payout.objects.filter(Q(state="requested") | Q(state="held", held_until__lte=now))
-    work: list[tuple[Callable[[int], object], list[int]]] = [
+    work: Work = [
         (lambda i: services.webhook_handle(webhook_id=i), _turn("webhooks", unhandled)),
         (lambda i: services.payment_refresh(payment_id=i), _turn("payments", payments)),
         (_give_up, _turn("payments_given_up", given_up)),
@@ -76,10 +79,27 @@ def poll_unsettled() -> int:
         (_dispute, _turn("disputes", disputes)),
         (lambda i: services.payout_refresh(payout_id=i), _turn("payouts_sent", sent)),
         (lambda i: services.payout_send(payout_id=i), _turn("payouts_due", due)),
+        *_settled(now),
     ]
     for ask, ids in work:
         each_due(ids, partial(_asked, ask), "poll")
     return sum(len(ids) for _, ids in work)
+
+
+def _settled(now: datetime) -> Work:
+    """What may change although it is settled, asked about every few hours: paid payouts that the payee's bank may still send back, and payments
+    whose fee the gateway had not told."""
+    every = timedelta(hours=settings.PAYOUT_PAID_ASKED_HOURS)
+    back_until = now - timedelta(days=settings.PAYOUT_RETURN_DAYS)
+    paid = Payout.objects.filter(state="paid", settled_at__gt=back_until, settled_at__lte=now - every)
+    fee_until = now - timedelta(days=settings.PAYMENT_FEE_DAYS)
+    telling = [name for name, asked in gateways().items() if asked.capabilities().tells_fees]
+    of_it = Entry.objects.filter(kind="provider_fee", subject_type="payment", subject_id=OuterRef("pk"))
+    deposited = Payment.objects.filter(provider__in=telling, settled_at__gt=fee_until, settled_at__lte=now - GRACE)
+    return [
+        (lambda i: services.payout_refresh(payout_id=i), _rarely("payouts_paid", paid, every)),
+        (lambda i: services.payment_refresh(payment_id=i), _rarely("payments_without_fee", deposited.filter(~Exists(of_it)), every)),
+    ]
 
 
 def _give_up(payment_id: int) -> object:
@@ -111,7 +131,7 @@ def poll_people() -> int:
     ready = with_gateway.filter(state="ready", checked_at__lte=now - timedelta(days=1))
     saving = SavedMethod.objects.filter(state="pending", created_at__lte=now - GRACE)
     begun_and_removed = SavedMethod.objects.filter(state="removed", token="", setup_ref__isnull=False, removed_at__gt=given_up)
-    work: list[tuple[Callable[[int], object], list[int]]] = [
+    work: Work = [
         (lambda i: services.payee_refresh(account_id=i), _turn("payees", incomplete.exclude(asked_lately))),
         (lambda i: services.payee_refresh(account_id=i), _turn("payees_ready", ready)),
         (lambda i: services.method_refresh(method_id=i), _turn("methods", saving.filter(created_at__gt=given_up))),
@@ -135,13 +155,18 @@ def deliver_sandbox_news() -> int:
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=600)
 def poll_events() -> int:
-    """Read the gateways' own lists of events; returns how many had never arrived. `poll_unsettled` handles them."""
+    """Read the gateways' own lists of events; returns how many had never arrived. `poll_unsettled` handles them.
+
+    A list that cannot be read does not keep the others from being read; its mark stays, so that the next round reads it from there.
+    """
     new = 0
     for name in sorted(gateways()):
         try:
             new += services.missed_events(provider=name)
         except Unavailable:
             log.warning("gateway_events_unread", provider=name)
+        except Exception:  # whatever one gateway answers, the lists of all others are read
+            log.exception("gateway_events_failed", provider=name)
     return new
 
 
@@ -159,6 +184,11 @@ def _turn(name: str, open_work: QuerySet[Any]) -> list[int]:
         found += ids.filter(id__lte=after)[: BATCH - len(found)]
     cache.set(place, found[-1] if found else 0, None)
     return found
+
+
+def _rarely(name: str, rows: QuerySet[Any], every: timedelta) -> list[int]:
+    """Of the next ones in turn, those that were not asked about for so long. A lost mark in the cache only asks once more."""
+    return [i for i in _turn(name, rows) if cache.add(f"payments:poll:{name}:{i}", 1, int(every.total_seconds()))]
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=120)

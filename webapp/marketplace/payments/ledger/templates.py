@@ -71,11 +71,15 @@ TEMPLATES: Mapping[str, Template] = {
     "card_refund_return": Template({"refund": Leg(Kind.CLEARING, Kind.WALLET, required=True)}),
     "dispute_open": Template({"recovered": Leg(Kind.WALLET, Kind.CLEARING), "owed": Leg(Kind.RECEIVABLE, Kind.CLEARING)}),
     "dispute_won": Template({"returned": Leg(Kind.CLEARING, Kind.WALLET), "forgiven": Leg(Kind.CLEARING, Kind.RECEIVABLE)}),
+    # the bank kept less than it had taken
+    "dispute_less": Template({"returned": Leg(Kind.CLEARING, Kind.WALLET), "forgiven": Leg(Kind.CLEARING, Kind.RECEIVABLE)}),
     # money that came into the wallet of somebody who owes us; the subject is the entry that brought it
     "debt_recover": Template({"recovered": Leg(Kind.WALLET, Kind.RECEIVABLE, required=True)}),
     "provider_fee": Template({"fee": Leg(Kind.PROVIDER_FEES, Kind.CLEARING, required=True)}, once=False),
     # what a gateway has more or less than our books tell; the subject is the difference
     "difference_book": Template({"more": Leg(Kind.CLEARING, Kind.SUSPENSE), "less": Leg(Kind.SUSPENSE, Kind.CLEARING)}),
     "difference_write_off": Template({"more": Leg(Kind.CLEARING, Kind.WRITE_OFF), "less": Leg(Kind.WRITE_OFF, Kind.CLEARING)}),
+    # what was booked into suspense is found to be a payer's
+    "difference_credit": Template({"credit": Leg(Kind.SUSPENSE, Kind.WALLET, required=True)}),
     "chargeback": Template({"recovered": Leg(Kind.WALLET, Kind.CLEARING), "owed": Leg(Kind.RECEIVABLE, Kind.CLEARING)}),
 }

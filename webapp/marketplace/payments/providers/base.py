@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
+import structlog
+
 from marketplace.core.errors import InvalidInput, NotFound
 from marketplace.core.money import Money
 
+log = structlog.get_logger(__name__)
 PaymentStatus = Literal["pending", "approved", "authorized", "succeeded", "failed", "cancelled", "charged_back"]
 PayoutStatus = Literal["sent", "paid", "failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
@@ -27,6 +30,8 @@ DisputeStatus = Literal["inquiry", "open", "won", "lost"]
 _OWN = re.compile(r"(payment|payout|refund)-(\d{1,18})-[0-9a-f]{16}")
 #: in place of a reference that a notification does not tell
 NAMELESS = "-"
+#: how the failure code of a sent payout begins whose gateway answers, but not how it stands
+QUERY_FAILED = "query_"
 Capture = Literal["automatic", "manual"]
 Subject = Literal["", "payment", "payout", "refund", "dispute", "payee", "setup", "card", "other"]
 #: how somebody pays: with the gateway's form in the page, on the gateway's own page, at a prompt on the phone, or with a test token
@@ -210,6 +215,8 @@ class Capabilities:
     #: it tells what it holds for us, and every movement of that
     lists_movements: bool = False
     saves_methods: bool = False
+    #: it says what it kept of a payment, perhaps some time after the payment succeeded
+    tells_fees: bool = False
     payer_flow: PayerFlow = "token"
     payee_flow: PayeeFlow = "token"
     #: the part of the credentials that the browser needs
@@ -249,6 +256,9 @@ class Gateway(Protocol):
 
     def fetch_dispute(self, *, ref: str) -> FetchedDispute | None:
         """As fetch_payment."""
+
+    def prepare_payout(self) -> None:
+        """Get ready whatever `pay_out` needs beforehand. Raises Unavailable: nothing was sent then, and the payout can wait here."""
 
     def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any], age: timedelta | None = None) -> Result:
         """Send money to a payee. Same key, same object. `age` as in create_payment."""
@@ -299,7 +309,7 @@ class Gateway(Protocol):
         a bad signature or body."""
 
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
-        """Everything the gateway has told or tried to tell since then. Raises Unavailable."""
+        """Everything the gateway has told or tried to tell since then; what cannot be read is left out. Raises Unavailable."""
 
     def balances(self) -> dict[str, Money]:
         """What it holds for us now, by currency, money that is not yet available included. Raises Unavailable."""
@@ -330,6 +340,9 @@ class Limited:
 
     def fetch_dispute(self, *, ref: str) -> FetchedDispute | None:
         return None
+
+    def prepare_payout(self) -> None:
+        """Nothing is needed."""
 
     def onboard_payee(self, *, key: str, country: str, email: str, return_url: str, refresh_url: str, ref: str | None = None) -> Onboarding:
         raise self._cannot("take payees' details: none are needed")
@@ -378,6 +391,16 @@ def own_ref(key: str) -> str:
     """Our name of the row that a key belongs to: `payment-12-<hash of the key>`. The hash tells rows of another installation apart."""
     kind, row, *_ = key.split(":")
     return f"{kind}-{row}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def readable(provider: str, listed: Iterable[Any], read: Callable[[Any], VerifiedEvent]) -> Iterator[VerifiedEvent]:
+    """The events of a gateway's own list, each as `read` reads it; one that it refuses is logged and left out, and hides none that follow."""
+    for body in listed:
+        try:
+            yield read(body)
+        except InvalidInput as e:
+            told = body.get("id") if isinstance(body, dict) else None
+            log.warning("gateway_event_unreadable", provider=provider, code=e.code, event_id=str(told)[:128])
 
 
 def row_of(own: str) -> tuple[str, int] | None:

@@ -38,6 +38,7 @@ from marketplace.core.money import Money
 from ..models import WebhookEvent
 from . import units
 from .base import (
+    QUERY_FAILED,
     Accepted,
     Capabilities,
     Capture,
@@ -120,6 +121,10 @@ def made_of(given: Mapping[str, str]) -> Mpesa | None:
 
 class _Unanswered(Exception):
     """No answer, or one from which nothing follows."""
+
+
+class _Unsent(_Unanswered):
+    """The request never left us."""
 
 
 class Mpesa(Limited):
@@ -206,16 +211,28 @@ class Mpesa(Limited):
 
     # payouts
 
+    def prepare_payout(self) -> None:
+        try:
+            self._bearer()
+            self._credential()
+        except _Unanswered as e:
+            raise _unavailable(e) from e
+
     def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any], age: timedelta | None = None) -> Result:
         ref = own_ref(key)
         if age is not None:
             # sent or not, nobody knows, and a second one would pay twice: from now on it is only asked about, under the name that we gave it
             self._query(ref)
             return Accepted(ref)
+        try:
+            # everything that can fail beforehand does so here: then it is certain that nothing was sent
+            bearer, credential = self._bearer(), self._credential()
+        except _Unanswered:
+            return Rejected("gateway_unavailable")
         body = {
             "OriginatorConversationID": ref,
             "InitiatorName": self._own.initiator,
-            "SecurityCredential": self._credential(),
+            "SecurityCredential": credential,
             "CommandID": "BusinessPayment",
             "Amount": units.MPESA.out(amount),
             "PartyA": self._own.short_code,
@@ -226,13 +243,16 @@ class Mpesa(Limited):
             "Occassion": ref,
         }
         try:
-            status, answer = self._ask("/mpesa/b2c/v3/paymentrequest", body)
+            status, answer = self._post("/mpesa/b2c/v3/paymentrequest", bearer, body)
+        except _Unsent:
+            return Rejected("gateway_unavailable")
         except _Unanswered as e:
             return Unknown(str(e)[:64])
         return Accepted(ref) if str(answer.get("ResponseCode")) == "0" else self._refused(status, answer)
 
     def fetch_payout(self, *, ref: str) -> Fetched | None:
         told = WebhookEvent.objects.filter(provider=self.name, object_ref=ref, kind__in=("b2c", "status")).order_by("id")
+        unclear = ""
         for event in told:
             result = event.body.get("Result", {})
             code, values = _number(result.get("ResultCode")), _parameters(result)
@@ -243,16 +263,23 @@ class Mpesa(Limited):
                 amount = None if event.claimed_minor is None else Money(event.claimed_minor, "KES")
                 paid = values["TransactionStatus"] == "Completed"
                 return Fetched(ref, "paid" if paid else "failed", amount if paid else None, "" if paid else "payout_refused")
+            if event.kind == "status" and code != 0:
+                # it cannot say how the payment stands, perhaps because it knows none: that proves nothing, but a person has to look
+                unclear = f"{QUERY_FAILED}{code}"
         self._query(ref)
-        return Fetched(ref, "sent", None)
+        return Fetched(ref, "sent", None, unclear)
 
     def _query(self, ref: str) -> bool:
         """Ask how a B2C payment stands, every few minutes at most; the answer is notified. Whether the question was taken."""
         if not cache.add(f"mpesa:asked:{ref}", 1, ASK_EVERY_SECONDS):
             return False
+        try:
+            credential = self._credential()
+        except _Unanswered:
+            return False
         body = {
             "Initiator": self._own.initiator,
-            "SecurityCredential": self._credential(),
+            "SecurityCredential": credential,
             "CommandID": "TransactionStatusQuery",
             "OriginatorConversationID": ref,
             "PartyA": self._own.short_code,
@@ -327,10 +354,15 @@ class Mpesa(Limited):
     # the wire
 
     def _credential(self) -> str:
-        """The initiator's password, enciphered with Safaricom's certificate as its own library does it."""
-        key = x509.load_pem_x509_certificate(Path(self._own.certificate).read_bytes()).public_key()
+        """The initiator's password, enciphered with Safaricom's certificate as its own library does it. Raises _Unsent."""
+        try:
+            key = x509.load_pem_x509_certificate(Path(self._own.certificate).read_bytes()).public_key()
+        except (OSError, ValueError) as e:
+            log.error("mpesa_certificate_unreadable", path=self._own.certificate, why=type(e).__name__)
+            raise _Unsent("certificate unreadable") from e
         if not isinstance(key, RSAPublicKey):
-            raise TypeError("Safaricom's certificate is for RSA")
+            log.error("mpesa_certificate_not_rsa", path=self._own.certificate)
+            raise _Unsent("certificate not for RSA")
         return base64.b64encode(key.encrypt(self._own.initiator_password.encode(), PKCS1v15())).decode()
 
     def _refused(self, status: int, answer: Mapping[str, Any]) -> Result:
@@ -345,7 +377,9 @@ class Mpesa(Limited):
 
     def _ask(self, path: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """One request, never repeated: also a stale token is the caller's Unknown, except that it is fetched anew beforehand."""
-        bearer = self._bearer()
+        return self._post(path, self._bearer(), body)
+
+    def _post(self, path: str, bearer: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         return _send("POST", f"{self._own.api}{path}", {"Authorization": f"Bearer {bearer}"}, body)
 
     def _bearer(self) -> str:
@@ -365,6 +399,9 @@ def _send(method: str, url: str, headers: dict[str, str], body: Any = None) -> t
     try:
         answer = httpx.request(method, url, headers=headers, json=body, timeout=TIMEOUT)
         found = answer.json() if answer.content else {}
+    except (httpx.ConnectError, httpx.ConnectTimeout) as e:
+        log.warning("mpesa_unreached", kind=type(e).__name__)
+        raise _Unsent(type(e).__name__) from e
     except (httpx.HTTPError, ValueError) as e:
         log.warning("mpesa_unanswered", kind=type(e).__name__)
         raise _Unanswered(type(e).__name__) from e

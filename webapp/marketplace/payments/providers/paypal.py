@@ -53,6 +53,7 @@ from .base import (
     VerifiedEvent,
     codes,
     own_ref,
+    readable,
 )
 
 log = structlog.get_logger(__name__)
@@ -144,6 +145,7 @@ class PayPal(Limited):
             refunds=True,
             disputes=True,
             lists_events=True,
+            tells_fees=True,
             payer_flow="redirect",
             payee_flow="email",
         )
@@ -226,7 +228,10 @@ class PayPal(Limited):
             if move.get("affected_party") == "SELLER" and str(move.get("reason", "")).endswith("_FEE")
         ]
         fee = sum(fees[1:], fees[0]) if fees else None
-        amount = _money((found.get("dispute_outcome") or {}).get("amount_refunded") if status == "lost" else None, found["dispute_amount"])
+        amount = _money(found["dispute_amount"])
+        if status == "lost" and (kept := (found.get("dispute_outcome") or {}).get("amount_refunded")):
+            # what was decided; nothing at all is not lost
+            status, amount = ("lost", _money(kept)) if _money(kept).minor > 0 else ("won", amount)
         return FetchedDispute(found["dispute_id"], status, amount, str(order), str(found.get("reason") or "").lower(), fee)
 
     # payouts
@@ -254,9 +259,13 @@ class PayPal(Limited):
                 # the batch of an earlier call whose answer was lost: PayPal names it
                 links = [urlsplit(str(link.get("href", ""))).path for link in e.body.get("links") or ()]
                 earlier = next((m[1] for path in links if (m := re.fullmatch(r"/v1/payments/payouts/([A-Za-z0-9-]{1,64})", path))), None)
-                if earlier is None:
-                    raise
-                return Accepted(earlier)
+                if earlier is not None:
+                    return Accepted(earlier)
+                if age is not None:
+                    # it refuses this call; what the earlier one did it does not say
+                    log.warning("paypal_refused_again", batch=batch, issue=e.issue, status=e.status)
+                    return Unknown("refused when sent again")
+                raise
             return Accepted(made["batch_header"]["payout_batch_id"])
 
         return self._result(send)
@@ -365,8 +374,7 @@ class PayPal(Limited):
         try:
             while path:
                 page = self._ask("GET", path)
-                for event in page.get("events") or ():
-                    yield _event(event)
+                yield from readable(self.name, page.get("events") or (), _event)
                 onward = next((urlsplit(link["href"]) for link in page.get("links") or () if link.get("rel") == "next"), None)
                 path = "" if onward is None else f"{onward.path}?{onward.query}"
         except (_Refused, _Unanswered) as e:

@@ -46,6 +46,7 @@ from .base import (
     VerifiedEvent,
     codes,
     own_ref,
+    readable,
 )
 
 log = structlog.get_logger(__name__)
@@ -170,6 +171,7 @@ class Stripe:
             lists_events=True,
             lists_movements=True,
             saves_methods=True,
+            tells_fees=True,
             payer_flow="element",
             payee_flow="onboarding",
             publishable_key=self._own.publishable_key,
@@ -356,6 +358,9 @@ class Stripe:
         able = (data.get("capabilities") or {}).get("transfers") == "active"
         return FetchedPayee(data["id"], bool(able and data.get("payouts_enabled")), tuple(due))
 
+    def prepare_payout(self) -> None:
+        """Nothing is needed."""
+
     def pay_out(self, *, key: str, amount: Money, method: Mapping[str, Any], age: timedelta | None = None) -> Result:
         first = self._transfer(key, amount, str(method["account"]), age)
         if not isinstance(first, Done):
@@ -496,8 +501,8 @@ class Stripe:
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
         params: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "types": _WANTED}
         try:
-            for found in self._client.v1.events.list(params).auto_paging_iter():
-                yield self._event(json.loads(str(found)))
+            listed = (json.loads(str(found)) for found in self._client.v1.events.list(params).auto_paging_iter())
+            yield from readable(self.name, listed, self._event)
         except stripe.StripeError as e:
             raise _unavailable(e) from e
 
