@@ -10,7 +10,10 @@ BODIES: dict[str, dict[str, object]] = {
     "staff/ledger-entries/<int:entry_id>/fee-refund": {"amount_minor": 1, "reason": "r"},
     "payments/<int:payment_id>/refunds": {"amount_minor": 1},
     "me/wallet-refunds": {"amount_minor": 1, "currency": "USD"},
-    **{f"{_DIFFERENCE}/{act}": {"reason": "r"} for act in ("explain", "reopen", "approve", "refuse")},
+    **{
+        f"{_DIFFERENCE}/{act}": {"reason": "r"}
+        for act in ("explain", "reopen", "approve", "refuse", "credit", "credit/approve", "credit/refuse")
+    },
     f"{_DIFFERENCE}/book": {"account": "suspense", "reason": "r"},
     "me/payout-methods": {"provider": "sandbox", "method": {"token": "bank_ok"}},
     "me/payout-schedules/<slug:currency>": {"pace": "manual"},
@@ -22,6 +25,7 @@ BODIES: dict[str, dict[str, object]] = {
             "payouts/<int:payout_id>/query",
             "payouts/<int:payout_id>/allow",
             "payouts/<int:payout_id>/refuse",
+            *(f"payouts/<int:payout_id>/resolve{then}" for then in ("", "/approve", "/refuse")),
             "webhooks/<int:webhook_id>/replay",
         )
     },
@@ -81,6 +85,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", f"{_DIFFERENCE}/book"): (401, 403, 403, 403, _MONEY),
     ("POST", f"{_DIFFERENCE}/approve"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
     ("POST", f"{_DIFFERENCE}/refuse"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("POST", f"{_DIFFERENCE}/credit"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("POST", f"{_DIFFERENCE}/credit/approve"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("POST", f"{_DIFFERENCE}/credit/refuse"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
     ("GET", "staff/reconciliation/processor-files"): (401, 403, 403, 403, _MONEY),
     ("POST", "staff/reconciliation/processor-files"): (401, 403, 403, 403, {"finance": 415, "admin": 415, "*": 403}),
     ("GET", "staff/reconciliation/processor-files/<int:file_id>"): (401, 403, 403, 403, _MONEY),
@@ -106,6 +113,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "staff/money/payouts/<int:payout_id>/query"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/payouts/<int:payout_id>/allow"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/payouts/<int:payout_id>/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/resolve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/resolve/approve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/resolve/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/webhooks/<int:webhook_id>/replay"): (401, 403, 403, 403, {"finance": 202, "admin": 202, "*": 403}),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),

@@ -12,9 +12,10 @@ from django.test.utils import CaptureQueriesContext
 
 from marketplace.core import bulk, clock
 from marketplace.core.errors import InvalidInput
-from marketplace.core.models import StaffAct
+from marketplace.core.models import Event, StaffAct
 from marketplace.core.money import Money
-from marketplace.payments import oversight, services, tasks
+from marketplace.notifications.policies import notices
+from marketplace.payments import oversight, selectors, services, tasks
 from marketplace.payments.models import (
     Chargeback,
     Entry,
@@ -247,6 +248,81 @@ def test_staff_let_one_payout_go_and_refuse_another(finance: Person, bob: Any, m
     assert (refused["state"], refused["failure_code"]) == ("failed", "refused")
     assert finance.post(f"{DESK}/payouts/{other.pk}/allow", {"reason": "r"}).status_code == 409
     proven()
+
+
+# --- resolved by hand
+def asked_about(bob: Any, amount: int = 5_000) -> Payout:
+    """A payout that was sent a day ago, and of which no answer ever came."""
+    payout = services.payout_request(actor=bob, amount=USD(amount), method={"token": "bank_timeout"}, idempotency_key="stuck")
+    clock.advance(24 * 3600)
+    services.payout_send(payout_id=payout.pk)
+    clock.advance(24 * 3600)
+    payout.refresh_from_db()
+    return payout
+
+
+def test_two_people_resolve_a_payout_that_was_not_paid(
+    finance: Person, staff: Any, alice: Any, bob: Any, earn: Any, settings: Any, proven: Any
+) -> None:
+    available = earn(alice, bob, 7, USD(50_000))
+    settings.PAYOUT_RESOLVE_HOURS = 24
+    payout = asked_about(bob)
+    path, second = f"{DESK}/payouts/{payout.pk}/resolve", Person(staff("admin"))
+    assert finance.post(f"{path}/approve", {"reason": "r"}).json()["code"] == "payout_resolve_unasked"
+
+    asked = finance.post(path, {"reason": "The portal knows none."})
+
+    assert asked.status_code == 200
+    assert (asked.json()["state"], asked.json()["resolution"]["asked_by"]["id"]) == ("sent", finance.user.pk)
+    assert finance.get(f"{DESK}/payouts").json()["results"][0]["resolution"]["reason"] == "The portal knows none."
+    assert second.post(path, {"reason": "r"}).json()["code"] == "payout_resolve_asked"
+    assert (finance.post(f"{path}/approve", {"reason": "r"}).status_code, payout_state(payout)) == (403, "sent")
+    done = second.post(f"{path}/approve", {"reason": "Read the same."}).json()
+    assert (done["state"], done["failure_code"], done["resolution"]) == ("failed", "resolved_failed", None)
+    assert selectors.balances_of(bob.pk)[0].available.minor == available
+    acts = StaffAct.objects.filter(object_id=payout.pk, action="payout_decide").order_by("id")
+    assert [(a.actor_id, a.field, a.before, a.after, a.reason) for a in acts] == [
+        (finance.user.pk, "resolution", None, "failed", "The portal knows none."),
+        (second.user.pk, "resolution", "failed", None, "Read the same."),
+        (second.user.pk, "state", "sent", "failed", "Read the same."),
+    ]
+    assert second.post(f"{path}/approve", {"reason": "r"}).json()["code"] == "payout_resolve_impossible"
+    proven()
+
+
+def payout_state(payout: Payout) -> str:
+    return Payout.objects.values_list("state", flat=True).get(pk=payout.pk)
+
+
+def test_nobody_resolves_what_may_still_be_answered_or_is_their_own(
+    finance: Person, alice: Any, bob: Any, earn: Any, settings: Any
+) -> None:
+    earn(alice, bob, 7, USD(50_000))
+    payout = asked_about(bob)
+    path = f"{DESK}/payouts/{payout.pk}/resolve"
+    sent_at = payout.sent_at
+    assert sent_at is not None
+    Payout.objects.filter(pk=payout.pk).update(sent_at=clock.now() - timedelta(hours=settings.PAYOUT_RESOLVE_HOURS, seconds=-1))
+    assert finance.post(path, {"reason": "r"}).json()["code"] == "payout_resolve_early"
+    clock.advance(1)
+    assert finance.post(path, {"reason": " "}).status_code == 400
+    Payout.objects.filter(pk=payout.pk).update(payee=finance.user.pk)
+    assert finance.post(path, {"reason": "r"}).json()["code"] == "payout_own"
+    Payout.objects.filter(pk=payout.pk).update(payee=bob.pk)
+    assert finance.post(path, {"reason": "r"}).status_code == 200
+    assert finance.post(f"{path}/refuse", {"reason": "It is paid after all."}).json()["resolution"] is None
+    assert payout_state(payout) == "sent"
+    assert finance.post(f"{path}/refuse", {"reason": "r"}).json()["code"] == "payout_resolve_unasked"
+
+
+def test_staff_who_may_agree_are_told_of_a_payout_to_resolve(finance: Person, staff: Any, alice: Any, bob: Any, earn: Any) -> None:
+    earn(alice, bob, 7, USD(50_000))
+    second, payout = staff("admin"), asked_about(bob)
+    services.payout_resolve(actor=finance.user, payout_id=payout.pk, reason="The portal knows none.")
+    event = Event.objects.get(kind="payout.resolve_ask")
+    assert {n.user_id for n in notices(event)} == {second.pk}
+    services.payout_resolve_approve(actor=second, payout_id=payout.pk, reason="r")
+    assert notices(event) == []
 
 
 # --- notifications

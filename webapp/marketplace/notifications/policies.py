@@ -183,7 +183,7 @@ def _entry(pk: int) -> Scene:
 def _difference(pk: int) -> Scene:
     """Whoever takes care of it is told; while nobody does, or a second person is asked for, all staff who may."""
     row = Difference.objects.only("owner_id", "state", "provider", "currency", "effect_minor").get(pk=pk)
-    told = staff_who_may("reconcile") if row.owner_id is None or row.state == "waiting" else (row.owner_id,)
+    told = staff_who_may("reconcile") if row.owner_id is None or row.state in ("waiting", "crediting") else (row.owner_id,)
     return None, told, f"/admin/payments/difference/{pk}/change/", f"{row.provider}, {row.effect_amount}"
 
 
@@ -228,8 +228,11 @@ def _payee_account(pk: int) -> Scene:
 
 
 def _payout(pk: int) -> Scene:
-    p = Payout.objects.get(pk=pk)
-    return p.payee_id, p.payee_id, "/money", str(Money(p.amount_minor, p.currency))
+    """Whose it is; and while it waits to be resolved as failed, all staff who may agree."""
+    p = Payout.objects.select_related("resolution").get(pk=pk)
+    asked = p.state == "sent" and getattr(p, "resolution", None) is not None
+    link = f"/admin/payments/payout/{pk}/change/" if asked else "/money"
+    return p.payee_id, staff_who_may("payout_decide") if asked else (), link, str(Money(p.amount_minor, p.currency))
 
 
 def _payout_method(pk: int) -> Scene:
@@ -393,6 +396,9 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
         "A gateway's own list contradicts the file “{title}”, and the list counts: look where the file came from. Movements: {reason}",
     ),
     "fx_rate.age": (FREELANCER, "An exchange rate ({title}) is too old: nothing is exchanged at it. Import newer ones."),
+    "difference.ask_credit": (FREELANCER, "A credit out of suspense ({title}) waits for a second person. {reason}"),
+    "payment.credit": (OWNER, "Another amount was received for your payment of {title}. It is in your wallet. {reason}"),
+    "payout.resolve_ask": (FREELANCER, "A payout of {title} is to be resolved as failed: a second person has to agree. {reason}"),
     "payout.hold": (OWNER, "Your payout of {title} is held. {reason}"),
     "payout.clear": (OWNER, "Your payout of {title} is held no longer: it is sent now."),
     "payout.settle": (OWNER, "{title} was paid out to you."),

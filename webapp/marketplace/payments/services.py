@@ -32,9 +32,11 @@ from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payees import payee_connect, payee_default, payee_heard, payee_onboard, payee_refresh, payee_remove, payees_erase
 from .payout_methods import payout_method_add, payout_schedule_put
+from .payout_resolutions import payout_resolve, payout_resolve_approve, payout_resolve_refuse
 from .payout_rounds import payout_schedule_run
 from .payouts import payout_allow, payout_method_remove, payout_refresh, payout_refuse, payout_request, payout_send
 from .providers import sandbox_answer, sandbox_challenge
+from .reconciliation.credits import difference_credit, difference_credit_approve, difference_credit_refuse
 from .reconciliation.differences import (
     difference_alarm,
     difference_approve,
@@ -78,6 +80,9 @@ __all__ = [
     "difference_approve",
     "difference_book",
     "difference_claim",
+    "difference_credit",
+    "difference_credit_approve",
+    "difference_credit_refuse",
     "difference_explain",
     "difference_give_back",
     "difference_refuse",
@@ -122,6 +127,9 @@ __all__ = [
     "payout_refresh",
     "payout_refuse",
     "payout_request",
+    "payout_resolve",
+    "payout_resolve_approve",
+    "payout_resolve_refuse",
     "payout_schedule_put",
     "payout_schedule_run",
     "payout_send",

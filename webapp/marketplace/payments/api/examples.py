@@ -109,6 +109,9 @@ REQUESTS: dict[str, Any] = {
     "reconciliation_difference_book": {"account": "suspense", "reason": "The account's charge for February."},
     "reconciliation_difference_approve": {"reason": "The bank's paper says the same."},
     "reconciliation_difference_refuse": {"reason": "It belongs to another account."},
+    "reconciliation_difference_credit": {"reason": "The payer sent 5.00 less than the invoice says; it is theirs."},
+    "reconciliation_difference_credit_approve": {"reason": "The bank's paper names the same payer."},
+    "reconciliation_difference_credit_refuse": {"reason": "It came from somebody else."},
     "webhook_receive": {"id": "evt_7f3a91c2", "type": "payment.succeeded", "object": "sbx_payment_41d0c8"},
 }
 

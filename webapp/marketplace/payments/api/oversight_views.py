@@ -25,7 +25,7 @@ from marketplace.core.money import exponent
 
 from .. import oversight, services
 from ..ledger.templates import TEMPLATES
-from ..models import Chargeback, Entry, Payment, PaymentRefund, Payout, Posting, RiskHold, WebhookEvent, WebhookRefusal
+from ..models import Chargeback, Entry, Payment, PaymentRefund, Payout, PayoutResolution, Posting, RiskHold, WebhookEvent, WebhookRefusal
 from ..oversight import Wanted
 from ..reasons import in_words
 from ..redact import redacted
@@ -84,22 +84,39 @@ class StaffRefundSerializer(AgeMixin, ModelSerializer):
         read_only_fields = fields
 
 
+class StaffPayoutResolutionSerializer(ModelSerializer):
+    """Who asked that a sent payout fails here, and why."""
+
+    asked_by = StaffPersonSerializer()
+
+    class Meta:
+        model = PayoutResolution
+        fields = ["asked_by", "asked_at", "reason"]
+        read_only_fields = fields
+
+
 class StaffPayoutSerializer(AgeMixin, ModelSerializer):
     """A payout; what holds it, and why in plain words."""
 
     person = StaffPersonSerializer(source="payee")
     hold_words = serializers.SerializerMethodField()
+    resolution = serializers.SerializerMethodField(help_text="That it is resolved as failed waits for a second person.")
 
     class Meta:
         model = Payout
         fields = [
             *("id", "person", "provider", "state", "amount_minor", "currency", "provider_ref", "failure_code", "hold_reason", "hold_words"),
-            *("held_until", "created_at", "sent_at", "settled_at", "age_hours"),
+            *("held_until", "created_at", "sent_at", "settled_at", "resolution", "age_hours"),
         ]
         read_only_fields = fields
 
     def get_hold_words(self, payout: Payout) -> str:
         return in_words(payout.hold_reason)
+
+    @extend_schema_field(StaffPayoutResolutionSerializer(allow_null=True))
+    def get_resolution(self, payout: Payout) -> Any:
+        asked = getattr(payout, "resolution", None)
+        return None if asked is None or payout.state != "sent" else StaffPayoutResolutionSerializer(asked).data
 
 
 class StaffChargebackSerializer(AgeMixin, ModelSerializer):
@@ -110,8 +127,8 @@ class StaffChargebackSerializer(AgeMixin, ModelSerializer):
     class Meta:
         model = Chargeback
         fields = [
-            *("id", "person", "payment_id", "provider", "provider_ref", "state", "amount_minor", "owed_minor", "currency"),
-            *("fee_minor", "fee_currency", "reason", "created_at", "settled_at", "age_hours"),
+            *("id", "person", "payment_id", "provider", "provider_ref", "state", "amount_minor", "owed_minor", "told_minor"),
+            *("currency", "fee_minor", "fee_currency", "reason", "created_at", "settled_at", "age_hours"),
         ]
         read_only_fields = fields
 
@@ -334,9 +351,10 @@ class StaffChargebacksView(_Desk):
     queryset = Chargeback.objects.none()
 
     def get_queryset(self) -> Any:
-        return oversight.chargebacks(self.request.user, wanted_by(self.request, CHARGEBACK.states))
+        found = oversight.chargebacks(self.request.user, wanted_by(self.request, CHARGEBACK.states))
+        return oversight.unknown_chargebacks(found) if _flag(self.request, "unknown") else found
 
-    @extend_schema(operation_id="staff_chargebacks", tags=TAG, parameters=[_of_state(CHARGEBACK.states), *COMMON])
+    @extend_schema(operation_id="staff_chargebacks", tags=TAG, parameters=[_of_state(CHARGEBACK.states), *COMMON, UNKNOWN])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
@@ -516,6 +534,51 @@ class StaffPayoutRefuseView(_Act):
     )
     def post(self, request: Request, payout_id: int) -> Response:
         payout = services.payout_refuse(actor=request.user, payout_id=payout_id, reason=self.reason(request))
+        return Response(StaffPayoutSerializer(payout).data)
+
+
+class StaffPayoutResolveView(_Act):
+    """Ask that a payout that is sent for long fails here, because you read at the gateway that it was not paid. A second person has to agree."""
+
+    @extend_schema(
+        operation_id="staff_payout_resolve",
+        tags=TAG,
+        request=MoneyReasonSerializer,
+        responses=StaffPayoutSerializer,
+        examples=[sent("Ask for it", reason="M-Pesa's portal knows no payment of this name.")],
+    )
+    def post(self, request: Request, payout_id: int) -> Response:
+        payout = services.payout_resolve(actor=request.user, payout_id=payout_id, reason=self.reason(request))
+        return Response(StaffPayoutSerializer(payout).data)
+
+
+class StaffPayoutResolveApproveView(_Act):
+    """The second person, who read the same: the payout fails, and the money is on the payee's balance again."""
+
+    @extend_schema(
+        operation_id="staff_payout_resolve_approve",
+        tags=TAG,
+        request=MoneyReasonSerializer,
+        responses=StaffPayoutSerializer,
+        examples=[sent("Agree", reason="Looked it up in the portal: there is none.")],
+    )
+    def post(self, request: Request, payout_id: int) -> Response:
+        payout = services.payout_resolve_approve(actor=request.user, payout_id=payout_id, reason=self.reason(request))
+        return Response(StaffPayoutSerializer(payout).data)
+
+
+class StaffPayoutResolveRefuseView(_Act):
+    """The payout stays sent; also whoever asked may take it back so."""
+
+    @extend_schema(
+        operation_id="staff_payout_resolve_refuse",
+        tags=TAG,
+        request=MoneyReasonSerializer,
+        responses=StaffPayoutSerializer,
+        examples=[sent("Refuse", reason="The portal shows it as paid.")],
+    )
+    def post(self, request: Request, payout_id: int) -> Response:
+        payout = services.payout_resolve_refuse(actor=request.user, payout_id=payout_id, reason=self.reason(request))
         return Response(StaffPayoutSerializer(payout).data)
 
 

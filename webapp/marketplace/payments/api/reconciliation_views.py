@@ -97,7 +97,7 @@ class DifferenceSerializer(Serializer):
     closed_at = serializers.DateTimeField(allow_null=True)
     owner = _PersonSerializer(allow_null=True)
     explanation = serializers.CharField()
-    asked_by = _PersonSerializer(allow_null=True, help_text="Who asked for a booking that waits for a second person.")
+    asked_by = _PersonSerializer(allow_null=True, help_text="Who asked for a booking or a credit that waits for a second person.")
     asked_as = serializers.CharField(help_text="suspense or write_off, while a booking waits.")
     entry_id = serializers.IntegerField(allow_null=True, help_text="The entry of the ledger that booked it.")
     actions = serializers.SerializerMethodField()
@@ -393,6 +393,36 @@ class DifferenceRefuseView(_ActView):
     act = staticmethod(services.difference_refuse)
 
     @_act("refuse", DifferenceReasonSerializer)
+    def post(self, request: Request, difference_id: int) -> Response:
+        return self.done(request, difference_id)
+
+
+class DifferenceCreditView(_ActView):
+    """What lies in suspense for a payment is its payer's: it goes into their wallet once a second person agrees. The state is then `crediting`."""
+
+    act = staticmethod(services.difference_credit)
+
+    @_act("credit", DifferenceReasonSerializer)
+    def post(self, request: Request, difference_id: int) -> Response:
+        return self.done(request, difference_id)
+
+
+class DifferenceCreditApproveView(_ActView):
+    """The second person lets a credit happen; whoever asked for it cannot."""
+
+    act = staticmethod(services.difference_credit_approve)
+
+    @_act("credit_approve", DifferenceReasonSerializer)
+    def post(self, request: Request, difference_id: int) -> Response:
+        return self.done(request, difference_id)
+
+
+class DifferenceCreditRefuseView(_ActView):
+    """A credit that waits does not happen; the money stays in suspense."""
+
+    act = staticmethod(services.difference_credit_refuse)
+
+    @_act("credit_refuse", DifferenceReasonSerializer)
     def post(self, request: Request, difference_id: int) -> Response:
         return self.done(request, difference_id)
 

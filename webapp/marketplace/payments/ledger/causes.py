@@ -85,6 +85,17 @@ CAUSES: list[tuple[str, str, str]] = [
              AND (o.id IS NULL OR o.amount <> q.amount_minor OR o.currency <> q.currency)""",
     ),
     (
+        # once, the whole of what was booked, to the payer of a payment that was never deposited
+        "credit_is_its_difference",
+        "payments_entry",
+        """SELECT e.id, e.subject_id FROM payments_entry e LEFT JOIN payments_posting p ON p.entry_id = e.id
+           LEFT JOIN payments_account w ON w.id = p.credit_account_id
+           LEFT JOIN payments_difference d ON d.id = e.subject_id AND e.subject_type = 'difference' AND d.state = 'credited'
+           LEFT JOIN payments_payment y ON d.item = CONCAT('payment:', y.id)
+           WHERE e.kind = 'difference_credit' AND (d.id IS NULL OR y.id IS NULL OR d.effect_minor <> p.amount OR d.currency <> p.currency
+             OR w.user_id <> y.payer_id OR y.settled_at IS NOT NULL)""",
+    ),
+    (
         "settlement_is_posted",
         "disputes_dispute",
         f"""SELECT d.id, d.to_freelancer_minor FROM disputes_dispute d

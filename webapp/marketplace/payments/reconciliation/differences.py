@@ -73,7 +73,7 @@ def apply(provider: str, wanted: Iterable[Wanted], items: Collection[str]) -> No
     for key, row in there.items():
         if key not in seen and row.item in items:
             _close(row)
-            move(row, DIFFERENCE, "match", role="system", actor_id=None, also=["live_key", "closed_at", "alarm_at"], extra=_about(row))
+            move(row, DIFFERENCE, "match", role="system", actor_id=None, also=["live_key", "closed_at", "alarm_at"], extra=about(row))
 
 
 def _open(provider: str, w: Wanted, key: str, values: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ def _open(provider: str, w: Wanted, key: str, values: dict[str, Any]) -> None:
         alarm_at=now + timedelta(days=settings.RECONCILE_ALARM_DAYS[0]),
         **values,
     )
-    events.record(aggregate=row, kind="difference.open", actor_id=None, after=_about(row))
+    events.record(aggregate=row, kind="difference.open", actor_id=None, after=about(row))
 
 
 def _change(row: Difference, values: dict[str, Any]) -> None:
@@ -115,7 +115,7 @@ def _close(row: Difference) -> None:
 # --- what people do
 
 
-def _locked(actor: Actor, difference_id: int) -> Difference:
+def difference_locked(actor: Actor, difference_id: int) -> Difference:
     """The difference, locked, for somebody who may act on it. Nobody decides about their own money."""
     require_staff(actor, "reconcile")
     row = Difference.objects.select_for_update().filter(pk=difference_id).first()
@@ -145,7 +145,7 @@ def _whose(row: Difference) -> int | None:
 def difference_claim(*, actor: Actor, difference_id: int) -> Difference:
     """The actor takes care of it from now on; claiming one's own again changes nothing. Raises NotAllowed, NotFound, Conflict once closed, or
     when somebody else has it."""
-    row = _locked(actor, difference_id)
+    row = difference_locked(actor, difference_id)
     if row.owner_id == actor.pk:
         return row
     if row.live_key is None:
@@ -158,7 +158,7 @@ def difference_claim(*, actor: Actor, difference_id: int) -> Difference:
 @unit_of_work
 def difference_give_back(*, actor: Actor, difference_id: int) -> Difference:
     """Nobody takes care of it any more. Whoever may claim may also take it from somebody who is away."""
-    row = _locked(actor, difference_id)
+    row = difference_locked(actor, difference_id)
     return row if row.owner_id is None else _given_to(row, actor, None)
 
 
@@ -184,8 +184,8 @@ def difference_explain(*, actor: Actor, difference_id: int, reason: str) -> Diff
 
     Raises NotAllowed, NotFound, InvalidInput without a reason, Conflict unless it is open.
     """
-    row = _locked(actor, difference_id)
-    reason = _reason(reason)
+    row = difference_locked(actor, difference_id)
+    reason = reason_given(reason)
     before = row.state
     row.explanation, row.alarm_at = reason, None
     if row.effect_minor == 0:
@@ -199,21 +199,21 @@ def difference_explain(*, actor: Actor, difference_id: int, reason: str) -> Diff
         also=["explanation", "alarm_at", "live_key", "closed_at"],
         reason=reason,
     )
-    return _audited(actor, row, before, reason)
+    return audited(actor, row, before, reason)
 
 
 @unit_of_work
 def difference_reopen(*, actor: Actor, difference_id: int, reason: str) -> Difference:
     """An explanation does not hold. Raises NotAllowed, NotFound, InvalidInput, Conflict unless it is explained and moves money."""
-    row = _locked(actor, difference_id)
-    reason = _reason(reason)
+    row = difference_locked(actor, difference_id)
+    reason = reason_given(reason)
     if row.state != "explained" or row.live_key is None:
         raise Conflict(
             "difference_reopen_impossible", f"This difference is {row.state.replace('_', ' ')}: only an explained one is opened again."
         )
     row.alarm_at = clock.now() + timedelta(days=settings.RECONCILE_ALARM_DAYS[0])
     move(row, DIFFERENCE, "reopen", role="staff", actor_id=actor.pk, also=["alarm_at"], reason=reason)
-    return _audited(actor, row, "explained", reason)
+    return audited(actor, row, "explained", reason)
 
 
 @unit_of_work
@@ -222,7 +222,7 @@ def difference_book(*, actor: Actor, difference_id: int, account: str, reason: s
 
     Raises NotAllowed, NotFound, InvalidInput, Conflict("difference_moves_nothing") for one that is only a matter of days, or when it is closed.
     """
-    row = _locked(actor, difference_id)
+    row = difference_locked(actor, difference_id)
     checks = Checks()
     account = checks.choice("account", account, Difference.Account.values)
     reason = checks.text("reason", reason, longest=audit.REASON_LENGTH, shortest=1)
@@ -238,29 +238,29 @@ def difference_book(*, actor: Actor, difference_id: int, account: str, reason: s
         move(row, DIFFERENCE, "ask", role="staff", actor_id=actor.pk, also=["asked_by", "asked_as", "explanation"], reason=reason)
     else:
         _book(row, actor, account, reason)
-    return _audited(actor, row, before, reason)
+    return audited(actor, row, before, reason)
 
 
 @unit_of_work
 def difference_approve(*, actor: Actor, difference_id: int, reason: str) -> Difference:
     """A second person lets a booking happen. Raises NotAllowed("difference_second") for the person who asked, Conflict unless one waits."""
-    row = _locked(actor, difference_id)
-    reason = _reason(reason)
+    row = difference_locked(actor, difference_id)
+    reason = reason_given(reason)
     if row.state != "waiting":
         raise Conflict("difference_approve_impossible", f"This difference is {row.state.replace('_', ' ')}: no booking waits.")
     require(row.asked_by_id != actor.pk, "difference_second", "You asked for this booking: somebody else has to approve it.")
     _book(row, actor, row.asked_as, reason)
-    return _audited(actor, row, "waiting", reason)
+    return audited(actor, row, "waiting", reason)
 
 
 @unit_of_work
 def difference_refuse(*, actor: Actor, difference_id: int, reason: str) -> Difference:
     """A booking that waits does not happen; the difference is open again. Also whoever asked may take it back so. Raises as approve."""
-    row = _locked(actor, difference_id)
-    reason = _reason(reason)
+    row = difference_locked(actor, difference_id)
+    reason = reason_given(reason)
     row.asked_by, row.asked_as = None, ""
     move(row, DIFFERENCE, "refuse", role="staff", actor_id=actor.pk, also=["asked_by", "asked_as"], reason=reason)
-    return _audited(actor, row, "waiting", reason)
+    return audited(actor, row, "waiting", reason)
 
 
 def _needs_second(row: Difference) -> bool:
@@ -282,22 +282,22 @@ def _book(row: Difference, actor: Actor, account: str, reason: str) -> None:
     _close(row)
     action = "book" if account == Difference.Account.SUSPENSE else "write_off"
     also = ["entry", "live_key", "closed_at", "alarm_at", "explanation"]
-    move(row, DIFFERENCE, action, role="staff", actor_id=actor.pk, also=also, reason=reason, extra=_about(row))
+    move(row, DIFFERENCE, action, role="staff", actor_id=actor.pk, also=also, reason=reason, extra=about(row))
 
 
-def _reason(reason: str) -> str:
+def reason_given(reason: str) -> str:
     checks = Checks()
     found = checks.text("reason", reason, longest=audit.REASON_LENGTH, shortest=1)
     checks.raise_if_any()
     return found
 
 
-def _audited(actor: Actor, row: Difference, before: str, reason: str) -> Difference:
+def audited(actor: Actor, row: Difference, before: str, reason: str) -> Difference:
     audit.record(actor=actor, action="reconcile", obj=row, reason=reason, before={"state": before}, after={"state": row.state})
     return row
 
 
-def _about(row: Difference) -> dict[str, Any]:
+def about(row: Difference) -> dict[str, Any]:
     return {"provider": row.provider, "item": row.item, "kind": row.kind, "effect_minor": row.effect_minor, "currency": row.currency}
 
 
@@ -322,5 +322,5 @@ def difference_alarm(*, difference_id: int) -> int:
     row.alarm_at = max(row.alarm_at + timedelta(days=later), now + timedelta(hours=1))
     row.save(update_fields=["alarms", "alarm_at"])
     days = (now - row.since).days
-    events.record(aggregate=row, kind="difference.age", actor_id=None, after={**_about(row), "days": days}, reason=f"{max(days, 0)} days")
+    events.record(aggregate=row, kind="difference.age", actor_id=None, after={**about(row), "days": days}, reason=f"{max(days, 0)} days")
     return 1

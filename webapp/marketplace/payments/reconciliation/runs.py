@@ -206,7 +206,8 @@ def _subjects(items: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _unsettled(items: Collection[str]) -> set[str]:
-    """Those of the items that wait for a gateway's or bank's answer: what the gateway tells of them comes before we post it."""
+    """Those of the items that wait for a gateway's or bank's answer: what the gateway tells of them comes before we post it. Where it has
+    answered with another amount, nothing of ours will follow."""
     waiting: dict[str, tuple[Any, tuple[str, ...]]] = {
         "payment": (Payment, ("created", "pending")),
         "payout": (Payout, ("sent",)),
@@ -217,7 +218,8 @@ def _unsettled(items: Collection[str]) -> set[str]:
         if kind in waiting:
             table, states = waiting[kind]
             for ids in _chunks(all_ids):
-                found |= {f"{kind}:{pk}" for pk in table.objects.filter(pk__in=ids, state__in=states).values_list("pk", flat=True)}
+                open_now = table.objects.filter(pk__in=ids, state__in=states).exclude(failure_code="amount_differs")
+                found |= {f"{kind}:{pk}" for pk in open_now.values_list("pk", flat=True)}
     return found
 
 
