@@ -101,6 +101,8 @@ def test_two_people_give_the_payer_what_came(
     proven()
     report = services.ledger_check()
     assert [v for v in report.violations if "credit" in v.rule] == []
+    Difference.objects.filter(pk=booked.pk).update(effect_minor=CAME + 1)
+    assert "credit_is_its_difference" in {v.rule for v in services.ledger_check().violations}
 
 
 def test_a_credit_is_refused_and_the_money_stays(

@@ -91,7 +91,7 @@ CAUSES: list[tuple[str, str, str]] = [
         """SELECT e.id, e.subject_id FROM payments_entry e LEFT JOIN payments_posting p ON p.entry_id = e.id
            LEFT JOIN payments_account w ON w.id = p.credit_account_id
            LEFT JOIN payments_difference d ON d.id = e.subject_id AND e.subject_type = 'difference' AND d.state = 'credited'
-           LEFT JOIN payments_payment y ON d.item = CONCAT('payment:', y.id)
+           LEFT JOIN payments_payment y ON y.id = CAST(REPLACE(d.item, 'payment:', '') AS DECIMAL) AND INSTR(d.item, 'payment:') = 1
            WHERE e.kind = 'difference_credit' AND (d.id IS NULL OR y.id IS NULL OR d.effect_minor <> p.amount OR d.currency <> p.currency
              OR w.user_id <> y.payer_id OR y.settled_at IS NOT NULL)""",
     ),
