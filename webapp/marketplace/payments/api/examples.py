@@ -379,6 +379,7 @@ ANSWERS: dict[str, Any] = {
         "created_at": "2026-03-19T09:00:00Z",
         "sent_at": None,
         "settled_at": None,
+        "resolution": None,
         "age_hours": 5,
     },
     "StaffChargeback": {
@@ -390,6 +391,7 @@ ANSWERS: dict[str, Any] = {
         "state": "open",
         "amount_minor": 80000,
         "owed_minor": 12000,
+        "told_minor": None,
         "currency": "USD",
         "fee_minor": 1500,
         "fee_currency": "USD",
