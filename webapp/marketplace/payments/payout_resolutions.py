@@ -49,8 +49,8 @@ def payout_resolve_approve(*, actor: Actor, payout_id: int, reason: str) -> Payo
     require(asked.asked_by_id != actor.pk, "payout_second", "You asked for this: somebody else has to approve it.")
     asked.delete()
     resolved_as_failed(payout, actor_id=actor.pk, reason=reason)
-    states = {"before": {"state": "sent", "resolution": "failed"}, "after": {"state": payout.state, "resolution": None}}
-    audit.record(actor=actor, action=ACTION, obj=payout, reason=reason, **states)
+    before, after = {"state": "sent", "resolution": "failed"}, {"state": payout.state, "resolution": None}
+    audit.record(actor=actor, action=ACTION, obj=payout, reason=reason, before=before, after=after)
     return _fresh(payout)
 
 
