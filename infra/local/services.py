@@ -124,17 +124,20 @@ def start_mariadb(folder: Path, *, durable: bool = True) -> dict[str, str]:
     if len(str(sock)) > 100:
         sock = Path("/tmp") / f"openlance-{os.getuid()}-{abs(hash(str(folder))) % 10**8}.sock"
     pid_file, log, data = folder / "mysqld.pid", folder / "mysqld.log", folder / "mysql"
-    port_file = folder / "mysqld.port"
+    # a starting server removes all temporary tables that it finds, so in a folder that is shared its running neighbours would lose theirs
+    port_file, temporary = folder / "mysqld.port", folder / "mysql-tmp"
     if _recorded_pid(pid_file, "mariadbd") is None:
         server = find_mariadbd()
         if server is None:
             raise ServiceError("MariaDB is not installed. Install it with: apt-get install mariadb-server")
         user = ["--user=root"] if os.getuid() == 0 else []
+        temporary.mkdir(exist_ok=True)
+        env = {**os.environ, "TMPDIR": str(temporary)}
         if not (data / "mysql").is_dir():
             install = shutil.which("mariadb-install-db") or shutil.which("mysql_install_db") or "mariadb-install-db"
             made = subprocess.run(
                 [install, "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"],
-                capture_output=True, text=True, check=False,
+                env=env, capture_output=True, text=True, check=False,
             )  # fmt: skip
             if made.returncode:
                 raise ServiceError(f"mariadb-install-db failed:\n{made.stdout[-800:]}{made.stderr[-800:]}")
@@ -147,7 +150,7 @@ def start_mariadb(folder: Path, *, durable: bool = True) -> dict[str, str]:
             f"--innodb-flush-log-at-trx-commit={1 if durable else 2}", "--skip-log-bin",
         ]  # fmt: skip
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            arguments, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         _wait(process, str(sock), "MariaDB", log)
         port_file.write_text(str(port))

@@ -131,6 +131,21 @@ def test_the_private_redis_is_found_again_and_ended_alone(tmp_path: Path) -> Non
     assert services.running(first) == []
 
 
+@pytest.mark.skipif(services.find_mariadbd() is None, reason="no MariaDB on this machine (apt-get install mariadb-server)")
+def test_the_private_mariadb_leaves_the_temporary_tables_of_other_servers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that starts sweeps its folder of temporary files: in a shared one it would take the tables of running statements from others."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    others = shared / "#sql-temptable-1-1-1.MAI"
+    others.touch()
+    monkeypatch.setenv("TMPDIR", str(shared))
+    try:
+        services.start_mariadb(tmp_path / "house", durable=False)
+        assert others.exists()
+    finally:
+        assert services.stop(tmp_path / "house") == ["mariadbd"]
+
+
 def test_a_pid_file_of_a_stranger_is_not_believed(tmp_path: Path) -> None:
     (tmp_path / "redis.pid").write_text(str(os.getpid()))
     assert services.running(tmp_path) == []
