@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from marketplace.core import clock, files, ports
 from marketplace.core.errors import InvalidInput, NotFound
@@ -52,6 +52,70 @@ def test_too_large_or_empty_is_refused_with_words(bob: Any, name: str, content: 
 def test_a_file_of_50_mib_is_taken_and_one_byte_more_is_not(bob: Any) -> None:
     assert upload(bob, content=b"\0" * (50 * 1024 * 1024)).status_code == 201
     assert upload(bob, content=b"\0" * (50 * 1024 * 1024 + 1)).status_code == 400
+
+
+class Unread:
+    """A body that tells whether anybody read of it."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self, *_: Any) -> bytes:
+        self.reads += 1
+        return b""
+
+    readline = read
+
+
+TOKEN = "a" * 32
+FORM = "multipart/form-data; boundary=x"
+
+
+def send_unread(user: Any, path: str, length: str | None = "1000", token: str = TOKEN) -> tuple[int, str, int]:
+    """A browser's form whose body nobody has seen: (status, code, how often the body was read)."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    client.cookies["csrftoken"] = TOKEN
+    body = Unread()
+    more = {} if length is None else {"CONTENT_LENGTH": length}
+    sent = {"wsgi.input": body, "HTTP_X_CSRFTOKEN": token, "HTTP_IDEMPOTENCY_KEY": "k", **more}
+    answer = client.generic("POST", f"/api/v1/{path}", b"", FORM, **sent)
+    return answer.status_code, answer.json()["code"], body.reads
+
+
+PATHS = ["files", "staff/reconciliation/processor-files"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({"token": ""}, 403, "permission_denied"),
+        ({"length": None}, 411, "length_required"),
+        ({"length": "-1"}, 411, "length_required"),
+        ({"length": str(10**12)}, 400, "file_"),
+    ],
+    ids=["no_token", "no_length", "no_number", "too_large"],
+)
+def test_nothing_of_a_form_is_read_before_its_sender_is_let_in(bob: Any, path: str, more: Any, status: int, code: str) -> None:
+    answered = send_unread(bob, path, **more)
+    assert (answered[0], answered[2]) == (status, 0) and answered[1].startswith(code)
+
+
+def test_nothing_of_a_form_is_read_of_who_may_not_or_asks_too_often(bob: Any, settings: Any) -> None:
+    assert send_unread(bob, PATHS[1])[::2] == (403, 0)
+    settings.API_PACE = {**settings.API_PACE, "upload": (0, 60)}
+    assert [send_unread(bob, path)[::2] for path in PATHS] == [(429, 0), (429, 0)]
+
+
+def test_a_browser_sends_its_token_in_the_header_and_the_form_is_read(bob: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(bob)
+    client.cookies["csrftoken"] = TOKEN
+    sent = {"file": SimpleUploadedFile("a.txt", b"abc"), "csrfmiddlewaretoken": TOKEN}
+    assert client.post("/api/v1/files", sent, HTTP_IDEMPOTENCY_KEY="k").status_code == 403
+    sent["file"].seek(0)
+    assert client.post("/api/v1/files", sent, HTTP_IDEMPOTENCY_KEY="k", HTTP_X_CSRFTOKEN=TOKEN).status_code == 201
 
 
 def test_a_form_that_announces_too_much_is_refused_before_it_is_read(bob: Any) -> None:

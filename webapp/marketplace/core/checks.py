@@ -21,8 +21,9 @@ from django.core.validators import URLValidator
 from .errors import InvalidInput
 from .money import exponent
 
-#: control characters other than tab, line feed and carriage return, and lone surrogates: no text of a person holds them
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+#: control characters other than tab, line feed and carriage return, lone surrogates, and U+FFFE and U+FFFF: no text of a person holds them,
+#: and XML cannot
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _web_address = URLValidator(schemes=["http", "https"])
 _GROUPINGS = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"}
 

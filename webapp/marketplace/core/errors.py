@@ -59,3 +59,12 @@ class Unavailable(DomainError):
     """A dependency (payment provider, lock) did not answer in time; try again with the same Idempotency-Key."""
 
     status = 503
+
+
+class LengthRequired(DomainError):
+    """A form with files came without its length: nobody knows whether it is too large before it is on the disk."""
+
+    status = 411
+
+    def __init__(self) -> None:
+        super().__init__("length_required", "Send the header Content-Length: how many bytes the form has.")

@@ -10,13 +10,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.core import files
 from marketplace.core.api.serializers import ModelSerializer, Serializer
+from marketplace.core.errors import LengthRequired
 from marketplace.core.models import StoredFile
 
 from .fields import MAX_ID, WholeNumber
@@ -57,17 +58,33 @@ class AnswersWithAFile(APIView):
         return super().perform_content_negotiation(request, force=True)
 
 
-class FilesView(IdempotentMixin, APIView):
+class TakesAFile(APIView):
+    """Of views whose POST brings a form with a file: its length is looked at before anything else, so that no more than a form may have is ever
+    written to disk; and since no proof of who asks reads a body, nothing of it is before the caller is let in.
+    """
+
+    def check_length(self, announced: int) -> None:
+        """Raise InvalidInput when a form of so many bytes is too large."""
+        raise NotImplementedError
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in SAFE_METHODS:
+            announced = request.META.get("CONTENT_LENGTH") or ""
+            if not announced.isascii() or not announced.isdigit():
+                raise LengthRequired
+            self.check_length(int(announced[:20]))
+        super().initial(request, *args, **kwargs)
+
+
+class FilesView(IdempotentMixin, TakesAFile):
     """Upload first; the id that comes back is then named in the request that the file belongs to."""
 
     permission_classes = [IsAuthenticated]
     pace = {"POST": "upload"}
     parser_classes = [MultiPartParser]
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse by the length that was announced, before anything is read to disk."""
-        super().initial(request, *args, **kwargs)
-        files.check_length(int(request.META.get("CONTENT_LENGTH") or 0))
+    def check_length(self, announced: int) -> None:
+        files.check_length(announced)
 
     @extend_schema(operation_id="file_upload", tags=["files"], request={"multipart/form-data": FileIn}, responses={201: FileOut})
     def post(self, request: Request) -> Response:
