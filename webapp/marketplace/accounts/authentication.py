@@ -60,7 +60,8 @@ class CookieAuthentication(SessionAuthentication):
     """The browser's session, with CSRF protection: the token comes in the header X-CSRFToken, and no body is read for it."""
 
     def enforce_csrf(self, request: Any) -> None:
-        super().enforce_csrf(_WithoutBody(request))
+        seen: Any = _WithoutBody(request)
+        super().enforce_csrf(seen)
 
     def authenticate(self, request: Request) -> tuple[User, Any] | None:
         found = super().authenticate(request)
