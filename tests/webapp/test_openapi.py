@@ -156,6 +156,7 @@ def test_the_refusals_that_are_shown_are_those_that_are_given(document: Any, ali
         program(token).patch("me", {"display_name": "Alice B."}),
         person.get("contracts/1"),
         person.post("me/shortlists", {"name": "Others"}, key=key),
+        person.client.generic("POST", "/api/v1/files", b"", "multipart/form-data; boundary=x", HTTP_IDEMPOTENCY_KEY=uuid.uuid4().hex),
         person.client.post("/api/v1/me/shortlists", "Warehouses", **plain),
     ]
     settings.API_PACE = {"read": (0, 60)}

@@ -25,6 +25,8 @@ WRONG_POSTS = [
     ("title", ""),
     ("title", "x" * 201),
     ("title", "null\x00byte here"),
+    ("title", "half a mark \ufffe here"),
+    ("description", "no character \uffff in a long enough text"),
     ("title", {"a": 1}),
     ("description", "y" * 20_001),
     ("description", "bell \x07 in a long enough text"),

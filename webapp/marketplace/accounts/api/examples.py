@@ -6,6 +6,8 @@ from typing import Any
 
 from marketplace.core.api.examples import ALICE, BOB, FILE, page
 
+from .access import EXAMPLE_TOKEN
+
 _ORDER = {"ids": [12, 9, 10]}
 
 REQUESTS: dict[str, Any] = {
@@ -176,15 +178,7 @@ ANSWERS: dict[str, Any] = {
         "sha256": FILE["sha256"],
         "url": "/api/v1/me/exports/7/download",
     },
-    "ApiTokenOut": {
-        "id": 7,
-        "name": "Time tracker",
-        "prefix": "olp_Zk3mQ9xa",
-        "scopes": ["read", "write"],
-        "created_at": "2026-03-02T09:00:00Z",
-        "expires_at": "2026-04-01T09:00:00Z",
-        "last_used_at": "2026-03-04T07:12:00Z",
-    },
+    "ApiTokenOut": {**EXAMPLE_TOKEN, "last_used_at": "2026-03-04T07:12:00Z"},
     "SessionOut": {
         "id": 26,
         "device": "Firefox on Linux",

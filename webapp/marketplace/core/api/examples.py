@@ -145,6 +145,7 @@ REFUSALS: dict[str, Any] = {
         "message": "This Idempotency-Key was used with a different request. Use a fresh key for a new request.",
         "fields": {},
     },
+    "411": {"code": "length_required", "message": "Send the header Content-Length: how many bytes the form has.", "fields": {}},
     "415": {"code": "unsupported_media_type", "message": 'Unsupported media type "text/plain" in request.', "fields": {}},
     "429": {"code": "throttled", "message": "Request was throttled. Expected available in 12 seconds.", "fields": {}},
 }

@@ -10,6 +10,7 @@ from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.plumbing import force_instance
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
 
 from marketplace.core.api.serializers import Serializer
@@ -86,6 +87,8 @@ class AutoSchema(SpectacularAutoSchema):
             refusals["404"] = "There is no such object, or you may not see it."
         if self.method != "GET":
             refusals["409"] = "Not possible in the present state, or the key belongs to another request."
+        if MultiPartParser in self.view.parser_classes and self.method == "POST":
+            refusals["411"] = "Send the header Content-Length."
         if self.method in ("POST", "PUT", "PATCH"):
             refusals["415"] = "Send a body of the media type that is documented."
         if self.view.throttle_classes:

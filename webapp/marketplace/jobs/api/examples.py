@@ -7,7 +7,20 @@ from typing import Any
 from marketplace.core.api.examples import ALICE, BOB, page, quote
 from marketplace.jobs.search import people, posts
 
+_TERMS = {
+    "cover_letter": "I have built three of these.",
+    "amount_minor": 200000,
+    "currency": "USD",
+    "delivery_days": 20,
+    "milestones": [
+        {"title": "Schema and first source", "amount_minor": 80000, "due_in_days": 7, "acceptance": ["Orders load hourly"]},
+        {"title": "All sources", "amount_minor": 120000, "due_in_days": 20, "acceptance": ["Totals match the shop's"]},
+    ],
+    "answers": ["One of my own, with tests.", "yes", "Ours"],
+}
+
 REQUESTS: dict[str, Any] = {
+    "proposal_submit": _TERMS,
     "job_update": {"budget_max_minor": 300000, "description": "Load orders from four sources into one warehouse, every hour."},
     "job_close": {"reason": "We found somebody in our own house."},
     "job_publish": {"confirm_duplicate": False},
@@ -185,15 +198,7 @@ _BID = {
     "state": "submitted",
     "job": {"id": 18, "title": _TITLE, "state": "open", "pricing": "fixed", "client": _CLIENT},
     "freelancer": _FREELANCER,
-    "cover_letter": "I have built three of these.",
-    "amount_minor": 200000,
-    "currency": "USD",
-    "delivery_days": 20,
-    "milestones": [
-        {"title": "Schema and first source", "amount_minor": 80000, "due_in_days": 7, "acceptance": ["Orders load hourly"]},
-        {"title": "All sources", "amount_minor": 120000, "due_in_days": 20, "acceptance": ["Totals match the shop's"]},
-    ],
-    "answers": ["One of my own, with tests.", "yes", "Ours"],
+    **_TERMS,
     "quote": _bid_quote(200000, "2026-03-28", "2026-04-11", "2026-03-03T08:15:00Z"),
     "submitted_at": "2026-03-03T08:00:00Z",
     "shortlisted_at": None,

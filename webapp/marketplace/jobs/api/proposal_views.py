@@ -119,23 +119,6 @@ class JobProposalsView(IdempotentMixin, APIView):
         tags=["proposals"],
         request=shapes.ProposalWrite,
         responses={201: shapes.ProposalSerializer},
-        examples=[
-            OpenApiExample(
-                "Two milestones",
-                request_only=True,
-                value={
-                    "cover_letter": "I have built three of these.",
-                    "amount_minor": 200000,
-                    "currency": "USD",
-                    "delivery_days": 20,
-                    "milestones": [
-                        {"title": "Schema and first source", "amount_minor": 80000, "due_in_days": 7, "acceptance": ["Orders load hourly"]},
-                        {"title": "All sources", "amount_minor": 120000, "due_in_days": 20, "acceptance": ["Totals match the shop's"]},
-                    ],
-                    "answers": ["One of my own, with tests.", "yes", "Ours"],
-                },
-            )
-        ],
     )
     def post(self, request: Request, job_id: int) -> Response:
         selectors.job_for(request.user, job_id)
