@@ -28,7 +28,7 @@ ENTRY_COLUMNS = (
 )  # fmt: skip
 PAYMENT_COLUMNS = (
     "id", "provider", "state", "payer_id", "amount_minor", "currency", "purpose", "purpose_id", "idempotency_key", "provider_ref", "method",
-    "last_result", "failure_code", "created_at", "settled_at",
+    "capture", "action", "last_result", "failure_code", "created_at", "settled_at",
 )  # fmt: skip
 
 
@@ -54,7 +54,21 @@ class Ledger:
         self.payment_rows = Table(Payment, PAYMENT_COLUMNS)
         self.sandbox_rows = Table(
             SandboxObject,
-            ("id", "kind", "idempotency_key", "ref", "state", "amount_minor", "currency", "token", "failure_code", "fee_minor", "moved_at"),
+            (
+                "id",
+                "kind",
+                "idempotency_key",
+                "ref",
+                "state",
+                "amount_minor",
+                "currency",
+                "token",
+                "failure_code",
+                "fee_minor",
+                "moved_at",
+                "manual",
+                "of",
+            ),  # fmt: skip
         )
         #: users of whose payments one succeeded
         self.payers: set[int] = set()
@@ -147,8 +161,8 @@ class Ledger:
         ref = self.remember("payment", gateway_key, "failed" if failure else "succeeded", amount, card, failure, None if failure else at)
         state, result = ("failed", "rejected") if failure else ("succeeded", "done")
         self.payment_rows.add(
-            pk, PROVIDER, state, payer, amount.minor, amount.currency, purpose, milestone_id, key, ref, {"token": card}, result, failure,
-            at, None if failure else at,
+            pk, PROVIDER, state, payer, amount.minor, amount.currency, purpose, milestone_id, key, ref, {"token": card},
+            "automatic", {}, result, failure, at, None if failure else at,
         )  # fmt: skip
         about: dict[str, Any] = {"purpose": purpose, "purpose_id": milestone_id, "amount_minor": amount.minor, "currency": amount.currency}
         created = {k: v for k, v in about.items() if k != "purpose_id"}
@@ -165,7 +179,9 @@ class Ledger:
     def remember(self, kind: str, key: str, state: str, amount: Money, token: str, failure: str, moved: int | None) -> str:
         """What the sandbox gateway keeps of the call, and when it moved money; returns its reference."""
         ref = f"sbx_{kind}_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
-        self.sandbox_rows.add(len(self.sandbox_rows) + 1, kind, key, ref, state, amount.minor, amount.currency, token, failure, 0, moved)
+        self.sandbox_rows.add(
+            len(self.sandbox_rows) + 1, kind, key, ref, state, amount.minor, amount.currency, token, failure, 0, moved, False, ""
+        )
         return ref
 
     # --- contracts --------------------------------------------------------------------------------------------------
