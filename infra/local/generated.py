@@ -28,7 +28,7 @@ PURE = {
     "marketplace.core.money": ("",),
     "marketplace.core.states": ("xǁMachineǁ",),
     "marketplace.payments.fees": ("x_split__",),
-    "marketplace.payments.fx": ("x_convert__", "x_price_of__", "x_rate__", "x__either_way__", "x__row__"),
+    "marketplace.payments.fx": ("x_convert__", "x_price_of__", "x__held__", "x_rate__", "x__either_way__", "x__row__"),
     "marketplace.payments.taxes": ("",),
     "marketplace.payments.levies": ("x_wrong_in__",),
 }

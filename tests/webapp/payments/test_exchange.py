@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotFound
-from marketplace.core.money import Money
+from marketplace.core.money import MAX_MINOR, Money, exponent
 from marketplace.core.tasks import drain
 from marketplace.notifications.models import InboxItem
 from marketplace.payments import debts, fx, selectors, services
@@ -49,7 +50,7 @@ def pay_in(user: Any, minor: int, key: str = "k") -> None:
 
 @bounded(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    minor=st.integers(1, 10**9),  # at the least rate, what this costs just fits a BIGINT
+    minor=st.integers(1, 10**12),  # as much as may be asked for: at the least rate it costs more than fits a BIGINT
     rate=st.decimals("0.000001", "100000", places=12),
     spread=st.integers(0, 2_000),
     pair=st.sampled_from([("EUR", "USD"), ("JPY", "KWD"), ("KWD", "JPY")]),
@@ -57,10 +58,27 @@ def pay_in(user: Any, minor: int, key: str = "k") -> None:
 def test_the_price_is_the_least_that_buys_the_amount(minor: int, rate: Decimal, spread: int, pair: tuple[str, str]) -> None:
     row = FxRate(base=pair[0], quote=pair[1], rate=rate, spread_bps=spread, source="test", as_of=date(2026, 1, 1))
 
+    all_of_it = MAX_MINOR * Fraction(rate) * (10_000 - spread) / 10_000 * Fraction(10) ** (exponent(pair[1]) - exponent(pair[0]))
+    if minor > all_of_it:
+        with pytest.raises(InvalidInput, match="amount_out_of_range"):
+            fx.price_of(Money(minor, pair[1]), row)
+        return
     price = fx.price_of(Money(minor, pair[1]), row)
 
     assert fx.convert(price, row).minor >= minor
     assert price.minor == 1 or fx.convert(Money(price.minor - 1, pair[0]), row).minor < minor
+
+
+def test_an_amount_that_costs_more_than_can_be_moved_is_told_in_words(alice: Any) -> None:
+    FxRate.objects.create(
+        base="GBP", quote="JPY", rate=Decimal("1e-12"), spread_bps=0, source="test", as_of=clock.now().date(), fetched_at=clock.now()
+    )
+
+    answer = Person(alice).post("me/exchange-quotes", {"amount_minor": 10**12, "currency": "JPY", "pay_currency": "GBP"})
+
+    assert answer.status_code == 400
+    assert "Choose a smaller amount" in answer.json()["fields"]["amount_minor"][0]
+    assert not FxQuote.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace.core.errors import InvalidInput
-from marketplace.core.money import Money, exponent, payable
+from marketplace.core.money import MAX_MINOR, Money, exponent, payable
 from marketplace.core.states import Machine
 from marketplace.payments import fees, fx, levies, taxes
 from marketplace.payments.models import FeeSchedule, FxRate
@@ -131,6 +131,21 @@ def test_a_price_is_the_least_that_is_worth_it(minor: int, value: int, spread: i
     price = fx.price_of(Money(minor, "JPY"), row)
     assert fx.convert(price, row) >= Money(minor, "JPY")
     assert fx.convert(price - Money(1, "KWD"), row) < Money(minor, "JPY")
+
+
+def test_what_the_books_can_hold_is_converted_and_one_unit_more_is_refused() -> None:
+    half, double = rate("KWD", "USD", "0.5"), rate("USD", "KWD", "2")
+    most = MAX_MINOR // 20  # a cent is twenty fils
+    assert fx.price_of(Money(most, "USD"), half) == fx.convert(Money(most, "USD"), double) == Money(most * 20, "KWD")
+    equal = rate("EUR", "USD", "1")
+    for whole in (MAX_MINOR, -MAX_MINOR):
+        assert fx.price_of(Money(whole, "USD"), equal) == Money(whole, "EUR")
+
+    for more in (lambda: fx.price_of(Money(most + 1, "USD"), half), lambda: fx.convert(Money(-most - 1, "USD"), double)):
+        with pytest.raises(InvalidInput) as refused:
+            more()
+        said = "This amount is worth more KWD than we can move. Choose a smaller amount."
+        assert (refused.value.code, refused.value.message, refused.value.fields) == ("amount_out_of_range", said, {"amount_minor": [said]})
 
 
 def test_a_rate_prices_only_its_own_quote() -> None:

@@ -20,7 +20,7 @@ from django.conf import settings
 from marketplace.core import clock, events
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.models import Event
-from marketplace.core.money import Money, exponent
+from marketplace.core.money import MAX_MINOR, Money, exponent
 
 from .models import FxRate
 
@@ -39,20 +39,31 @@ def convert(amount: Money, rate: FxRate) -> Money:
     """`amount` (in the rate's base) in its quote currency after the spread, rounded down to whole minor units.
 
     payee = ⌊ minor · 10^(e_quote − e_base) · rate · (1 − spread_bps / 10,000) ⌋, so that what is promised never exceeds the rate.
+    Raises InvalidInput("amount_out_of_range") for more than the books can hold.
     """
     if amount.currency != rate.base:
         raise TypeError(f"a {rate.base}/{rate.quote} rate does not convert {amount.currency}")
     major = _EXACT.scaleb(Decimal(amount.minor), -exponent(rate.base))
     after = _EXACT.multiply(_EXACT.multiply(major, rate.rate), Decimal(10_000 - rate.spread_bps)).scaleb(-4)
-    return Money(int(_EXACT.scaleb(after, exponent(rate.quote)).to_integral_value(ROUND_DOWN)), rate.quote)
+    return _held(int(_EXACT.scaleb(after, exponent(rate.quote)).to_integral_value(ROUND_DOWN)), rate.quote)
 
 
 def price_of(amount: Money, rate: FxRate) -> Money:
-    """The least amount of the rate's base that `convert` makes at least `amount` (in the rate's quote currency) of."""
+    """The least amount of the rate's base that `convert` makes at least `amount` (in the rate's quote currency) of.
+
+    Raises InvalidInput("amount_out_of_range") for more than the books can hold.
+    """
     if amount.currency != rate.quote:
         raise TypeError(f"a {rate.base}/{rate.quote} rate does not price {amount.currency}")
     each = Fraction(rate.rate) * (10_000 - rate.spread_bps) / 10_000 * Fraction(10) ** (exponent(rate.quote) - exponent(rate.base))
-    return Money(ceil(amount.minor / each), rate.base)
+    return _held(ceil(amount.minor / each), rate.base)
+
+
+def _held(minor: int, currency: str) -> Money:
+    if abs(minor) > MAX_MINOR:
+        message = f"This amount is worth more {currency} than we can move. Choose a smaller amount."
+        raise InvalidInput("amount_out_of_range", message, {"amount_minor": [message]})
+    return Money(minor, currency)
 
 
 def newest_stored(base: str, quote: str, day: date) -> FxRate | None:
