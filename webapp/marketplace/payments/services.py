@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from django.conf import settings
+from django.db import connection
 from django.db.models import Sum
 
 from marketplace.core import clock, features
@@ -487,7 +489,7 @@ class _Pay:
 def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str, fee_schedule: str) -> _Pay:
     """The lines that pay a freelancer out of a hold or a wallet."""
     schedule: FeeSchedule = fees.schedule(fee_schedule)
-    posted = Entry.objects.filter(idempotency_key=key).select_related("fx_rate").first()
+    posted = _posted(key)
     levy = _levy_for(posted, payee_id)
     parts = fees.split(gross, schedule, levy)
     lines = [
@@ -524,13 +526,31 @@ def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str
     return _Pay(lines, rate.pk, quote)
 
 
-def _rate_for(posted: Entry | None, base: str, quote: str) -> FxRate:
-    """The rate of the entry already posted under the key, so that a repeated call is the same request on any day; else today's."""
-    known = posted.fx_rate if posted is not None else None
-    return known if known is not None and (known.base, known.quote) == (base, quote) else fx.rate(base, quote)
+class _Posted(NamedTuple):
+    """What an entry was paid by."""
+
+    quote: dict[str, Any]
+    rate_id: int | None
 
 
-def _levy_for(posted: Entry | None, payee_id: int) -> Levy | None:
+def _posted(key: str) -> _Posted | None:
+    """What the entry under the key was paid by, None when there is none: so that a repeated call is the same request on any day."""
+    with connection.cursor() as cursor:  # every release asks, and hardly ever finds one: no object is built
+        cursor.execute("SELECT quote, fx_rate_id FROM payments_entry WHERE idempotency_key = %s", [key])
+        row = cursor.fetchone()
+    return None if row is None else _Posted(orjson.loads(row[0]), row[1])
+
+
+def _rate_for(posted: _Posted | None, base: str, quote: str) -> FxRate:
+    """The rate of the entry already posted under the key, else today's."""
+    if posted is not None and posted.rate_id is not None:
+        known = FxRate.objects.get(pk=posted.rate_id)
+        if (known.base, known.quote) == (base, quote):
+            return known
+    return fx.rate(base, quote)
+
+
+def _levy_for(posted: _Posted | None, payee_id: int) -> Levy | None:
     """What the entry already posted under the key bore, else what a payment to this person bears today."""
     if posted is not None:
         return levy_stored(posted.quote["levy"]) if "levy" in posted.quote else None

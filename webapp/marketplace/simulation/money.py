@@ -68,7 +68,7 @@ class Ledger:
                 "moved_at",
                 "manual",
                 "of",
-            ),  # fmt: skip
+            ),
         )
         #: users of whose payments one succeeded
         self.payers: set[int] = set()
