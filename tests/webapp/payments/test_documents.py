@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,19 +16,21 @@ import facturx
 import pytest
 import time_machine
 from django.db import connection
+from django.template.loader import render_to_string
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from lxml import etree
 from pypdf import PdfReader
 from saxonche import PySaxonProcessor, PyXsltExecutable
+from weasyprint import HTML
 
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound
 from marketplace.core.money import Money
 from marketplace.core.transactions import run_in_transaction
-from marketplace.payments import levies, services
-from marketplace.payments.billing import en16931, files, pdf
+from marketplace.payments import levies, services, statements
+from marketplace.payments.billing import en16931, files, pdf, statement, words
 from marketplace.payments.models import Document, DocumentFile, Entry, FeeSchedule, Posting, Series, TaxProfile
 from marketplace.payments.tasks import issue_documents
 from tests.webapp.people import Person
@@ -205,6 +208,66 @@ def test_the_page_holds_the_xml_and_says_what_it_is(bob: Any, paid: Any) -> None
     assert "Rechnung" in text and fee.label in text and "10,00" in text
     assert str(fee.content["lines"][0]["posting_ids"][0]) in text
     assert b"2026" in body and not [f for page in reader.pages for f in _fonts(page) if "/FontFile2" not in f and "/FontFile3" not in f]
+
+
+def texts_beyond(html: str) -> list[str]:
+    """What is printed left or right of the space between the margins, on any page."""
+    found = []
+    for page in HTML(string=html).render().pages:
+        box = page._page_box
+        left, right = box.content_box_x(), box.content_box_x() + box.width
+        for printed in box.descendants():
+            if type(printed).__name__ == "TextBox" and printed.text.strip():
+                ends = printed.position_x, printed.position_x + printed.width
+                found += [printed.text] if ends[0] < left - 1 or ends[1] > right + 1 else []
+    return found
+
+
+LONG = {"street": "Donaudampfschifffahrtsgesellschaftsstraße " * 3, "city": "Llanfairpwllgwyngyllgogerychwyrndrobwll", "postcode": "1" * 20}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("long", [False, True])
+def test_nothing_leaves_the_page(alice: Any, bob: Any, staff: Any, fund: Any, paid: Any, settings: Any, language: str, long: bool) -> None:
+    sell(settings, **REGISTERED)
+    for person, country in ((alice, "FR"), (bob, "DE")):
+        levies.tax_profile_put(actor=person, country=country, legal_name="Q" * 200 if long else "", **(LONG if long else {}))
+    entry = paid(Money(99_999_999_999 if long else 10_000, "IDR"))
+    given = services.fee_refund(actor=staff("finance"), entry_id=entry.pk, amount_minor=600, reason="R" * 500)
+    services.documents_of_subject(subject_type="payment", subject_id=Entry.objects.get(kind="deposit").subject_id or 0)
+    made = [*told(entry).values(), *told(given).values(), Document.objects.get(about="deposit")]
+    assert {(d.kind, d.about) for d in made} == {
+        *(("invoice", "fee"), ("invoice", "work"), ("credit_note", "fee"), ("receipt", "deposit")),
+    }
+    for document in made:
+        page = render_to_string("payments/document.html", pdf._page(document, words.of(language)))
+        assert document.label in page
+        assert texts_beyond(page) == [], document.kind
+    for person in (alice, bob):
+        told_all = statement._page(person.pk, statements.accounts_of(person.pk), statements.Wanted(), language, clock.now())
+        assert texts_beyond(render_to_string("payments/statement.html", told_all)) == []
+
+
+def test_the_eye_for_the_margins_sees_what_leaves_them() -> None:
+    """Control."""
+    assert texts_beyond("<p style='position:relative;left:180mm'>out</p><p>in</p>") == ["out"]
+
+
+@pytest.mark.django_db
+def test_a_page_with_boxes_for_letters_is_not_kept(bob: Any, paid: Any, caplog: Any) -> None:
+    """No font has U+F0001, as a machine without fonts for it has no 山: when the fonts are there the page is made again."""
+    levies.tax_profile_put(actor=bob, country="DE", legal_name="Bob \U000f0001")
+    documents = told(paid(Money(10_000, "EUR")))
+    with caplog.at_level("WARNING", logger="marketplace.payments.billing.pdf"):
+        first, second = (files.file_of(documents["fee"], "pdf", "en") for _ in range(2))
+    assert DocumentFile.objects.count() == 0 and "U+F0001" in caplog.text
+    assert (first.sha256, first.size) == (second.sha256, len(first.body)) and first.size > 1_000
+    assert not any(type(h).__name__ == "_Boxes" for h in logging.getLogger("weasyprint").handlers)
+
+    documents["fee"].content["recipient"] = documents["fee"].content["issuer"]  # as if the machine had the font now
+    assert files.file_of(documents["fee"], "pdf", "en").pk is not None
+    assert DocumentFile.objects.count() == 1
 
 
 def _fonts(page: Any) -> list[Any]:

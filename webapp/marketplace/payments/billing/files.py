@@ -40,7 +40,10 @@ def document_for(actor: Actor, document_id: int) -> Document:
 
 
 def file_of(document: Document, form: str, language: str) -> DocumentFile:
-    """The kept file; made now when nobody asked for it before. The bytes of a document in a form and language never change.
+    """The kept file; made now when nobody asked for it before. The bytes of a document in a form and language never change once they are kept.
+
+    A page on which a name is empty boxes, because the machine has no font for its script, is given out but not kept: it is made again when the
+    fonts are there.
 
     Raises NotFound when the document has no XML, Unavailable when the machine cannot make PDF. The page is laid out outside any transaction.
     """
@@ -51,8 +54,11 @@ def file_of(document: Document, form: str, language: str) -> DocumentFile:
         return found
     if form == "xml" and not en16931.has_xml(document):
         raise NotFound("document")
-    body = en16931.xml_of(document, language) if form == "xml" else pdf.pdf_of(document, language)
+    sheet = pdf.Sheet(en16931.xml_of(document, language), legible=True) if form == "xml" else pdf.pdf_of(document, language)
+    body = sheet.body
     made = DocumentFile(document=document, form=form, language=language, body=body, size=len(body), sha256=hashlib.sha256(body).hexdigest())
+    if not sheet.legible:
+        return made
     try:
         with transaction.atomic():
             made.save(force_insert=True)

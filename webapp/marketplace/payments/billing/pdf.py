@@ -1,13 +1,18 @@
 """Documents and statements as PDF/A-3: HTML laid out by WeasyPrint, the XML embedded by factur-x. The same document gives the same bytes.
 
-Nothing is fetched: a page that asks for an address fails. Fonts are the system's (Liberation Sans, DejaVu Sans for what it lacks).
+Nothing is fetched: a page that asks for an address fails. Fonts are the system's (Liberation Sans, DejaVu Sans for what it lacks, then whatever
+the machine has).
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +25,45 @@ from ..models import Document
 from . import en16931, words
 from .words import Words
 
+log = logging.getLogger(__name__)
 #: the colon may be written as its octal code
 _PDF_INSTANT = re.compile(rb"\((D(?::|\\072))\d{14}")
 _XMP_INSTANT = re.compile(rb"(<xmp:(?:CreateDate|ModifyDate|MetadataDate)>)[^<]*(</)")
+#: how WeasyPrint says that no font has a character
+_UNPRINTED = ".notdef glyph"
 
 
-def render(template: str, context: Mapping[str, Any], *, key: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A file, and whether every character of it could be printed: what no font of the machine has is an empty box."""
+
+    body: bytes
+    legible: bool
+
+
+class _Boxes(logging.Handler):
+    """Notes the characters that this thread could not print."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.thread, self.characters = threading.get_ident(), set[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self.thread and str(record.msg).startswith(_UNPRINTED) and isinstance(record.args, tuple):
+            self.characters.add(str(record.args[0]))
+
+
+@contextmanager
+def _watching() -> Iterator[_Boxes]:
+    boxes, source = _Boxes(), logging.getLogger("weasyprint")
+    source.addHandler(boxes)
+    try:
+        yield boxes
+    finally:
+        source.removeHandler(boxes)
+
+
+def render(template: str, context: Mapping[str, Any], *, key: str) -> Sheet:
     """A page of ours as PDF/A-3b; `key` names the content, so that the same content has the same identity.
 
     Raises Unavailable where the machine lacks what lays out text (Pango).
@@ -43,10 +81,15 @@ def render(template: str, context: Mapping[str, Any], *, key: str) -> bytes:
 
     html = render_to_string(template, dict(context))
     identity = hashlib.sha256(key.encode()).hexdigest()[:32].encode()
-    return bytes(HTML(string=html, url_fetcher=NoFetcher()).write_pdf(pdf_variant="pdf/a-3b", pdf_identifier=identity) or b"")
+    with _watching() as boxes:
+        body = bytes(HTML(string=html, url_fetcher=NoFetcher()).write_pdf(pdf_variant="pdf/a-3b", pdf_identifier=identity) or b"")
+    if boxes.characters:
+        known = ", ".join(sorted(f"U+{ord(c):04X}" for c in boxes.characters)[:20])
+        log.warning("no font of this machine has %s: a PDF shows empty boxes; install fonts (see docs/billing.md)", known)
+    return Sheet(body, not boxes.characters)
 
 
-def pdf_of(document: Document, language: str) -> bytes:
+def pdf_of(document: Document, language: str) -> Sheet:
     """The document as PDF/A-3b, with its XML inside where the norm has a form for it."""
     document, say = words.readable(document), words.of(language)
     page = render("payments/document.html", _page(document, say), key=f"{document.label}:{say.language}")
@@ -58,7 +101,7 @@ def pdf_of(document: Document, language: str) -> bytes:
     name = f"{words.title(document, say)} {document.label}"
     about = {"author": issuer, "keywords": "Factur-X, Openlance", "title": f"{issuer}: {name}", "subject": name}
     made = generate_from_binary(
-        page,
+        page.body,
         en16931.xml_of(document, language),
         flavor="factur-x",
         level="en16931",
@@ -68,7 +111,7 @@ def pdf_of(document: Document, language: str) -> bytes:
         afrelationship="alternative",
         xmp_compression=False,
     )
-    return _as_of(bytes(made), document.issued_at)
+    return Sheet(_as_of(bytes(made), document.issued_at), page.legible)
 
 
 def _as_of(made: bytes, at: datetime) -> bytes:
@@ -107,7 +150,7 @@ def _page(document: Document, say: Words) -> dict[str, Any]:
     def money(minor: int) -> str:
         return say.money(Money(minor, currency))
 
-    facts = [(say("number"), document.label), (say("issued"), say.day(document.issued_at))]
+    facts = [(say("number"), document.label), (say("issued_receipt" if receipt else "issued"), say.day(document.issued_at))]
     facts.append((say("paid_on" if receipt else "supplied"), say.day(content["supplied_at"])))
     if document.contract_id is not None:
         facts.append((say("contract"), str(document.contract_id)))

@@ -21,6 +21,11 @@ MOST_LINES = 1_000
 
 def pdf_of(*, user_id: int, accounts: Sequence[Account], wanted: Wanted, language: str, now: datetime) -> bytes:
     """The statement over these accounts as PDF/A-3b. Raises InvalidInput("statement_too_long") beyond MOST_LINES, Unavailable without Pango."""
+    page = _page(user_id, accounts, wanted, language, now)
+    return pdf.render("payments/statement.html", page, key=f"statement:{user_id}:{wanted}:{now.isoformat()}").body
+
+
+def _page(user_id: int, accounts: Sequence[Account], wanted: Wanted, language: str, now: datetime) -> dict[str, Any]:
     lines = statements.lines_before(accounts, wanted, before=None, limit=MOST_LINES + 1)
     if len(lines) > MOST_LINES:
         advice = f"A statement in PDF holds {MOST_LINES} lines: choose a shorter period, or take the CSV file."
@@ -34,7 +39,7 @@ def pdf_of(*, user_id: int, accounts: Sequence[Account], wanted: Wanted, languag
     profile = levies.profiles_of([user_id])[user_id]
     who = {name: getattr(profile, name) for name in ("street", "postcode", "city", "country", "vat_id")}
     last = until - timedelta(microseconds=1) if wanted.until is not None and wanted.until <= now else until
-    context = {
+    return {
         "language": say.language,
         "say": say.texts,
         "title": say("statement"),
@@ -46,7 +51,6 @@ def pdf_of(*, user_id: int, accounts: Sequence[Account], wanted: Wanted, languag
         "currencies": [_currency(c, [x for x in lines if x.account.currency == c], opening, closing, say) for c in shown],
         "foot": "Openlance",
     }
-    return pdf.render("payments/statement.html", context, key=f"statement:{user_id}:{wanted}:{now.isoformat()}")
 
 
 def _what(line: StatementLine, say: Words) -> str:

@@ -132,6 +132,6 @@ def notes(document: Document, say: Words) -> list[str]:
     own = content.get("seller_currency")
     if own:
         said = {"currency": own["currency"], "amount": say.money(Money(own["minor"], own["currency"])), "base": document.currency}
-        source = {"ecb": "ECB", "ecb_cross": "ECB"}.get(own["source"], own["source"].split(":")[0])
+        source = say.among("sources", own["source"].split(":")[0])
         found.append(say("own_currency").format(**said, rate=say.rate(own["rate"]), source=source, date=say.day(own["as_of"])))
     return [text for text in found if text]
