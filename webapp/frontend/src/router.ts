@@ -92,6 +92,11 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "Transparency", open: true },
   },
   { path: "/money", component: () => import("./pages/MoneyPage.vue"), meta: { title: "Money" } },
+  { path: "/payouts", component: () => import("./pages/PayoutsPage.vue"), meta: { title: "Payouts" } },
+  // where gateways send payees back to
+  { path: "/settings/payouts", redirect: (to) => ({ path: "/payouts", query: to.query }) },
+  { path: "/statements", component: () => import("./pages/StatementsPage.vue"), meta: { title: "Statements" } },
+  { path: "/documents", component: () => import("./pages/DocumentsPage.vue"), meta: { title: "Documents" } },
   { path: "/profile", component: () => import("./pages/ProfilePage.vue"), meta: { title: "Profile" } },
   { path: "/inbox", component: () => import("./pages/InboxPage.vue"), meta: { title: "Inbox" } },
   {
