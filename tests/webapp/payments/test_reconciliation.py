@@ -18,7 +18,17 @@ from marketplace.notifications.models import InboxItem
 from marketplace.payments import services, tasks
 from marketplace.payments.ledger import accounts
 from marketplace.payments.ledger.post import Line, post
-from marketplace.payments.models import Account, Difference, Entry, Posting, ProcessorFile, ProviderLine, ReconciliationRun, SandboxObject
+from marketplace.payments.models import (
+    Account,
+    Difference,
+    Entry,
+    Payment,
+    Posting,
+    ProcessorFile,
+    ProviderLine,
+    ReconciliationRun,
+    SandboxObject,
+)
 from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.base import Movement
 from marketplace.payments.reconciliation import reading, runs
@@ -330,6 +340,77 @@ def test_days_that_beat_missed_are_made_up_for(at_noon: Any, alice: Any, pay: An
     ]
     # the list was read from the last comparison on, so that the gap is covered
     assert ReconciliationRun.objects.get(day=date(2026, 11, 13)).listed_from == date(2026, 11, 3)
+
+
+def test_what_beat_missed_for_more_than_a_week_is_compared_all_the_same(at_noon: Any, alice: Any, pay: Any) -> None:
+    pay(alice, usd(5_000))
+    at_noon.move_to(datetime(2026, 11, 3, 6, tzinfo=UTC), tick=False)
+    assert tasks.reconcile_due() == 1
+    at_noon.move_to(datetime(2026, 11, 5, 12, tzinfo=UTC), tick=False)
+    sandbox.other("while_beat_was_away", usd(-1_200))
+    ours = pay(alice, usd(700))
+    SandboxObject.objects.filter(ref=ours.provider_ref).delete()
+    at_noon.move_to(datetime(2026, 11, 20, 6, tzinfo=UTC), tick=False)
+    assert tasks.reconcile_due() == 7
+    live = Difference.objects.exclude(live_key=None).values_list("item", "kind", "effect_minor")
+    assert set(live) == {
+        ("line:while_beat_was_away:moved", "missing_with_us", -1_200),
+        (f"payment:{ours.pk}", "missing_with_them", -700),
+    }
+
+
+# --- what waits for a bank's answer
+
+
+def days_compared(time_machine: Any, first: date, last: date) -> None:
+    """Each of these days, as beat does it, six hours after its end."""
+    for n in range((last - first).days + 1):
+        time_machine.move_to(runs.end_of(first + timedelta(days=n)) + timedelta(hours=6), tick=False)
+        assert tasks.reconcile_due() == 1
+
+
+@pytest.fixture
+def unheard(alice: Any, pay: Any, at_noon: Any) -> Any:
+    """A payment that the gateway has taken at noon of DAY, whose answer was lost and which nobody has asked about."""
+    payment = pay(alice, usd(5_000), token="tok_timeout")
+    assert (payment.state, SandboxObject.objects.values_list("state", flat=True).get()) == ("created", "succeeded")
+    return payment
+
+
+def test_what_is_unsettled_is_in_flight_for_ten_days_and_a_difference_from_then_on(unheard: Any, at_noon: Any, staff: Any) -> None:
+    """Told at noon of the 2nd: it is ten days old at the end of the 12th, and not yet at that of the 11th."""
+    days_compared(at_noon, DAY, date(2026, 11, 11))
+    totals = list(ReconciliationRun.objects.order_by("day").values_list("totals__in_flight_minor", "totals__unexplained_minor"))
+    assert totals == [(5_000, 0)] * 10
+    assert Difference.objects.count() == 0
+    days_compared(at_noon, date(2026, 11, 12), date(2026, 11, 12))
+    found = one()
+    assert (found.item, found.kind, found.effect_minor, found.since) == (f"payment:{unheard.pk}", "missing_with_us", 5_000, NOON)
+    days_compared(at_noon, date(2026, 11, 13), date(2026, 11, 20))
+    assert one().pk == found.pk
+    services.payment_refresh(payment_id=unheard.pk)
+    days_compared(at_noon, date(2026, 11, 21), date(2026, 11, 21))
+    found.refresh_from_db()
+    # the money is there; that it came so much later than the gateway says is told, and moves nothing
+    assert (one().kind, one().effect_minor) == ("date_shifted", 0)
+    assert (found.state, found.live_key) == ("matched", None)
+
+
+@pytest.mark.parametrize("after", [2, 6, 9], ids=["in_the_window", "out_of_it", "on_the_last_day"])
+def test_what_was_unsettled_and_fails_with_us_is_a_difference_the_day_after(unheard: Any, at_noon: Any, after: int) -> None:
+    days_compared(at_noon, DAY, DAY + timedelta(days=after - 1))
+    assert Difference.objects.count() == 0
+    Payment.objects.update(state="failed", failure_code="given_up")
+    days_compared(at_noon, DAY + timedelta(days=after), DAY + timedelta(days=after))
+    assert (one().item, one().kind) == (f"payment:{unheard.pk}", "missing_with_us")
+
+
+def test_what_was_settled_meanwhile_is_no_more_looked_at(unheard: Any, at_noon: Any) -> None:
+    days_compared(at_noon, DAY, date(2026, 11, 3))
+    services.payment_refresh(payment_id=unheard.pk)
+    days_compared(at_noon, date(2026, 11, 4), date(2026, 11, 12))
+    assert total(ReconciliationRun.objects.get(day=date(2026, 11, 12)))["matched"] == 0
+    assert Difference.objects.count() == 0
 
 
 # --- what people do

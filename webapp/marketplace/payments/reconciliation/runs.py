@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Q, Sum
+from django.db.models import Exists, Max, OuterRef, Q, Sum
 
 from marketplace.core import clock, events
 from marketplace.core.errors import Unavailable
@@ -38,6 +38,12 @@ WINDOW_DAYS = 3
 #: files whose rows lie no further apart than this are taken for one: a day without a file between two others shows as missing, not as unread
 FILES_JOIN = timedelta(hours=36)
 _CHUNK = 500
+#: subject of an item → its table, and the states in which it waits for a gateway's or bank's answer
+_WAITING: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "payment": (Payment, ("created", "pending")),
+    "payout": (Payout, ("sent",)),
+    "payment_refund": (PaymentRefund, ("created", "pending")),
+}
 
 
 def end_of(day: date) -> datetime:
@@ -133,12 +139,15 @@ def _compared(provider: str, day: date, told: reading.Told | None) -> Reconcilia
     begin, cutoff, horizon = end_of(day - timedelta(days=WINDOW_DAYS)), end_of(day), end_of(latest)
     if told is not None:
         run.listed_from = _listed_from(provider, day).date()
+        # what was told and posted while beat was away belongs to no other run's window
+        begin = min(begin, end_of(run.listed_from - timedelta(days=1)))
         _, contradicting = reading.store(provider, told.movements)
         reading.require_agreeing(contradicting)
     reading.resolve_again(provider)
     clearing = dict(Account.objects.filter(kind=Kind.CLEARING, processor=provider).values_list("pk", "currency"))
     live = Difference.objects.filter(provider=provider).exclude(live_key=None)
-    items = _items(provider, clearing, begin, cutoff) | set(live.exclude(item=BALANCE).values_list("item", flat=True))
+    items = _items(provider, clearing, begin, cutoff) | _left_in_flight(provider, clearing, begin)
+    items |= set(live.exclude(item=BALANCE).values_list("item", flat=True))
     theirs, ours = _theirs(provider, items, horizon), _ours(provider, clearing, items, horizon)
     covered = _coverage(provider, run)
     rules: dict[str, Any] = {
@@ -191,6 +200,18 @@ def _items(provider: str, clearing: Collection[int], begin: datetime, cutoff: da
     return found | {_item_of(*row) for row in lines.values_list("subject_type", "subject_id", "line_ref")}
 
 
+def _left_in_flight(provider: str, clearing: Collection[int], begin: datetime) -> set[str]:
+    """The items that the gateway told before the window, no longer ago than patience lasts, and of which we have posted nothing: earlier runs
+    left them in flight because they were unsettled, whatever has become of them with us since."""
+    since = begin - timedelta(days=settings.RECONCILE_UNSETTLED_DAYS)
+    told = ProviderLine.objects.filter(provider=provider, occurred_at__gte=since, occurred_at__lt=begin, subject_type__in=_WAITING)
+    ours = Posting.objects.filter(
+        _touching(clearing), entry__subject_type=OuterRef("subject_type"), entry__subject_id=OuterRef("subject_id")
+    )
+    alone = told.filter(~Exists(ours)) if clearing else told
+    return {f"{kind}:{pk}" for kind, pk in alone.values_list("subject_type", "subject_id").distinct()}
+
+
 def _item_of(subject_type: str, subject_id: int | None, line_ref: str) -> str:
     return f"{subject_type}:{subject_id}" if subject_type else f"line:{line_ref}"
 
@@ -208,15 +229,10 @@ def _subjects(items: Iterable[str]) -> dict[str, list[int]]:
 def _unsettled(items: Collection[str]) -> set[str]:
     """Those of the items that wait for a gateway's or bank's answer: what the gateway tells of them comes before we post it. Where it has
     answered with another amount, nothing of ours will follow."""
-    waiting: dict[str, tuple[Any, tuple[str, ...]]] = {
-        "payment": (Payment, ("created", "pending")),
-        "payout": (Payout, ("sent",)),
-        "payment_refund": (PaymentRefund, ("created", "pending")),
-    }
     found = set()
     for kind, all_ids in _subjects(items).items():
-        if kind in waiting:
-            table, states = waiting[kind]
+        if kind in _WAITING:
+            table, states = _WAITING[kind]
             for ids in _chunks(all_ids):
                 open_now = table.objects.filter(pk__in=ids, state__in=states).exclude(failure_code="amount_differs")
                 found |= {f"{kind}:{pk}" for pk in open_now.values_list("pk", flat=True)}
