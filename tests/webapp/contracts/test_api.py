@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from config.settings import base
 from marketplace.contracts import services
 from marketplace.contracts.models import Contract, Milestone
 from marketplace.payments.models import Entry, Payment
@@ -138,3 +139,16 @@ def test_my_contracts_page_by_key_with_a_constant_number_of_queries(alice: Any, 
     assert Http(charlie).get(f"me/contracts?proposal={contract.proposal_id}").json()["results"] == []
     assert http.get("me/contracts?proposal=x").json()["fields"].keys() == {"proposal"}
     assert Http(charlie).get("me/contracts").json()["results"] == []
+
+
+def test_milestones_are_funded_at_a_pace_of_their_own(alice: Any, charlie: Any, planned: Milestone, settings: Any) -> None:
+    """Each try may be a payment at a gateway: without a pace, cards could be tried here that the wallet's pace keeps out there."""
+    assert base.API_PACE["funding"] == (60, 3600)
+    settings.API_PACE = {"funding": (2, 3600)}
+    body = {"provider": "sandbox", "method": {"token": "tok_declined"}}
+    client = Http(alice)
+    answers = [client.post(f"milestones/{planned.pk}/fund", body) for _ in range(3)]
+    assert [a.status_code for a in answers] == [200, 200, 429]
+    assert 1 <= int(answers[2].headers["Retry-After"]) <= 3600
+    assert Payment.objects.count() == 2
+    assert Http(charlie).post(f"milestones/{planned.pk}/fund", body).status_code == 404

@@ -229,6 +229,7 @@ API_PACE = {
     "download": (60, 600),
     "statement_page": (10, 600),
     "payment": (20, 3600),
+    "funding": (60, 3600),
     "export": (10, 3600),
     "proposal": (60, 3600),
     "invitation": (120, 3600),

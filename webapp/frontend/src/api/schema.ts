@@ -2783,7 +2783,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The client pays for a milestone; the money is held until both sides have confirmed the work. */
+        /** @description The client pays for a milestone; the money is held until both sides have confirmed the work. At most 60 times an hour. */
         post: operations["milestone_fund"];
         delete?: never;
         options?: never;

@@ -209,9 +209,10 @@ RefundView = _milestone_act("refund", services.milestone_refund, shapes.ReasonSe
 
 
 class FundView(IdempotentMixin, APIView):
-    """The client pays for a milestone; the money is held until both sides have confirmed the work."""
+    """The client pays for a milestone; the money is held until both sides have confirmed the work. At most 60 times an hour."""
 
     permission_classes = [IsAuthenticated]
+    pace = {"POST": "funding"}
 
     @extend_schema(
         operation_id="milestone_fund",
