@@ -416,7 +416,6 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "bonus.clear": (FREELANCER, "Your bonus on “{title}” is available for payout."),
     "payment.fail": (OWNER, "Your payment of {title} did not succeed: nothing was taken. Try again, or pay another way."),
     "payment.cancel": (OWNER, "Your payment of {title} was given up: nothing was taken."),
-    "payment_refund.request": (OWNER, "{title} of your wallet are being sent back to where they came from. {reason}"),
     "payment_refund.succeed": (OWNER, "{title} were sent back the way you paid. It can take some days until your bank shows it."),
     "payment_refund.fail": (OWNER, "{title} could not be sent back the way you paid: they are in your wallet again."),
     "payment_refund.return": (OWNER, "Your bank sent {title} back to us: they are in your wallet again."),
