@@ -9,9 +9,11 @@ from django.core.management import call_command
 
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
+from marketplace.core.transactions import run_in_transaction
 from marketplace.notifications.models import InboxItem
+from marketplace.notifications.policies import RULES, words
 from marketplace.payments import services
-from marketplace.payments.models import Chargeback, PayeeAccount, Payment, PaymentRefund
+from marketplace.payments.models import Chargeback, PayeeAccount, Payment, PaymentRefund, PayoutMethod
 from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.base import FetchedPayee
 
@@ -48,6 +50,8 @@ def test_whoever_asked_for_a_refund_is_not_told_that_they_did(alice: Any) -> Non
     services.payment_refund_refresh(refund_id=refund.pk)
 
     assert [kind for kind, _ in told(alice) if kind.startswith("payment")] == ["payment_refund.fail"]
+    # nobody but the payer can ask, so that a rule for it would never fire
+    assert "payment_refund.request" not in RULES and "payment_refund.request" not in words("de")
 
 
 def test_a_banks_dispute_is_told_in_the_payers_language(alice: Any) -> None:
@@ -81,3 +85,23 @@ def test_a_payee_is_told_when_the_account_can_be_paid_to_and_when_not(bob: Any) 
 
     assert [kind for kind, _ in told(bob)] == ["payee_account.enable", "payee_account.restrict", "payee_account.disconnect"]
     assert all("stripe … 4242" in text for _, text in told(bob))
+
+
+@pytest.mark.parametrize("by", ["gateway", "owner"])
+def test_that_an_account_is_gone_is_told_once(bob: Any, by: str) -> None:
+    from marketplace.payments import payees, payout_methods
+
+    method = {"account": "acct_1"}
+    row = PayeeAccount.objects.create(
+        user=bob, provider="stripe", ref="acct_1", method=method, label="stripe … ct_1", created_at=bob.date_joined, state="ready"
+    )
+    run_in_transaction(lambda: payout_methods.known_method(user_id=bob.pk, provider="stripe", details=method))
+    place = PayoutMethod.objects.get(user=bob)
+    if by == "gateway":
+        payees._apply(row.pk, None)
+    else:
+        services.payee_remove(actor=bob, account_id=row.pk)
+
+    assert [kind for kind, _ in told(bob)] == ["payee_account.disconnect" if by == "gateway" else "payout_method.remove"]
+    place.refresh_from_db()
+    assert place.removed_at is not None

@@ -171,7 +171,9 @@ def place_end(*, user_id: int, provider: str, details: Mapping[str, Any], role: 
     if row is not None:
         row.removed_at = clock.now()
         row.save(update_fields=["removed_at"])
-        events.record(aggregate=row, kind="payout_method.remove", actor_id=actor_id, after={"user_id": user_id, "label": row.label})
+        # where the gateway ended it, the account's own event tells its owner
+        kind = "payout_method.lapse" if role == "system" else "payout_method.remove"
+        events.record(aggregate=row, kind=kind, actor_id=actor_id, after={"user_id": user_id, "label": row.label})
     waiting = Payout.objects.filter(payee=user_id, provider=provider, state__in=("requested", "held"))
     for payout in waiting.select_for_update().order_by("id"):
         if digest_of(provider, payout.method) == digest:
