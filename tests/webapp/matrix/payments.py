@@ -25,7 +25,7 @@ BODIES: dict[str, dict[str, object]] = {
             "payouts/<int:payout_id>/query",
             "payouts/<int:payout_id>/allow",
             "payouts/<int:payout_id>/refuse",
-            *(f"payouts/<int:payout_id>/resolve{then}" for then in ("", "/approve", "/refuse")),
+            *(f"payouts/<int:payout_id>/{act}{then}" for act in ("resolve", "settle-late") for then in ("", "/approve", "/refuse")),
             "webhooks/<int:webhook_id>/replay",
         )
     },
@@ -116,6 +116,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "staff/money/payouts/<int:payout_id>/resolve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/payouts/<int:payout_id>/resolve/approve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/payouts/<int:payout_id>/resolve/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/settle-late"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/settle-late/approve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/payouts/<int:payout_id>/settle-late/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/webhooks/<int:webhook_id>/replay"): (401, 403, 403, 403, {"finance": 202, "admin": 202, "*": 403}),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),

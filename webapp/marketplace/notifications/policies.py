@@ -228,9 +228,9 @@ def _payee_account(pk: int) -> Scene:
 
 
 def _payout(pk: int) -> Scene:
-    """Whose it is; and while it waits to be resolved as failed, all staff who may agree."""
+    """Whose it is; and while it waits for a second person to resolve it, all staff who may agree."""
     p = Payout.objects.select_related("resolution").get(pk=pk)
-    asked = p.state == "sent" and getattr(p, "resolution", None) is not None
+    asked = p.state in ("sent", "failed") and getattr(p, "resolution", None) is not None
     link = f"/admin/payments/payout/{pk}/change/" if asked else "/money"
     return p.payee_id, staff_who_may("payout_decide") if asked else (), link, str(Money(p.amount_minor, p.currency))
 
@@ -399,6 +399,12 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "difference.ask_credit": (FREELANCER, "A credit out of suspense ({title}) waits for a second person. {reason}"),
     "payment.credit": (OWNER, "Another amount was received for your payment of {title}. It is in your wallet. {reason}"),
     "payout.resolve_ask": (FREELANCER, "A payout of {title} is to be resolved as failed: a second person has to agree. {reason}"),
+    "payout.late_ask": (FREELANCER, "A payout of {title} that failed here is to count as paid: a second person has to agree. {reason}"),
+    "payout.settle_late": (
+        OWNER,
+        "Your payout of {title} that we had told you had failed was paid to you after all: it is taken from your balance, and what is not "
+        "there you owe us. {reason}",
+    ),
     "payout.hold": (OWNER, "Your payout of {title} is held. {reason}"),
     "payout.clear": (OWNER, "Your payout of {title} is held no longer: it is sent now."),
     "payout.settle": (OWNER, "{title} was paid out to you."),

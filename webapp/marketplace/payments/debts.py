@@ -1,6 +1,8 @@
-"""What users owe us after a chargeback that their wallet could not bear. Money that comes into the wallet pays it first, in the same transaction.
+"""What users owe us: after a chargeback that their wallet could not bear, or a payout that was paid twice over. Money that comes into the wallet,
+or becomes available for payout, pays it first, in the same transaction.
 
-So nobody who owes has money in the wallet of that currency; the debt is decided under the wallet's lock.
+So nobody who owes has money to spend in that currency. A debt is paid under the lock of the balance that pays, and then of the debt's account, so
+that wallet and earnings do not both pay it at the same moment.
 """
 
 from __future__ import annotations
@@ -21,6 +23,12 @@ def wallet_locked(user_id: int, currency: str) -> int:
     return AccountBalance.objects.select_for_update().filter(account__in=wallet).values_list("available", flat=True).first() or 0
 
 
+def available_locked(user_id: int, currency: str) -> int:
+    """The same of what the user may pay out."""
+    account = Account.objects.filter(user_id=user_id, kind=Kind.AVAILABLE, currency=currency).values("id")
+    return AccountBalance.objects.select_for_update().filter(account__in=account).values_list("available", flat=True).first() or 0
+
+
 def owed(user_id: int, currency: str) -> int:
     """What the user owes us in this currency, in minor units. To decide by it, lock the wallet first."""
     account = Account.objects.filter(user_id=user_id, kind=Kind.RECEIVABLE, currency=currency).values_list("pk", flat=True).first()
@@ -32,6 +40,12 @@ def owed(user_id: int, currency: str) -> int:
     return int(sums["debit"] or 0) - int(sums["credit"] or 0)
 
 
+def _owed_locked(user_id: int, currency: str) -> int:
+    """The same, and nobody else pays it until the transaction ends."""
+    debt = Account.objects.select_for_update().filter(user_id=user_id, kind=Kind.RECEIVABLE, currency=currency)
+    return owed(user_id, currency) if debt.values_list("pk", flat=True).first() is not None else 0
+
+
 def recover(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
     """Pay what the user owes out of the wallet, as far as it goes, because `cause` brought money there; None when nothing is owed or there.
 
@@ -40,13 +54,30 @@ def recover(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
     """
     if owed(user_id, currency) <= 0:
         return None
-    amount = min(wallet_locked(user_id, currency), owed(user_id, currency))
+    amount = min(wallet_locked(user_id, currency), _owed_locked(user_id, currency))
     if amount <= 0:
         return None
     return post(
         "debt_recover",
         key=f"debt_recover:{cause.pk}",
         lines=[Line("recovered", accounts.wallet(user_id, currency), accounts.receivable(user_id, currency), Money(amount, currency))],
+        subject=("entry", cause.pk),
+        actor_id=None,
+        rule="debt_first",
+    )
+
+
+def set_off(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
+    """Pay what the user owes out of what they may pay out, as far as it goes, because `cause` made money available; else as `recover`."""
+    if owed(user_id, currency) <= 0:
+        return None
+    amount = min(available_locked(user_id, currency), _owed_locked(user_id, currency))
+    if amount <= 0:
+        return None
+    return post(
+        "debt_set_off",
+        key=f"debt_set_off:{cause.pk}:{currency}",
+        lines=[Line("set_off", accounts.available(user_id, currency), accounts.receivable(user_id, currency), Money(amount, currency))],
         subject=("entry", cause.pk),
         actor_id=None,
         rule="debt_first",

@@ -11,6 +11,7 @@ from marketplace.core.money import Money
 from marketplace.core.policies import Actor, require, require_staff
 from marketplace.core.transactions import unit_of_work
 
+from . import debts
 from .ledger import accounts
 from .ledger.post import Line, post
 from .models import Entry, Posting
@@ -67,6 +68,7 @@ def fee_refund(*, actor: Actor, entry_id: int, amount_minor: int, reason: str) -
         rule="staff_fee_refund",
         reason=why,
     )
+    debts.set_off(int(payee or 0), currency, cause=given)
     told = {"amount_minor": amount_minor, "tax_minor": part, "currency": currency, "payee_id": payee, "entry_id": given.pk}
     events.record(aggregate=entry, kind="entry.fee_refund", actor_id=actor.pk, after=told, reason=why)
     states = {"before": {"fee_refunded_minor": done}, "after": {"fee_refunded_minor": done + amount_minor}}

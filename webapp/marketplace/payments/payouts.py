@@ -23,11 +23,11 @@ from marketplace.core.policies import Actor, require, staff_may
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction, unit_of_work
 
-from . import risk
+from . import debts, risk
 from .gateways import check_amount, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
-from .models import PayeeAccount, Payout, PayoutMethod
+from .models import Entry, PayeeAccount, Payout, PayoutMethod, PayoutResolution
 from .payout_methods import digest_of, known_method, method_for, methods_of, require_least
 from .providers import gateway
 from .providers.base import QUERY_FAILED, Accepted, Done, Fetched, Rejected, Result, Unknown
@@ -223,8 +223,8 @@ def payout_refresh(*, payout_id: int, first: bool = False, heard_ref: str | None
     payout = Payout.objects.get(pk=payout_id)
     if payout.state == "failed" and heard_ref is not None:
         return _heard_of_failed(payout, payout.provider_ref or heard_ref)
-    if payout.state not in ("sent", "paid"):
-        return payout
+    if payout.state not in ("sent", "paid") or (payout.state == "paid" and not (payout.provider_ref or heard_ref)):
+        return payout  # what is paid is never sent again, also not to learn its name
     asked = gateway(payout.provider)
     amount = Money(payout.amount_minor, payout.currency)
     ref = payout.provider_ref or heard_ref
@@ -254,7 +254,7 @@ def _heard_of_failed(payout: Payout, ref: str) -> Payout:
     fetched = gateway(payout.provider).fetch_payout(ref=ref)
     if fetched is not None and fetched.status == "paid":
         log.error("payout_paid_after_all", payout=payout.pk, ref=ref, failed=payout.failure_code)
-        Payout.objects.filter(pk=payout.pk, state="failed").update(failure_code=PAID_AFTER_ALL)
+        Payout.objects.filter(pk=payout.pk, state="failed").update(failure_code=PAID_AFTER_ALL, provider_ref=ref)
         payout.refresh_from_db()
     return payout
 
@@ -273,7 +273,8 @@ def _apply(payout_id: int, result: Result) -> Payout:
     if payout.state == "paid" and isinstance(result, Rejected):
         # the payee's bank sent it back: it is the payee's money again
         payout.failure_code = result.code
-        _post(payout, "payout_return", None, "gateway_returned", result.code)
+        returned = _post(payout, "payout_return", None, "gateway_returned", result.code)
+        debts.set_off(payout.payee_id, payout.currency, cause=returned)
         also = ["failure_code"]
         move(payout, PAYOUT, "return", role="system", actor_id=None, also=also, reason=result.code, extra=_about(payout))
         return payout
@@ -287,6 +288,7 @@ def _apply(payout_id: int, result: Result) -> Payout:
     else:
         payout.settled_at, payout.failure_code = clock.now(), ""
         _post(payout, "payout_settle", None, "gateway_paid")
+        PayoutResolution.objects.filter(payout=payout).delete()
         also = ["provider_ref", "settled_at", "failure_code"]
         move(payout, PAYOUT, "settle", role="system", actor_id=None, also=also, extra=_about(payout))
     return payout
@@ -297,9 +299,27 @@ def resolved_as_failed(payout: Payout, *, actor_id: int, reason: str) -> None:
     _fail(payout, "resolved_failed", role="staff", actor_id=actor_id, reason=reason)
 
 
+def settled_late(payout: Payout, *, actor_id: int, reason: str) -> None:
+    """Two people read at the gateway that a payout, locked here, which had failed was paid all the same: its amount leaves the payee's available
+    balance as far as it is there, and the payee owes the rest."""
+    there = min(debts.available_locked(payout.payee_id, payout.currency), payout.amount_minor)
+    owed = Money(payout.amount_minor - there, payout.currency)
+    receivable, clearing = accounts.receivable(payout.payee_id, payout.currency), accounts.clearing(payout.provider, payout.currency)
+    lines = [Line("payout", accounts.available(payout.payee_id, payout.currency), clearing, Money(there, payout.currency))]
+    key, subject = _entry_key(payout, "payout_late"), ("payout", payout.pk)
+    lines.append(Line("owed", receivable, clearing, owed))
+    post("payout_late", key=key, lines=lines, subject=subject, actor_id=actor_id, rule="staff_payout_paid", reason=reason)
+    payout.settled_at, payout.failure_code = clock.now(), ""
+    extra = {**_about(payout), "owed_minor": owed.minor}
+    also = ["settled_at", "failure_code"]
+    move(payout, PAYOUT, "settle_late", role="staff", actor_id=actor_id, also=also, reason=reason, extra=extra)
+
+
 def _fail(payout: Payout, code: str, *, role: str, actor_id: int | None, reason: str) -> None:
     payout.failure_code = code
-    _post(payout, "payout_fail", actor_id, "payout_failed", reason)
+    failed = _post(payout, "payout_fail", actor_id, "payout_failed", reason)
+    debts.set_off(payout.payee_id, payout.currency, cause=failed)
+    PayoutResolution.objects.filter(payout=payout).delete()
     also = ["provider_ref", "failure_code"]
     move(payout, PAYOUT, "fail", role=role, actor_id=actor_id, also=also, reason=reason, extra=_about(payout))
 
@@ -308,7 +328,13 @@ def _about(payout: Payout) -> dict[str, Any]:
     return {"amount_minor": payout.amount_minor, "currency": payout.currency}
 
 
-def _post(payout: Payout, kind: str, actor_id: int | None, rule: str, reason: str = "") -> None:
+def _entry_key(payout: Payout, kind: str) -> str:
+    """Of the next entry of this kind: what came back, and was paid after all, may come back again. The payout is locked."""
+    before = Entry.objects.filter(kind=kind, subject_type="payout", subject_id=payout.pk).count()
+    return f"{kind}:{payout.pk}:{before + 1}" if before else f"{kind}:{payout.pk}"
+
+
+def _post(payout: Payout, kind: str, actor_id: int | None, rule: str, reason: str = "") -> Entry:
     """The entry of this step of the payout; its key is the step's name and the payout."""
     payee, currency = payout.payee_id, payout.currency
     here, transit = accounts.available(payee, currency), accounts.payout_transit(payee, currency)
@@ -318,9 +344,9 @@ def _post(payout: Payout, kind: str, actor_id: int | None, rule: str, reason: st
         "payout_fail": (transit, here),
         "payout_return": (accounts.clearing(payout.provider, currency), here),
     }[kind]
-    post(
+    return post(
         kind,
-        key=f"{kind}:{payout.pk}",
+        key=_entry_key(payout, kind) if kind == "payout_return" else f"{kind}:{payout.pk}",
         lines=[Line("payout", debit, credit, Money(payout.amount_minor, currency))],
         subject=("payout", payout.pk),
         actor_id=actor_id,

@@ -34,7 +34,14 @@ from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
 from .payees import payee_connect, payee_default, payee_heard, payee_onboard, payee_refresh, payee_remove, payees_erase
 from .payout_methods import payout_method_add, payout_schedule_put
-from .payout_resolutions import payout_resolve, payout_resolve_approve, payout_resolve_refuse
+from .payout_resolutions import (
+    payout_resolve,
+    payout_resolve_approve,
+    payout_resolve_refuse,
+    payout_settle_late,
+    payout_settle_late_approve,
+    payout_settle_late_refuse,
+)
 from .payout_rounds import payout_schedule_run
 from .payouts import payout_allow, payout_method_remove, payout_refresh, payout_refuse, payout_request, payout_send
 from .providers import sandbox_answer, sandbox_challenge
@@ -135,6 +142,9 @@ __all__ = [
     "payout_schedule_put",
     "payout_schedule_run",
     "payout_send",
+    "payout_settle_late",
+    "payout_settle_late_approve",
+    "payout_settle_late_refuse",
     "quote_make",
     "reconcile",
     "refund",
@@ -332,7 +342,10 @@ def _clear(
     ]
     if not lines:
         raise Conflict("nothing_to_clear", "No money was released here that still has to clear.")
-    return post(kind, key=key, lines=lines, subject=subject, contract_id=contract_id, actor_id=actor_id, rule=rule, reason=reason)
+    cleared = post(kind, key=key, lines=lines, subject=subject, contract_id=contract_id, actor_id=actor_id, rule=rule, reason=reason)
+    for line in lines:
+        debts.set_off(payee_id, line.amount.currency, cause=cleared)
+    return cleared
 
 
 def refund(

@@ -66,6 +66,8 @@ PAYOUT = Machine(
         ("sent", "fail"): ("failed", {"system", "staff"}),
         # the payee's bank sent it back after it had been paid
         ("paid", "return"): ("failed", {"system"}),
+        # it failed here, and two people read at the gateway that it was paid after all
+        ("failed", "settle_late"): ("paid", {"staff"}),
     },
 )
 

@@ -3851,6 +3851,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/money/payouts/{payout_id}/settle-late": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Ask that a payout which failed here counts as paid, because you read at the gateway that it was (`failure_code` is `paid_after_all` where
+         *     the gateway has told so itself). A second person has to agree.
+         */
+        post: operations["staff_payout_settle_late"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payouts/{payout_id}/settle-late/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description The second person, who read the same: the payout is paid, out of the payee's available balance. What is not there any more the payee owes,
+         *     and what becomes available later pays it first.
+         */
+        post: operations["staff_payout_settle_late_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/payouts/{payout_id}/settle-late/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The payout stays failed; also whoever asked may take it back so. */
+        post: operations["staff_payout_settle_late_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/money/refunds": {
         parameters: {
             query?: never;
@@ -9681,12 +9738,12 @@ export interface components {
              * @description UTC.
              */
             readonly settled_at: string | null;
-            /** @description That it is resolved as failed waits for a second person. */
+            /** @description That it is resolved as failed, or settled late, waits for a second person. */
             readonly resolution: components["schemas"]["StaffPayoutResolution"] | null;
             /** @description Whole hours since it was made. */
             readonly age_hours: number;
         };
-        /** @description Who asked that a sent payout fails here, and why. */
+        /** @description Who asked that a sent payout fails here, or a failed one counts as paid, and why. */
         StaffPayoutResolution: {
             asked_by: components["schemas"]["StaffPerson"];
             /**
@@ -9695,6 +9752,8 @@ export interface components {
              */
             readonly asked_at: string;
             readonly reason: string;
+            /** @description What the payout is once a second person agrees: failed or paid. */
+            readonly becomes: string;
         };
         /** @description Whose money it is. */
         StaffPerson: {
@@ -17335,7 +17394,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -17419,7 +17478,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -25186,7 +25245,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -25258,7 +25317,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -25328,7 +25387,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Default: the document's own. */
                 language?: "de" | "en";
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -31151,7 +31210,7 @@ export interface operations {
                 /** @description Of this gateway. */
                 gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Of at least so many minor units. */
                 least?: number;
                 /** @description Rows on a page. */
@@ -32012,6 +32071,288 @@ export interface operations {
         };
     };
     staff_payout_resolve_refuse: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payouts: its `id` in answers. */
+                payout_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPayout"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payout_settle_late: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payouts: its `id` in answers. */
+                payout_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPayout"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payout_settle_late_approve: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payouts: its `id` in answers. */
+                payout_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPayout"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_payout_settle_late_refuse: {
         parameters: {
             query?: never;
             header: {
@@ -34421,7 +34762,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */

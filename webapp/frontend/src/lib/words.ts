@@ -107,6 +107,8 @@ const LEDGER: Record<string, string> = {
   card_refund_settle: "Refunded to the card",
   card_refund_fail: "Refund to the card failed",
   card_refund_return: "Refund to the card came back",
+  payout_late: "Paid out after all",
+  debt_set_off: "Debt paid from earnings",
   chargeback: "Charged back by the bank",
   dispute_open: "Taken back by the bank",
   dispute_won: "Given back by the bank",

@@ -23,7 +23,7 @@ from marketplace.core.api.serializers import ModelSerializer, Serializer
 from marketplace.core.errors import InvalidInput
 from marketplace.core.money import exponent
 
-from .. import oversight, services
+from .. import oversight
 from ..ledger.templates import TEMPLATES
 from ..models import Chargeback, Entry, Payment, PaymentRefund, Payout, PayoutResolution, Posting, RiskHold, WebhookEvent, WebhookRefusal
 from ..oversight import Wanted
@@ -85,14 +85,18 @@ class StaffRefundSerializer(AgeMixin, ModelSerializer):
 
 
 class StaffPayoutResolutionSerializer(ModelSerializer):
-    """Who asked that a sent payout fails here, and why."""
+    """Who asked that a sent payout fails here, or a failed one counts as paid, and why."""
 
     asked_by = StaffPersonSerializer()
+    becomes = serializers.SerializerMethodField(help_text="What the payout is once a second person agrees: failed or paid.")
 
     class Meta:
         model = PayoutResolution
-        fields = ["asked_by", "asked_at", "reason"]
+        fields = ["asked_by", "asked_at", "reason", "becomes"]
         read_only_fields = fields
+
+    def get_becomes(self, asked: PayoutResolution) -> str:
+        return "failed" if asked.payout.state == "sent" else "paid"
 
 
 class StaffPayoutSerializer(AgeMixin, ModelSerializer):
@@ -100,7 +104,7 @@ class StaffPayoutSerializer(AgeMixin, ModelSerializer):
 
     person = StaffPersonSerializer(source="payee")
     hold_words = serializers.SerializerMethodField()
-    resolution = serializers.SerializerMethodField(help_text="That it is resolved as failed waits for a second person.")
+    resolution = serializers.SerializerMethodField(help_text="That it is resolved as failed, or settled late, waits for a second person.")
 
     class Meta:
         model = Payout
@@ -116,7 +120,7 @@ class StaffPayoutSerializer(AgeMixin, ModelSerializer):
     @extend_schema_field(StaffPayoutResolutionSerializer(allow_null=True))
     def get_resolution(self, payout: Payout) -> Any:
         asked = getattr(payout, "resolution", None)
-        return None if asked is None or payout.state != "sent" else StaffPayoutResolutionSerializer(asked).data
+        return None if asked is None else StaffPayoutResolutionSerializer(asked).data
 
 
 class StaffChargebackSerializer(AgeMixin, ModelSerializer):
@@ -454,7 +458,9 @@ class StaffRiskFiguresView(APIView):
 
 
 # --- acts
-class _Act(IdempotentMixin, APIView):
+class StaffAct(IdempotentMixin, APIView):
+    """An act of staff, with its reason for the audit."""
+
     permission_classes = [IsAuthenticated]
 
     def reason(self, request: Request) -> str:
@@ -466,7 +472,7 @@ class _Act(IdempotentMixin, APIView):
 ASK = sent("Ask again", reason="The payer says that the money has left their account.")
 
 
-class _AskView(_Act):
+class _AskView(StaffAct):
     """Have the gateway asked how it stands, now. The answer comes a moment later: read it again then."""
 
     kind: ClassVar[str]
@@ -507,82 +513,7 @@ class StaffPayoutQueryView(_AskView):
         return self.ask(request, payout_id)
 
 
-class StaffPayoutAllowView(_Act):
-    """Let a held payout go, whatever held it."""
-
-    @extend_schema(
-        operation_id="staff_payout_allow",
-        tags=TAG,
-        request=MoneyReasonSerializer,
-        responses=StaffPayoutSerializer,
-        examples=[sent("Let it go", reason="Spoke with the payee; the new account is theirs.")],
-    )
-    def post(self, request: Request, payout_id: int) -> Response:
-        payout = services.payout_allow(actor=request.user, payout_id=payout_id, reason=self.reason(request))
-        return Response(StaffPayoutSerializer(payout).data)
-
-
-class StaffPayoutRefuseView(_Act):
-    """Refuse a payout that is not sent; the money is on the payee's balance again, and they read the reason."""
-
-    @extend_schema(
-        operation_id="staff_payout_refuse",
-        tags=TAG,
-        request=MoneyReasonSerializer,
-        responses=StaffPayoutSerializer,
-        examples=[sent("Refuse it", reason="The account was taken over; the owner asked us to stop it.")],
-    )
-    def post(self, request: Request, payout_id: int) -> Response:
-        payout = services.payout_refuse(actor=request.user, payout_id=payout_id, reason=self.reason(request))
-        return Response(StaffPayoutSerializer(payout).data)
-
-
-class StaffPayoutResolveView(_Act):
-    """Ask that a payout that is sent for long fails here, because you read at the gateway that it was not paid. A second person has to agree."""
-
-    @extend_schema(
-        operation_id="staff_payout_resolve",
-        tags=TAG,
-        request=MoneyReasonSerializer,
-        responses=StaffPayoutSerializer,
-        examples=[sent("Ask for it", reason="M-Pesa's portal knows no payment of this name.")],
-    )
-    def post(self, request: Request, payout_id: int) -> Response:
-        payout = services.payout_resolve(actor=request.user, payout_id=payout_id, reason=self.reason(request))
-        return Response(StaffPayoutSerializer(payout).data)
-
-
-class StaffPayoutResolveApproveView(_Act):
-    """The second person, who read the same: the payout fails, and the money is on the payee's balance again."""
-
-    @extend_schema(
-        operation_id="staff_payout_resolve_approve",
-        tags=TAG,
-        request=MoneyReasonSerializer,
-        responses=StaffPayoutSerializer,
-        examples=[sent("Agree", reason="Looked it up in the portal: there is none.")],
-    )
-    def post(self, request: Request, payout_id: int) -> Response:
-        payout = services.payout_resolve_approve(actor=request.user, payout_id=payout_id, reason=self.reason(request))
-        return Response(StaffPayoutSerializer(payout).data)
-
-
-class StaffPayoutResolveRefuseView(_Act):
-    """The payout stays sent; also whoever asked may take it back so."""
-
-    @extend_schema(
-        operation_id="staff_payout_resolve_refuse",
-        tags=TAG,
-        request=MoneyReasonSerializer,
-        responses=StaffPayoutSerializer,
-        examples=[sent("Refuse", reason="The portal shows it as paid.")],
-    )
-    def post(self, request: Request, payout_id: int) -> Response:
-        payout = services.payout_resolve_refuse(actor=request.user, payout_id=payout_id, reason=self.reason(request))
-        return Response(StaffPayoutSerializer(payout).data)
-
-
-class StaffWebhookReplayView(_Act):
+class StaffWebhookReplayView(StaffAct):
     """Handle a stored notification once more: what it names is fetched and applied again, which moves nothing twice."""
 
     @extend_schema(

@@ -348,10 +348,20 @@ STATES: list[Rule] = [
         "payments_payout",
         """SELECT o.id, o.state FROM payments_payout o
            LEFT JOIN (SELECT subject_id, SUM(kind = 'payout_request') AS asked, SUM(kind = 'payout_settle') AS paid,
-                SUM(kind = 'payout_fail') AS failed, SUM(kind = 'payout_return') AS returned FROM payments_entry WHERE subject_type = 'payout' GROUP BY subject_id) k
-             ON k.subject_id = o.id
-           WHERE COALESCE(k.asked, 0) <> 1 OR (o.state = 'paid') <> (COALESCE(k.paid, 0) - COALESCE(k.returned, 0) = 1)
-             OR (o.state = 'failed') <> (COALESCE(k.failed, 0) + COALESCE(k.returned, 0) = 1)""",
+                SUM(kind = 'payout_late') AS late, SUM(kind = 'payout_fail') AS failed, SUM(kind = 'payout_return') AS returned
+                FROM payments_entry WHERE subject_type = 'payout' GROUP BY subject_id) k ON k.subject_id = o.id
+           WHERE COALESCE(k.asked, 0) <> 1 OR (o.state = 'paid') <> (COALESCE(k.paid, 0) + COALESCE(k.late, 0) - COALESCE(k.returned, 0) = 1)
+             OR (o.state = 'failed') <> (COALESCE(k.failed, 0) + COALESCE(k.returned, 0) - COALESCE(k.late, 0) = 1)""",
+    ),
+    (
+        # each of them moves the payout's amount, whole
+        "payout_moves_its_amount",
+        "payments_payout",
+        """SELECT e.id, SUM(p.amount) FROM payments_entry e JOIN payments_posting p ON p.entry_id = e.id
+           LEFT JOIN payments_payout o ON o.id = e.subject_id AND e.subject_type = 'payout'
+           WHERE e.kind IN ('payout_request', 'payout_settle', 'payout_fail', 'payout_return', 'payout_late')
+           GROUP BY e.id, o.amount_minor, o.currency
+           HAVING o.amount_minor IS NULL OR SUM(p.amount) <> o.amount_minor OR MIN(p.currency) <> o.currency OR MAX(p.currency) <> o.currency""",
     ),
     (
         "refund_state_is_posted",

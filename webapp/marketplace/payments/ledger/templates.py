@@ -63,7 +63,9 @@ TEMPLATES: Mapping[str, Template] = {
     "payout_request": Template({"payout": Leg(Kind.AVAILABLE, Kind.PAYOUT_TRANSIT, required=True)}),
     "payout_settle": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),
     "payout_fail": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.AVAILABLE, required=True)}),
-    "payout_return": Template({"payout": Leg(Kind.CLEARING, Kind.AVAILABLE, required=True)}),
+    "payout_return": Template({"payout": Leg(Kind.CLEARING, Kind.AVAILABLE, required=True)}, once=False),
+    # one that failed here and was paid at the gateway all the same: what the payee has spent meanwhile they owe
+    "payout_late": Template({"payout": Leg(Kind.AVAILABLE, Kind.CLEARING), "owed": Leg(Kind.RECEIVABLE, Kind.CLEARING)}, once=False),
     # money on its way back to the payer's card waits where a payout waits: with neither the wallet nor the gateway
     "card_refund_request": Template({"refund": Leg(Kind.WALLET, Kind.PAYOUT_TRANSIT, required=True)}),
     "card_refund_settle": Template({"refund": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),
@@ -75,6 +77,8 @@ TEMPLATES: Mapping[str, Template] = {
     "dispute_less": Template({"returned": Leg(Kind.CLEARING, Kind.WALLET), "forgiven": Leg(Kind.CLEARING, Kind.RECEIVABLE)}),
     # money that came into the wallet of somebody who owes us; the subject is the entry that brought it
     "debt_recover": Template({"recovered": Leg(Kind.WALLET, Kind.RECEIVABLE, required=True)}),
+    # the same of money that became available to somebody who owes us
+    "debt_set_off": Template({"set_off": Leg(Kind.AVAILABLE, Kind.RECEIVABLE, required=True)}, once=False),
     "provider_fee": Template({"fee": Leg(Kind.PROVIDER_FEES, Kind.CLEARING, required=True)}, once=False),
     # what a gateway has more or less than our books tell; the subject is the difference
     "difference_book": Template({"more": Leg(Kind.CLEARING, Kind.SUSPENSE), "less": Leg(Kind.SUSPENSE, Kind.CLEARING)}),

@@ -140,8 +140,12 @@ def _moved(when: Q) -> People:
 def _flows(when: Q) -> People:
     """What was paid out and what was taken in fees, by the freelancer who was paid."""
     found: People = defaultdict(lambda: defaultdict(int))
-    for kind, side, sign in (("payout_settle", "debit_account", 1), ("payout_return", "credit_account", -1)):
-        rows = Posting.objects.filter(when, entry__kind=kind, leg="payout").values_list("currency", f"{side}__user_id")
+    for kind, side, sign in (
+        ("payout_settle", "debit_account", 1),
+        ("payout_late", "debit_account", 1),
+        ("payout_return", "credit_account", -1),
+    ):
+        rows = Posting.objects.filter(when, entry__kind=kind).values_list("currency", f"{side}__user_id")
         for currency, user, total in rows.annotate(n=Sum("amount")):
             found[currency, "paid_out"][user] += sign * int(total)
     paid = Posting.objects.filter(when, credit_account__kind=Kind.FEES)
