@@ -171,8 +171,9 @@ def test_the_page_of_staff_shows_whether_the_money_adds_up(differing: None, staf
     AccountBalance.objects.update(available=99_999)
     text = page.get("/admin/payments/reconciliationrun/overview/").content.decode()
     AccountBalance.objects.update(available=right)
-    assert "<td>99999</td><td>100000</td>" in text and ">NO<" in text
+    assert ">999.99 USD</td>" in text and ">1,000.00 USD</td></tr>" in text and ">NO<" in text
     assert page.get("/admin/payments/reconciliationrun/").status_code == 200
+    assert "overflow-wrap: anywhere" in page.get("/admin/payments/difference/").content.decode()
     stranger = Client()
     stranger.force_login(staff("support"))
     assert stranger.get("/admin/payments/reconciliationrun/overview/").status_code == 403

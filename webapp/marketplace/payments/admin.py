@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 
 from marketplace.core.admin import ClosedInline, StaffAdmin
 from marketplace.core.policies import staff_may
@@ -219,10 +220,15 @@ class ReconciliationRunAdmin(MoneyAdmin):
 
 @admin.register(Difference)
 class DifferenceAdmin(MoneyAdmin):
-    list_display = ("id", "provider", "kind", "item", "effect", "state", "owner", "since", "opened_at")
+    list_display = ("id", "provider", "kind", "about", "effect", "state", "owner", "since", "opened_at")
     list_filter = ("state", "kind", "provider", "currency")
     search_fields = ("=item",)
     list_select_related = ("owner",)
+
+    @admin.display(description="item", ordering="item")
+    def about(self, row: Difference) -> str:
+        # a gateway's name of a movement is one long word: it is broken anywhere rather than cut off on a narrow screen
+        return format_html('<span style="overflow-wrap: anywhere; white-space: normal">{}</span>', row.item)
 
     @admin.display(description="gateway has more by")
     def effect(self, row: Difference) -> str:

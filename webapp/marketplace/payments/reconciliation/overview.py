@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Count, Max, Min, Sum
 
 from marketplace.core import clock
@@ -15,11 +17,26 @@ from marketplace.core.money import Money
 
 from ..ledger.accounts import USER_KINDS, Kind
 from ..ledger.check import MOST, REPLAY
-from ..models import Account, AccountBalance, Difference, LedgerCheck, Payment, PaymentRefund, Payout, Posting, ReconciliationRun
+from ..models import (
+    Account,
+    AccountBalance,
+    Difference,
+    LedgerCheck,
+    Payment,
+    PaymentRefund,
+    Payout,
+    Posting,
+    ReconciliationRun,
+    ReconciliationTotal,
+)
+from .runs import newest_due, providers
 
 #: upper ends of the bands of ages, in days; above the last one is a band too
 BANDS = (1, 3, 7, 30)
 HOLD_BANDS = (14, 30, 60, 75)
+#: beat checks the ledger every hour, and compares a day within an hour of the time at which it may
+CHECKED_WITHIN = timedelta(hours=3)
+RUN_WITHIN_HOURS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +58,47 @@ class Conserved:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """How much is of an age."""
+    """How much is of an age; `last`: of the oldest band, which should be empty."""
 
     what: str
     words: str
     count: int
     amount: Money
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The newest compared day of a gateway in one currency; `provider` is None where the gateway does not tell its balance, all amounts are where
+    nothing was compared. `late`: newer days should have been compared by now."""
+
+    gateway: str
+    day: date | None
+    state: str
+    late: bool
+    error: str = ""
+    currency: str = ""
+    provider: Money | None = None
+    ledger: Money | None = None
+    in_flight: Money | None = None
+    uncovered: Money | None = None
+    differences: Money | None = None
+    unexplained: Money | None = None
 
 
 @dataclass(slots=True)
 class Overview:
-    """All of it, at an instant."""
+    """All of it, at an instant. `check_late`: the ledger was not checked for longer than CHECKED_WITHIN."""
 
     at: datetime
     conserved: list[Conserved] = field(default_factory=list)
-    drift: list[tuple[str, int, int]] = field(default_factory=list)
+    drift: list[tuple[str, Money, Money]] = field(default_factory=list)
     unsettled: list[Band] = field(default_factory=list)
     holds: list[Band] = field(default_factory=list)
     differences: list[dict[str, Any]] = field(default_factory=list)
-    runs: list[ReconciliationRun] = field(default_factory=list)
+    days: list[Day] = field(default_factory=list)
     check: LedgerCheck | None = None
+    check_late: bool = False
 
 
 def overview() -> Overview:
@@ -68,17 +106,39 @@ def overview() -> Overview:
     now = clock.now()
     found = Overview(now, _conserved(), _drift(), _unsettled(now), _holds(now))
     found.check = LedgerCheck.objects.order_by("-checked_at", "-pk").first()
-    live = Difference.objects.filter(state__in=("open", "waiting", "explained")).values("provider", "currency", "state")
+    found.check_late = found.check is None or found.check.checked_at < now - CHECKED_WITHIN
+    live = Difference.objects.filter(state__in=("open", "waiting", "explained", "crediting")).values("provider", "currency", "state")
     rows = live.annotate(count=Count("pk"), effect=Sum("effect_minor"), oldest=Min("since"), owned=Count("owner"))
     found.differences = [
         {**row, "effect": Money(int(row["effect"]), row["currency"]), "days": (now - row["oldest"]).days}
         for row in rows.order_by("provider", "currency", "state")
     ]
-    newest = ReconciliationRun.objects.values("provider").annotate(last=Max("day"))
-    pairs = {(row["provider"], row["last"]) for row in newest}
-    runs = ReconciliationRun.objects.filter(day__in={day for _, day in pairs}).prefetch_related("totals").order_by("provider")
-    found.runs = [run for run in runs if (run.provider, run.day) in pairs]
+    found.days = _days(now)
     return found
+
+
+def _days(now: datetime) -> list[Day]:
+    """The newest day of each gateway; one that should have been compared and never was is there too."""
+    awaited = newest_due(now - timedelta(hours=RUN_WITHIN_HOURS))
+    newest = dict(ReconciliationRun.objects.values_list("provider").annotate(last=Max("day")))
+    runs = ReconciliationRun.objects.filter(day__in=set(newest.values())).prefetch_related("totals")
+    of = {run.provider: run for run in runs if newest[run.provider] == run.day}
+    days = []
+    for gateway in sorted({*providers(), *of}):
+        run = of.get(gateway)
+        if run is None:
+            days.append(Day(gateway, None, "never compared", late=True))
+            continue
+        about: Any = (gateway, run.day, run.state, run.day < awaited or run.state != "finished", run.last_error)
+        totals = sorted(run.totals.all(), key=lambda t: t.currency)
+        days += [Day(*about, t.currency, *_amounts(t)) for t in totals] or [Day(*about)]
+    return days
+
+
+def _amounts(t: ReconciliationTotal) -> Iterator[Money | None]:
+    for name in ("provider", "ledger", "in_flight", "uncovered", "differences", "unexplained"):
+        minor = getattr(t, f"{name}_minor")
+        yield None if minor is None else Money(minor, t.currency)
 
 
 def _sums() -> dict[tuple[str, str], int]:
@@ -104,7 +164,7 @@ def _conserved() -> list[Conserved]:
     return found
 
 
-def _drift() -> list[tuple[str, int, int]]:
+def _drift() -> list[tuple[str, Money, Money]]:
     """(account, stored, replayed) of the accounts whose stored balance is not the sum of their postings, at most MOST."""
     from django.db import connection
 
@@ -112,16 +172,17 @@ def _drift() -> list[tuple[str, int, int]]:
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} LIMIT {MOST}")
         wrong = dict(cursor.fetchall())
-    keys = dict(Account.objects.filter(pk__in=wrong).values_list("pk", "key"))
+    accounts = Account.objects.in_bulk(wrong)
     replayed: dict[int, int] = defaultdict(int)
     for side, sign in (("debit_account", -1), ("credit_account", 1)):
         for pk, total in Posting.objects.filter(**{f"{side}__in": list(wrong)}).values_list(side).annotate(n=Sum("amount")):
             replayed[pk] += sign * int(total)
-    return [(keys[pk], int(stored), replayed[pk]) for pk, stored in wrong.items()]
+    of = [(accounts[pk], int(stored), replayed[pk]) for pk, stored in wrong.items()]
+    return [(account.key, Money(stored, account.currency), Money(posted, account.currency)) for account, stored, posted in of]
 
 
 def _bands(rows: list[tuple[str, str, int, datetime]], ends: tuple[int, ...], now: datetime) -> list[Band]:
-    """(what, currency, minor, since) by age; what and currency in order, youngest band first."""
+    """(what, currency, minor, since) by age: what in order, the oldest band first."""
     sums: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
     for what, currency, minor, since in rows:
         place = sum(now - since >= timedelta(days=end) for end in ends)
@@ -129,7 +190,8 @@ def _bands(rows: list[tuple[str, str, int, datetime]], ends: tuple[int, ...], no
         entry[0] += 1
         entry[1] += minor
     names = [f"under {ends[0]} days", *(f"{a} to {b} days" for a, b in pairwise(ends)), f"{ends[-1]} days and more"]
-    return [Band(what, names[place], n, Money(total, currency)) for (what, currency, place), (n, total) in sorted(sums.items())]
+    ordered = sorted(sums.items(), key=lambda item: (item[0][0], -item[0][2], item[0][1]))
+    return [Band(what, names[place], n, Money(total, currency), place == len(ends)) for (what, currency, place), (n, total) in ordered]
 
 
 def _unsettled(now: datetime) -> list[Band]:
@@ -146,7 +208,11 @@ def _unsettled(now: datetime) -> list[Band]:
 
 
 def _holds(now: datetime) -> list[Band]:
-    """Money held on milestones, by how long its account has held some."""
+    """Money held on milestones, by how long its oldest part is held: what was rolled into a milestone keeps the age that it had."""
     held = AccountBalance.objects.filter(account__kind=Kind.HOLD, available__gt=0)
-    rows = [("hold", c, n, at) for c, n, at in held.values_list("account__currency", "available", "account__created_at")]
+    # contracts lie above payments: their table is read by its name, as ledger.causes does
+    milestones = apps.get_model("contracts", "Milestone")._default_manager.filter(pk__in=held.values("account__milestone_id"))
+    began = dict(milestones.exclude(held_since=None).values_list("pk", "held_since"))
+    columns = ("account__currency", "available", "account__milestone_id", "account__created_at")
+    rows = [("hold", c, n, began.get(milestone, at)) for c, n, milestone, at in held.values_list(*columns)]
     return _bands(rows, HOLD_BANDS, now)
