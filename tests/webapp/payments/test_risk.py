@@ -338,6 +338,24 @@ def test_a_payout_that_was_let_go_and_sent_cannot_be_refused_any_more(alice: Any
         )
 
 
+def test_a_large_first_payout_in_parts_is_as_large_as_at_once(alice: Any, bob: Any, earn: Any, settings: Any) -> None:
+    """Below the threshold each, and together at it: nothing was paid out yet, whatever waits."""
+    limit = settings.VELOCITY["new_payee_large"]["usd_minor"]
+    earn(alice, bob, 7, USD(2_000_000))
+    assert ask(bob, limit - 2_000, key="one").hold_reason == "first_payout"
+    assert ask(bob, 1_999, key="two").hold_reason == "first_payout"
+    third = ask(bob, 1_000, key="three")
+    assert (third.hold_reason, third.held_until) == ("new_payee_large", None)
+    assert RiskHold.objects.get().evidence["usd_minor"] == limit + 999
+
+
+def test_what_failed_is_no_part_of_a_large_payout(alice: Any, bob: Any, earn: Any, staff: Any, settings: Any) -> None:
+    limit = settings.VELOCITY["new_payee_large"]["usd_minor"]
+    earn(alice, bob, 7, USD(2_000_000))
+    services.payout_refuse(actor=staff("finance"), payout_id=ask(bob, limit - 1, key="one").pk, reason="r")
+    assert ask(bob, limit - 1, key="two").hold_reason == "first_payout"
+
+
 def test_after_a_release_the_rule_is_quiet_for_a_month(alice: Any, bob: Any, earn: Any, staff: Any) -> None:
     earn(alice, bob, 7, USD(2_000_000))
     services.payout_allow(actor=staff("finance"), payout_id=ask(bob, 500_000).pk, reason="known")

@@ -182,7 +182,7 @@ def after_payout_request(payout: Payout, method: PayoutMethod) -> str:
             limits=_limits("method_changed"),
         ),
         "new_payee_large": lambda: velocity.new_payee_large(
-            usd_minor=usd,
+            usd_minor=_asked_usd(payout.payee_id),
             paid_before=Payout.objects.filter(payee=payout.payee_id, state="paid")[: _limits("new_payee_large")["payouts"]].count(),
             limits=_limits("new_payee_large"),
         ),
@@ -194,6 +194,13 @@ def after_payout_request(payout: Payout, method: PayoutMethod) -> str:
             hold = open_hold(user_id=payout.payee_id, act="payout", subject_id=payout.pk, rule=rule, evidence=found)
             first = first or (rule if hold is not None else "")
     return first
+
+
+def _asked_usd(payee_id: int) -> int | None:
+    """Worth of all that the payee has asked for and was not paid yet: in parts it is as much as at once. None when one has no worth."""
+    asked = Payout.objects.filter(payee=payee_id, state__in=("requested", "held", "sent"))
+    parts = [usd_of(minor, currency) for minor, currency in asked.order_by("-id").values_list("amount_minor", "currency")[:MOST]]
+    return None if None in parts else sum(part or 0 for part in parts)
 
 
 def _share(payout: Payout) -> float:
