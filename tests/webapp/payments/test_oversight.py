@@ -250,6 +250,36 @@ def test_staff_let_one_payout_go_and_refuse_another(finance: Person, bob: Any, m
     proven()
 
 
+@pytest.fixture
+def pending(alice: Any, pay: Any) -> PaymentRefund:
+    """A refund that the payer's bank has not answered."""
+    payment = pay(alice, USD(5_000), "tok_refund_fails")
+    refund = services.payment_refund_request(actor=alice, payment_id=payment.pk, amount=USD(2_000), idempotency_key="r")
+    assert services.payment_refund_refresh(refund_id=refund.pk).state == "pending"
+    SandboxObject.objects.filter(kind="refund").update(token="tok_visa")
+    return refund
+
+
+def test_a_refund_whose_bank_is_silent_for_ten_days_is_listed(finance: Person, pending: PaymentRefund, settings: Any) -> None:
+    clock.advance(settings.RECONCILE_UNSETTLED_DAYS * 24 * 3600 - 1)
+    assert ids(finance, "refunds", unknown="true") == []
+    clock.advance(1)
+    assert ids(finance, "refunds", unknown="true") == [pending.pk]
+
+
+def test_a_refund_of_another_amount_waits_for_a_person_until_the_gateway_agrees(
+    finance: Person, pending: PaymentRefund, proven: Any
+) -> None:
+    SandboxObject.objects.filter(kind="refund").update(amount_minor=1_900)
+    assert services.payment_refund_refresh(refund_id=pending.pk).failure_code == "amount_differs"
+    assert ids(finance, "refunds", unknown="true") == [pending.pk]
+    SandboxObject.objects.filter(kind="refund").update(amount_minor=2_000)
+    sandbox.change(SandboxObject.objects.get(kind="refund").ref, "succeeded")
+    done = services.payment_refund_refresh(refund_id=pending.pk)
+    assert (done.state, done.failure_code, ids(finance, "refunds", unknown="true")) == ("succeeded", "", [])
+    proven()
+
+
 # --- resolved by hand
 def asked_about(bob: Any, amount: int = 5_000) -> Payout:
     """A payout that was sent a day ago, and of which no answer ever came."""
@@ -370,6 +400,38 @@ def test_a_replay_of_what_was_handled_moves_nothing_twice(finance: Person, alice
     with pytest.raises(InvalidInput):
         oversight.webhook_replay(actor=finance.user, webhook_id=event.pk, reason="")
     proven()
+
+
+def test_a_fault_of_ours_is_among_what_failed(finance: Person, alice: Any, pay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway whose answer our adapter cannot read: it waits for somebody, not for ever for its first handling."""
+
+    def unreadable(self: Any, *, ref: str) -> None:
+        raise KeyError("status")
+
+    payment = pay(alice, USD(5_000), "tok_delayed")
+    notify({"id": "evt_1", "type": "payment.succeeded", "object": payment.provider_ref})
+    with monkeypatch.context() as broken:
+        broken.setattr(sandbox.Sandbox, "fetch_payment", unreadable)
+        with pytest.raises(KeyError):
+            tasks.handle_webhook(WebhookEvent.objects.get().pk)
+    (row,) = finance.get(f"{DESK}/webhooks", state="failed").json()["results"]
+    assert (row["last_error"], ids(finance, "webhooks", state="waiting")) == ("unexpected: KeyError", [])
+    tasks.handle_webhook(row["id"])
+    assert ids(finance, "webhooks", state="handled") == [row["id"]]
+
+
+def test_a_replay_whose_wake_up_was_lost_is_done_by_the_next_round_however_old_it_is(finance: Person, alice: Any, pay: Any) -> None:
+    payment = pay(alice, USD(5_000), "tok_delayed")
+    notify({"id": "evt_1", "type": "payment.succeeded", "object": "unheard"})
+    event = WebhookEvent.objects.get()
+    tasks.handle_webhook(event.pk)
+    clock.advance(30 * 24 * 3600)
+    WebhookEvent.objects.update(object_ref=payment.provider_ref)
+    tasks.poll_unsettled()
+    assert ids(finance, "webhooks", state="failed") == [event.pk], "after a week nobody tries it by themselves"
+    oversight.webhook_replay(actor=finance.user, webhook_id=event.pk, reason="It is known now.")
+    tasks.poll_unsettled()
+    assert ids(finance, "webhooks", state="handled") == [event.pk]
 
 
 def test_what_cannot_be_verified_is_noted_counted_and_never_handled(finance: Person) -> None:

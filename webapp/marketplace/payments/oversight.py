@@ -107,8 +107,9 @@ def unknown_payments(rows: QuerySet[Payment], now: datetime) -> QuerySet[Payment
 
 
 def unknown_refunds(rows: QuerySet[PaymentRefund], now: datetime) -> QuerySet[PaymentRefund]:
-    """The same of refunds."""
-    return rows.filter(state="created", created_at__lte=now - GRACE)
+    """The same of refunds: also those that the payer's bank has not answered for RECONCILE_UNSETTLED_DAYS."""
+    silent = Q(state="pending", created_at__lte=now - timedelta(days=settings.RECONCILE_UNSETTLED_DAYS))
+    return rows.filter(Q(state="created", created_at__lte=now - GRACE) | silent | Q(failure_code="amount_differs"))
 
 
 def unknown_payouts(rows: QuerySet[Payout], now: datetime) -> QuerySet[Payout]:

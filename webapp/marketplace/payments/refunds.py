@@ -161,6 +161,8 @@ def payment_refund_refresh(*, refund_id: int, heard_ref: str | None = None) -> P
             fetched = asked.fetch_refund(ref=ref)
             if fetched is not None and fetched.amount != amount:
                 log.error("refund_amount_differs", refund=refund.pk, ours=amount.minor, theirs=fetched.amount.minor)
+                PaymentRefund.objects.filter(pk=refund.pk).update(failure_code="amount_differs")
+                refund.refresh_from_db()
                 return refund
             result = _as_result(fetched)
     except Unavailable as e:
@@ -188,9 +190,17 @@ def _apply(refund_id: int, result: Result) -> PaymentRefund:
             move(refund, REFUND, "wait", role="system", actor_id=None, also=["provider_ref"])
     elif isinstance(result, Done):
         if refund.state in ("created", "pending"):
-            refund.settled_at = clock.now()
+            refund.settled_at, refund.failure_code = clock.now(), ""
             _post(refund, "settle", None, "gateway_refunded")
-            move(refund, REFUND, "succeed", role="system", actor_id=None, also=["provider_ref", "settled_at"], extra=_about(refund))
+            move(
+                refund,
+                REFUND,
+                "succeed",
+                role="system",
+                actor_id=None,
+                also=["provider_ref", "settled_at", "failure_code"],
+                extra=_about(refund),
+            )
             _move_payment(payment)
     elif refund.state != "failed":
         came_back = refund.state == "succeeded"

@@ -64,7 +64,9 @@ def poll_unsettled() -> int:
     now = clock.now()
     # what is about nothing of ours after all that time stays to be looked at, and is not asked about for ever
     known_by_now = now - timedelta(days=settings.WEBHOOK_RETRY_DAYS)
-    unhandled = WebhookEvent.objects.filter(handled_at=None, received_at__lte=now - GRACE, received_at__gt=known_by_now)
+    unhandled = WebhookEvent.objects.filter(handled_at=None, received_at__lte=now - GRACE)
+    # whatever its age, what nobody has tried yet is tried: staff have it handled once more, and the wake-up may be lost
+    unhandled = unhandled.filter(Q(received_at__gt=known_by_now) | Q(last_error=""))
     payments = Payment.objects.filter(state__in=("created", "pending"), created_at__lte=now - GRACE)
     given_up = payments.filter(state="pending", created_at__lte=now - timedelta(hours=settings.PAYMENT_WAITS_HOURS))
     refunds = PaymentRefund.objects.filter(state__in=("created", "pending"))

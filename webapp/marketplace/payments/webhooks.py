@@ -105,6 +105,10 @@ def webhook_handle(*, webhook_id: int) -> bool:
         error = "" if _handle(event) else "object_unknown"
     except DomainError as e:
         error = str(e)[:1000]
+    except Exception as e:
+        # a fault of ours: staff see it among those that failed, and the task's own log says where it was
+        WebhookEvent.objects.filter(pk=webhook_id).update(last_error=f"unexpected: {type(e).__name__}")
+        raise
     handled = None if error else clock.now()
     WebhookEvent.objects.filter(pk=webhook_id).update(handled_at=handled, last_error=error)
     return handled is not None
