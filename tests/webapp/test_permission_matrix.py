@@ -224,7 +224,6 @@ def house(dispute: Any, alice: Any, bob: Any) -> dict[str, int]:  # noqa: F811
         "ledger-accounts": Account.objects.get(user=alice, kind="wallet").pk,
         "payment-methods": pay.method_save(actor=alice, provider="sandbox", details={"token": "tok_visa"}, idempotency_key="card").pk,
         "exchange-quotes": pay.exchange_quote(actor=alice, buy=Money(100, "USD"), sell_currency="EUR").pk,
-        "payee-accounts": pay.payee_connect(actor=bob, provider="sandbox", details={"token": "bank_ok"})[0].pk,
         "payments": Payment.objects.filter(payer=alice).earliest("pk").pk,
         "files": StoredFile.objects.create(
             owner_id=bob.pk,

@@ -97,7 +97,6 @@ ON_CLOSING = {
             "payments_fxquote",
             "payments_gatewaycustomer",
             "payments_entry",
-            "payments_payeeaccount",
             "payments_payment",
             "payments_payout",
             "payments_payoutresolution",

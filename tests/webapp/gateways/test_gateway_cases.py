@@ -16,9 +16,10 @@ from marketplace.core.money import Money
 from marketplace.core.transactions import run_in_transaction
 from marketplace.payments import oversight, providers, refunds, selectors, services, tasks
 from marketplace.payments.chargebacks import owed
-from marketplace.payments.models import Chargeback, Entry, GatewayPoll, PayeeAccount, Payment, PaymentRefund, Payout, WebhookEvent
+from marketplace.payments.models import Chargeback, Entry, GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent
 from marketplace.payments.providers.stripe import Credentials, Stripe, made_of
 from marketplace.payments.providers.units import MPESA, PAYPAL, STRIPE, STRIPE_PAYOUT
+from tests.webapp.payments.places import connected
 
 from .conftest import PATH_TOKEN
 from .paypal_world import PayPalWorld
@@ -388,7 +389,7 @@ def connected_payout(world: StripeWorld, payer: Any, payee: Any, minor: int) -> 
     world.objects["acct_1"] = {"id": "acct_1", "object": "account"}
     available = selectors.balances_of(payee.pk)[0].available
     method = {"account": "acct_1"}
-    PayeeAccount.objects.create(user=payee, provider="stripe", state="ready", ref="acct_1", method=method, created_at=clock.now())
+    connected(payee, "acct_1")
     made = services.payout_request(actor=payee, amount=available, method=method, idempotency_key="p", provider="stripe")
     Payout.objects.filter(pk=made.pk).update(held_until=clock.now())
     services.payout_send(payout_id=made.pk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from marketplace.core.models import Event
 from marketplace.core.money import Money
-from marketplace.payments import selectors, services, tasks
-from marketplace.payments.models import GatewayCustomer, PayeeAccount, SavedMethod, WebhookEvent
+from marketplace.core.transactions import run_in_transaction
+from marketplace.payments import payout_methods, selectors, services, tasks
+from marketplace.payments.models import GatewayCustomer, Payout, PayoutMethod, SavedMethod, WebhookEvent
 from marketplace.payments.providers.stripe import Credentials
 
 from .conftest import PATH_TOKEN
@@ -155,16 +157,19 @@ def test_what_the_bank_renews_is_printed_anew_and_what_it_takes_away_is_gone(ali
 # payees
 
 
-def connect(user: Any, country: str = "DE") -> PayeeAccount:
-    return services.payee_connect(actor=user, provider="stripe", details={}, country=country)[0]
+def connect(user: Any, country: str = "DE") -> PayoutMethod:
+    place = services.payout_method_add(actor=user, provider="stripe", method={}, country=country)
+    services.payout_method_onboard(actor=user, method_id=place.pk)
+    place.refresh_from_db()
+    return place
 
 
 def test_a_payee_is_ready_when_stripe_says_so_and_restricted_when_it_asks_for_more(bob: Any, stripe_world: StripeWorld) -> None:
-    account, page = services.payee_connect(actor=bob, provider="stripe", details={}, country="DE")
-    assert page is not None and page.url.startswith("https://")
-    assert account.state == "onboarding"
+    account = connect(bob)
+    assert services.payout_method_onboard(actor=bob, method_id=account.pk).url.startswith("https://")
+    assert (account.state, account.usable_at) == ("onboarding", None)
     with pytest.raises(Conflict, match="complete it"):
-        selectors.payee_account_ready(bob, account.pk)
+        payout_methods.place_of(bob, account.pk)
     stripe_world.onboarded(str(account.ref))
     assert tell(stripe_world.events[-1])
     account.refresh_from_db()
@@ -175,8 +180,91 @@ def test_a_payee_is_ready_when_stripe_says_so_and_restricted_when_it_asks_for_mo
 
     account.refresh_from_db()
     assert (account.state, account.due) == ("restricted", ["individual.verification.document"])
-    kinds = Event.objects.filter(aggregate_id=account.pk, kind__startswith="payee_account.").values_list("kind", flat=True)
-    assert list(kinds.order_by("pk")) == ["payee_account.enable", "payee_account.restrict"]
+    kinds = Event.objects.filter(aggregate_id=account.pk, kind__startswith="payout_method.").values_list("kind", flat=True)
+    assert list(kinds.order_by("pk")) == ["payout_method.begin", "payout_method.add", "payout_method.restrict"]
+
+
+def test_an_account_counts_as_added_when_it_is_ready_first_and_waits_beside_another_place(
+    bob: Any, settings: Any, stripe_world: StripeWorld, time_machine: Any
+) -> None:
+    time_machine.move_to(datetime(2026, 11, 4, 12, tzinfo=UTC), tick=False)
+    settings.PAYMENT_PROVIDERS = ["sandbox", "stripe"]
+    services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"})
+    account = connect(bob)
+    clock.advance(10 * 24 * 3600)
+
+    stripe_world.onboarded(str(account.ref))
+    assert tell(stripe_world.events[-1])
+
+    account.refresh_from_db()
+    assert (account.added_at, account.usable_at) == (clock.now(), clock.now() + timedelta(hours=72))
+    assert not account.is_default
+    assert Event.objects.filter(aggregate_id=account.pk, kind="payout_method.add_another").count() == 1
+    stripe_world.asks_for_more(str(account.ref))
+    tell(stripe_world.events[-1])
+    clock.advance(24 * 3600)
+    stripe_world.onboarded(str(account.ref))
+    tell(stripe_world.events[-1])
+    usable = account.usable_at
+    account.refresh_from_db()
+    assert (account.state, account.usable_at) == ("ready", usable), "questions that were answered are no new place"
+
+
+def owed(payer: Any, payee: Any) -> Payout:
+    """A payout to the account that the payee completes, asked for and not held any more."""
+    services.payment_start(
+        actor_id=payer.pk,
+        amount=Money(50_000, "USD"),
+        purpose="wallet",
+        purpose_id=None,
+        method={"token": "tok_visa"},
+        idempotency_key="in",
+        provider="sandbox",
+    )
+    about = {"contract_id": 1, "milestone_id": 1}
+    rule = {"actor_id": payer.pk, "rule": "r"}
+    paid = {"payee_id": payee.pk, "gross": Money(50_000, "USD"), "payee_currency": "USD", "fee_schedule": "standard-1"}
+    run_in_transaction(lambda: services.hold(**about, payer_id=payer.pk, amount=Money(50_000, "USD"), **rule))
+    run_in_transaction(lambda: services.release(**about, **paid, **rule))
+    run_in_transaction(lambda: services.clear(**about, payee_id=payee.pk, **rule))
+    provider, method = payout_methods.place_of(payee, None)
+    payout = services.payout_request(actor=payee, amount=Money(40_000, "USD"), method=method, idempotency_key="p", provider=provider)
+    Payout.objects.filter(pk=payout.pk).update(held_until=clock.now())
+    return payout
+
+
+def test_what_was_asked_for_waits_while_the_gateway_has_questions_and_fails_when_the_account_is_gone(
+    alice: Any, bob: Any, settings: Any, stripe_world: StripeWorld
+) -> None:
+    settings.PAYMENT_PROVIDERS = ["sandbox", "stripe"]
+    account = connect(bob)
+    stripe_world.onboarded(str(account.ref))
+    tell(stripe_world.events[-1])
+    payout = owed(alice, bob)
+    stripe_world.asks_for_more(str(account.ref))
+    tell(stripe_world.events[-1])
+
+    assert services.payout_send(payout_id=payout.pk).state == "requested"
+    assert stripe_world.sent("POST /v1/transfers$") == []
+
+    del stripe_world.objects[str(account.ref)]
+    tell(stripe_world.event("account.application.deauthorized", {"id": "ca_1", "object": "application"}, account=account.ref))
+    payout.refresh_from_db()
+    assert (payout.state, payout.failure_code) == ("failed", "method_removed")
+    assert selectors.balances_of(bob.pk)[0].available.minor == 45_000
+    assert services.ledger_check(invariants=range(1, 9)).violations == []
+
+
+def test_what_waited_is_sent_when_the_questions_are_answered(alice: Any, bob: Any, settings: Any, stripe_world: StripeWorld) -> None:
+    settings.PAYMENT_PROVIDERS = ["sandbox", "stripe"]
+    account = connect(bob)
+    for step in (stripe_world.onboarded, stripe_world.asks_for_more, stripe_world.onboarded):
+        step(str(account.ref))
+        tell(stripe_world.events[-1])
+        if step == stripe_world.onboarded and not Payout.objects.exists():
+            payout = owed(alice, bob)
+
+    assert services.payout_send(payout_id=payout.pk).state == "sent"
 
 
 def test_old_news_of_a_payee_only_make_us_ask_again(bob: Any, stripe_world: StripeWorld) -> None:
@@ -199,7 +287,7 @@ def test_connecting_again_goes_on_with_the_same_account(bob: Any, stripe_world: 
 
     first, second = connect(bob), connect(bob)
 
-    assert first.pk == second.pk and PayeeAccount.objects.count() == 1
+    assert first.pk == second.pk and PayoutMethod.objects.count() == 1
     assert len(stripe_world.of("account")) == 1
     assert len(stripe_world.sent("POST /v1/account_links$")) == 2
 
@@ -214,7 +302,7 @@ def test_a_payee_who_takes_our_access_away_is_disconnected(bob: Any, stripe_worl
 
     account.refresh_from_db()
     assert (account.state, account.is_default) == ("removed", False)
-    assert not selectors.payee_accounts_of(bob).exists()
+    assert not payout_methods.methods_of(bob.pk).exists()
 
 
 def test_the_round_asks_about_payees_whose_news_were_lost(bob: Any, stripe_world: StripeWorld) -> None:
@@ -237,18 +325,18 @@ def test_the_round_asks_about_payees_whose_news_were_lost(bob: Any, stripe_world
 def test_a_country_that_the_gateway_does_not_serve_is_told_before_it_is_asked(bob: Any, stripe_world: StripeWorld) -> None:
     with pytest.raises(InvalidInput, match="does not pay out to your country"):
         connect(bob, "KE")
-    assert not PayeeAccount.objects.exists() and not stripe_world.sent("POST")
+    assert not PayoutMethod.objects.exists() and not stripe_world.sent("POST")
 
 
 @pytest.mark.parametrize("typed", ["0712 345678", "+254712345678", "254712345678", "712345678", "0712-345-678"])
 def test_a_phone_number_is_kept_in_one_way(bob: Any, settings: Any, mpesa_settings: dict[str, str], typed: str) -> None:
     settings.PAYMENT_CREDENTIALS = {"mpesa": mpesa_settings}
-    first, _ = services.payee_connect(actor=bob, provider="mpesa", details={"phone": "0712345678"})
+    first = services.payout_method_add(actor=bob, provider="mpesa", method={"phone": "0712345678"}, country="KE")
 
-    account, page = services.payee_connect(actor=bob, provider="mpesa", details={"phone": typed})
+    place = services.payout_method_add(actor=bob, provider="mpesa", method={"phone": typed}, country="KE")
 
-    assert (account.pk, page) == (first.pk, None)
-    assert (account.state, account.method, account.label) == ("ready", {"phone": "254712345678"}, "+254 … 678")
+    assert place.pk == first.pk
+    assert (place.state, place.details, place.label) == ("ready", {"phone": "254712345678"}, "+254 … 678")
 
 
 def test_an_address_of_paypal_is_ready_at_once_and_shown_in_part(
@@ -257,11 +345,11 @@ def test_an_address_of_paypal_is_ready_at_once_and_shown_in_part(
     given = {"client_id": "id", "client_secret": "secret", "webhook_id": "w", "path_token": "p", "api": paypal_credentials.api}
     settings.PAYMENT_CREDENTIALS = {"paypal": given}
     with pytest.raises(InvalidInput):
-        services.payee_connect(actor=bob, provider="paypal", details={"email": "nobody"})
+        services.payout_method_add(actor=bob, provider="paypal", method={"email": "nobody"})
 
-    account, _ = services.payee_connect(actor=bob, provider="paypal", details={"email": "bob@example.org"})
+    place = services.payout_method_add(actor=bob, provider="paypal", method={"email": "bob@example.org"})
 
-    assert (account.state, account.method, account.label) == ("ready", {"email": "bob@example.org"}, "b…@example.org")
+    assert (place.state, place.details, place.label) == ("ready", {"email": "bob@example.org"}, "b…@example.org")
     assert paypal_world.requests == []
 
 

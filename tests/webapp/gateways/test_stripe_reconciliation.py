@@ -10,9 +10,10 @@ import pytest
 from marketplace.core.money import Money
 from marketplace.core.transactions import run_in_transaction
 from marketplace.payments import services
-from marketplace.payments.models import Account, Chargeback, Difference, PayeeAccount, Payment, Payout, ProviderLine, ReconciliationRun
+from marketplace.payments.models import Account, Chargeback, Difference, Payment, Payout, ProviderLine, ReconciliationRun
 from marketplace.payments.providers.stripe import Credentials, Stripe
 from marketplace.payments.reconciliation import runs
+from tests.webapp.payments.places import connected
 
 from .conftest import PATH_TOKEN
 from .stripe_world import SECRET_KEY, WEBHOOK_SECRET, StripeWorld
@@ -83,7 +84,7 @@ def test_a_transfer_is_in_flight_until_the_bank_has_answered_and_agrees_then(
     more = {"gross": usd(50_000), "payee_currency": "USD", "fee_schedule": "standard-1", "actor_id": None, "rule": "r"}
     run_in_transaction(lambda: services.release(**held, payee_id=bob.pk, **more))
     run_in_transaction(lambda: services.clear(**held, payee_id=bob.pk))
-    PayeeAccount.objects.create(user=bob, provider="stripe", state="ready", ref=account, method={"account": account}, created_at=NOON)
+    connected(bob, account)
     payout = services.payout_request(actor=bob, amount=usd(40_000), method={"account": account}, idempotency_key="p", provider="stripe")
     Payout.objects.filter(pk=payout.pk).update(held_until=NOON)
     services.payout_send(payout_id=payout.pk)

@@ -238,9 +238,9 @@ def test_euros_become_dollars_become_shillings(
     assert balances(buyer) == Counter({("wallet", "USD"): 10_000, **({("wallet", "KES"): left_over} if left_over else {})})
 
     # paid out to the phone, in whole shillings; the first payout waits a day
-    account = ok(seller.post("me/payee-accounts", {"provider": "mpesa", "details": {"phone": "+254 712 345 678"}}), 201)["account"]
+    place = ok(seller.post("me/payout-methods", {"provider": "mpesa", "method": {"phone": "+254 712 345 678"}}), 201)
     out = earned // 100 * 100
-    payout = ok(seller.post("me/payouts", {"amount_minor": out, "currency": "KES", "account_id": account["id"]}), 201)
+    payout = ok(seller.post("me/payouts", {"amount_minor": out, "currency": "KES", "method_id": place["id"]}), 201)
     assert (payout["state"], payout["provider"]) == ("held", "mpesa")
     days(10)
     tasks.poll_unsettled()

@@ -180,6 +180,7 @@ def test_a_place_a_pace_and_a_payout_by_itself(contract: Any, bob: Any, charlie:
     assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["method.iban"])
     place = person.post("me/payout-methods", {"provider": "sandbox", "method": {"iban": "DE89 3704 0044 0532 0130 00"}}).json()
     assert place["label"] == "IBAN DE… 3000"
+    assert place.pop("onboarding") is None
     assert person.get("me/payout-methods").json()["results"] == [place]
     assert Person(charlie).get("me/payout-methods").json()["results"] == []
     for pace in ({"pace": "daily"}, {"pace": "weekly"}, {"pace": "weekly", "method_id": 10**9}):

@@ -9,13 +9,13 @@ from django.core.management import call_command
 
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
-from marketplace.core.transactions import run_in_transaction
 from marketplace.notifications.models import InboxItem
 from marketplace.notifications.policies import RULES, words
 from marketplace.payments import services
-from marketplace.payments.models import Chargeback, PayeeAccount, Payment, PaymentRefund, PayoutMethod
+from marketplace.payments.models import Chargeback, Payment, PaymentRefund, PayoutMethod
 from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.base import FetchedPayee
+from tests.webapp.payments.places import connected
 
 pytestmark = [pytest.mark.django_db]
 
@@ -77,31 +77,27 @@ def test_a_payment_that_came_to_nothing_is_told(alice: Any) -> None:
 
 
 def test_a_payee_is_told_when_the_account_can_be_paid_to_and_when_not(bob: Any) -> None:
-    from marketplace.payments import payees
+    from marketplace.payments import payout_onboarding
 
-    row = PayeeAccount.objects.create(user=bob, provider="stripe", ref="acct_1", label="stripe … 4242", created_at=bob.date_joined)
-    for fetched in (FetchedPayee("acct_1", True), FetchedPayee("acct_1", False, ("document",)), None):
-        payees._apply(row.pk, fetched)
+    row = PayoutMethod.objects.create(user=bob, provider="stripe", ref="acct_1", label="stripe … 4242", added_at=bob.date_joined)
+    ready, asks = FetchedPayee("acct_1", True), FetchedPayee("acct_1", False, ("document",))
+    for fetched in (ready, asks, ready, None):
+        payout_onboarding._apply(row.pk, fetched)
 
-    assert [kind for kind, _ in told(bob)] == ["payee_account.enable", "payee_account.restrict", "payee_account.disconnect"]
+    assert [kind for kind, _ in told(bob)] == [f"payout_method.{act}" for act in ("add", "restrict", "enable", "disconnect")]
     assert all("stripe … 4242" in text for _, text in told(bob))
 
 
 @pytest.mark.parametrize("by", ["gateway", "owner"])
 def test_that_an_account_is_gone_is_told_once(bob: Any, by: str) -> None:
-    from marketplace.payments import payees, payout_methods
+    from marketplace.payments import payout_onboarding
 
-    method = {"account": "acct_1"}
-    row = PayeeAccount.objects.create(
-        user=bob, provider="stripe", ref="acct_1", method=method, label="stripe … ct_1", created_at=bob.date_joined, state="ready"
-    )
-    run_in_transaction(lambda: payout_methods.known_method(user_id=bob.pk, provider="stripe", details=method))
-    place = PayoutMethod.objects.get(user=bob)
+    place = connected(bob, "acct_1")
     if by == "gateway":
-        payees._apply(row.pk, None)
+        payout_onboarding._apply(place.pk, None)
     else:
-        services.payee_remove(actor=bob, account_id=row.pk)
+        services.payout_method_remove(actor=bob, method_id=place.pk)
 
-    assert [kind for kind, _ in told(bob)] == ["payee_account.disconnect" if by == "gateway" else "payout_method.remove"]
+    assert [kind for kind, _ in told(bob)] == [f"payout_method.{'disconnect' if by == 'gateway' else 'remove'}"]
     place.refresh_from_db()
-    assert place.removed_at is not None
+    assert (place.state, place.removed_at is not None) == ("removed", True)

@@ -13,9 +13,10 @@ from marketplace.core.errors import Conflict, InvalidInput, NotFound
 from marketplace.core.money import Money
 from marketplace.core.tasks import drain
 from marketplace.notifications.models import InboxItem
-from marketplace.payments import payout_methods, selectors, services, tasks
+from marketplace.payments import payout_methods, payout_rounds, selectors, services, tasks
 from marketplace.payments.iban import iban_of
-from marketplace.payments.models import PayeeAccount, Payout, PayoutMethod, PayoutSchedule, RiskHold
+from marketplace.payments.models import Payout, PayoutMethod, PayoutSchedule, RiskHold
+from tests.webapp.payments.places import connected
 from tests.webapp.people import Person
 
 pytestmark = pytest.mark.django_db
@@ -150,7 +151,8 @@ def test_without_a_wait_only_the_first_payout_waits(rich_bob: Any, staff: Any) -
 
 def test_twenty_places_are_enough(bob: Any, settings: Any) -> None:
     PayoutMethod.objects.bulk_create(
-        PayoutMethod(user=bob, provider="sandbox", digest=str(n), added_at=clock.now(), usable_at=clock.now()) for n in range(20)
+        PayoutMethod(user=bob, provider="sandbox", state="ready", digest=str(n), added_at=clock.now(), usable_at=clock.now())
+        for n in range(20)
     )
     with pytest.raises(Conflict, match="payout_methods_many"):
         services.payout_method_add(actor=bob, provider="sandbox", method={"iban": IBAN})
@@ -163,6 +165,43 @@ def test_nobody_uses_another_ones_place(alice: Any, rich_bob: Any) -> None:
     with pytest.raises(NotFound):
         services.payout_schedule_put(actor=rich_bob, currency="USD", pace="weekly", method_id=hers.pk)
     assert Person(rich_bob).delete(f"me/payout-methods/{hers.pk}").status_code == 404
+
+
+def test_a_place_that_was_never_paid_to_is_another_one_too(rich_bob: Any) -> None:
+    services.payout_method_add(actor=rich_bob, provider="sandbox", method={"token": "bank_delayed"})
+    clock.advance(10 * DAY)
+    payout = ask(rich_bob, 2_000, method={"iban": IBAN})
+    assert (payout.hold_reason, payout.held_until) == ("method_new", payout.created_at + timedelta(hours=72))
+
+
+def test_of_several_places_one_is_the_default_and_a_new_one_never_takes_its_place(rich_bob: Any) -> None:
+    tokens = ("bank_ok", "bank_delayed", "bank_closed")
+    first, second, third = (services.payout_method_add(actor=rich_bob, provider="sandbox", method={"token": t}) for t in tokens)
+    person = Person(rich_bob)
+    listed = lambda: [(p["id"], p["is_default"]) for p in person.get("me/payout-methods").json()["results"]]  # noqa: E731
+    assert listed() == [(first.pk, True), (second.pk, False), (third.pk, False)]
+
+    assert person.post(f"me/payout-methods/{third.pk}/default").status_code == 200
+    assert listed() == [(third.pk, True), (first.pk, False), (second.pk, False)]
+    assert person.delete(f"me/payout-methods/{third.pk}").status_code == 204
+    # the oldest that is left
+    assert listed() == [(first.pk, True), (second.pk, False)]
+
+
+def test_nobody_names_an_account_into_the_list_of_a_gateway_that_asks_itself(rich_bob: Any, settings: Any) -> None:
+    settings.PAYMENT_CREDENTIALS = STRIPE
+    body = {"provider": "stripe", "method": {"account": "acct_1ABCDEFGHIJKLMNO"}, "country": "DE"}
+    begun = services.payout_method_add(actor=rich_bob, **body)
+    assert (begun.state, begun.details, begun.ref, begun.is_default) == ("onboarding", {}, None, False)
+    with pytest.raises(Conflict, match="payout_method_not_ready"):
+        payout_methods.place_of(rich_bob, begun.pk)
+    with pytest.raises(Conflict, match="payout_method_not_ready"):
+        services.payout_method_default(actor=rich_bob, method_id=begun.pk)
+    # what was begun and left is none beside which another one waits
+    assert services.payout_method_add(actor=rich_bob, provider="sandbox", method={"iban": IBAN}).usable_at == clock.now()
+    services.payout_method_remove(actor=rich_bob, method_id=begun.pk)
+    again = services.payout_method_add(actor=rich_bob, **body)
+    assert (again.pk, again.state, again.removed_at) == (begun.pk, "onboarding", None)
 
 
 # --- a place that is no more
@@ -207,27 +246,25 @@ STRIPE = {"stripe": {"secret_key": "sk_test_x", "webhook_secrets": "whsec_x", "p
 def test_stripe_pays_only_to_an_own_account_that_is_ready(alice: Any, rich_bob: Any, settings: Any, wrong: str) -> None:
     settings.PAYMENT_CREDENTIALS = STRIPE
     method = {"account": "acct_1ABCDEFGHIJKLMNO"}
-    row = PayeeAccount(user=rich_bob, provider="stripe", state="ready", ref=method["account"], method=method, created_at=clock.now())
     if wrong != "nobody's":
-        row.user = alice if wrong == "another's" else rich_bob
-        row.state = wrong if wrong in ("restricted", "removed") else "ready"
-        row.removed_at = clock.now() if wrong == "removed" else None
-        row.save()
+        owner, state = alice if wrong == "another's" else rich_bob, wrong if wrong in ("restricted", "removed") else "ready"
+        row = connected(owner, method["account"], state=state, removed_at=clock.now() if wrong == "removed" else None)
 
-    with pytest.raises(Conflict, match="payee_account_not_ready"):
+    with pytest.raises(Conflict, match="payout_method_not_ready"):
         ask(rich_bob, 2_000, provider="stripe", method=method)
 
+    if wrong == "nobody's":
+        row = connected(rich_bob, method["account"])
     row.user, row.state, row.removed_at = rich_bob, "ready", None
     row.save()
     assert ask(rich_bob, 2_000, provider="stripe", method=method).state == "held"
 
 
-def test_an_account_that_is_removed_is_no_place_any_more(rich_bob: Any) -> None:
-    account, _ = services.payee_connect(actor=rich_bob, provider="sandbox", details={"token": "bank_delayed"})
+def test_a_place_that_is_removed_takes_its_schedule_and_what_waits_with_it(rich_bob: Any) -> None:
     row = schedule(rich_bob, place={"token": "bank_delayed"})
     waiting = ask(rich_bob, 2_000, method={"token": "bank_delayed"})
 
-    services.payee_remove(actor=rich_bob, account_id=account.pk)
+    services.payout_method_remove(actor=rich_bob, method_id=row.method_id)
 
     waiting.refresh_from_db()
     assert (waiting.state, waiting.failure_code, payout_methods.methods_of(rich_bob.pk).count()) == ("failed", "method_removed", 0)
@@ -237,13 +274,13 @@ def test_an_account_that_is_removed_is_no_place_any_more(rich_bob: Any) -> None:
     assert row.last_result == "payout_method_missing"
 
 
-def test_a_payout_that_names_no_place_goes_to_the_default_account(rich_bob: Any, settings: Any) -> None:
+def test_a_payout_that_names_no_place_goes_to_the_default_one(rich_bob: Any, settings: Any) -> None:
     person, body = Person(rich_bob), {"amount_minor": 2_000, "currency": "USD"}
     settings.PAYMENT_CREDENTIALS = STRIPE
     refused = person.post("me/payouts", body)
     assert (refused.status_code, refused.json()["code"]) == (409, "payout_place_missing")
     assert not Payout.objects.exists()
-    services.payee_connect(actor=rich_bob, provider="sandbox", details={"token": "bank_delayed"})
+    services.payout_method_add(actor=rich_bob, provider="sandbox", method={"token": "bank_delayed"})
 
     assert person.post("me/payouts", body).status_code == 201
 
@@ -308,7 +345,7 @@ def schedule(user: Any, pace: str = "weekly", place: Any = None, **more: Any) ->
     ids=["monday-before", "monday-at", "sunday", "first-before", "first-at", "long-month", "manual"],
 )
 def test_rounds_are_on_mondays_and_on_the_first(pace: str, after: datetime, next_at: datetime | None) -> None:
-    assert payout_methods.next_round(pace, after) == next_at
+    assert payout_rounds.next_round(pace, after) == next_at
 
 
 def test_the_whole_balance_is_asked_for_at_its_time_and_once(rich_bob: Any, proven: Any) -> None:
@@ -372,7 +409,7 @@ def test_a_round_asks_for_what_the_gateway_can_move(
     settings.PAYMENT_CREDENTIALS = {"mpesa": dict.fromkeys((*given, "initiator", "initiator_password", "certificate"), "x")}
     settings.PAYOUT_LEAST_USD_MINOR = 1
     assert earn(alice, bob, 7, Money(gross, "KES")) == gross * 9 // 10
-    place = services.payout_method_add(actor=bob, provider="mpesa", method={"phone": "0712345678"})
+    place = services.payout_method_add(actor=bob, provider="mpesa", method={"phone": "0712345678"}, country="KE")
     row = services.payout_schedule_put(actor=bob, currency="KES", pace="weekly", method_id=place.pk)
     to_its_time(row)
 

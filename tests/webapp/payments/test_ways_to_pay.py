@@ -10,7 +10,7 @@ from django.core.cache import cache
 from config.settings import base
 from marketplace.core.money import Money
 from marketplace.payments import services
-from marketplace.payments.models import PayeeAccount, Payment, PaymentRefund, SavedMethod
+from marketplace.payments.models import Payment, PaymentRefund, PayoutMethod, SavedMethod
 from tests.webapp.people import Person
 
 pytestmark = [pytest.mark.django_db]
@@ -200,50 +200,49 @@ def test_a_payout_goes_to_the_account_that_is_named(
 ) -> None:
     earn(alice, bob, 7, Money(10_000, "USD"))
     payee = Person(bob)
-    ready = payee.post("me/payee-accounts", {"provider": "sandbox", "details": {"token": "bank_delayed"}}).json()["account"]
-    phone = payee.post("me/payee-accounts", {"provider": "mpesa", "details": {"phone": "0712 345678"}}).json()["account"]
+    ready = payee.post("me/payout-methods", {"provider": "sandbox", "method": {"token": "bank_delayed"}}).json()
+    phone = payee.post("me/payout-methods", {"provider": "mpesa", "method": {"phone": "0712 345678"}, "country": "KE"}).json()
     assert (ready["state"], ready["is_default"], phone["label"], phone["is_default"]) == ("ready", True, "+254 … 678", False)
 
-    asked = payee.post("me/payouts", {"amount_minor": 5_000, "currency": "USD", "account_id": ready["id"]})
-    wrong = payee.post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "account_id": phone["id"]})
-    foreign = Person(charlie).post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "account_id": ready["id"]})
+    asked = payee.post("me/payouts", {"amount_minor": 5_000, "currency": "USD", "method_id": ready["id"]})
+    wrong = payee.post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "method_id": phone["id"]})
+    foreign = Person(charlie).post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "method_id": ready["id"]})
 
     assert (asked.status_code, asked.json()["provider"]) == (201, "sandbox")
     assert (wrong.status_code, wrong.json()["code"]) == (400, "currency_not_supported")
     assert foreign.status_code == 404
-    assert payee.delete(f"me/payee-accounts/{ready['id']}").status_code == 204
-    assert [(a["id"], a["is_default"]) for a in payee.get("me/payee-accounts").json()["results"]] == [(phone["id"], True)]
-    assert payee.post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "account_id": ready["id"]}).status_code == 404
+    assert payee.delete(f"me/payout-methods/{ready['id']}").status_code == 204
+    assert [(a["id"], a["is_default"]) for a in payee.get("me/payout-methods").json()["results"]] == [(phone["id"], True)]
+    assert payee.post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "method_id": ready["id"]}).status_code == 404
 
 
 def test_an_account_that_is_not_ready_is_not_paid_to(bob: Any) -> None:
-    row = PayeeAccount.objects.create(user=bob, provider="sandbox", method={"token": "bank_ok"}, created_at=bob.date_joined)
+    row = PayoutMethod.objects.create(user=bob, provider="sandbox", details={"token": "bank_ok"}, added_at=bob.date_joined)
 
-    answer = Person(bob).post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "account_id": row.pk})
+    answer = Person(bob).post("me/payouts", {"amount_minor": 1_000, "currency": "USD", "method_id": row.pk})
 
-    assert (answer.status_code, answer.json()["code"]) == (409, "payee_account_not_ready")
-    assert Person(bob).post(f"me/payee-accounts/{row.pk}/default").status_code == 409
+    assert (answer.status_code, answer.json()["code"]) == (409, "payout_method_not_ready")
+    assert Person(bob).post(f"me/payout-methods/{row.pk}/default").status_code == 409
 
 
 def test_whoever_leaves_leaves_no_card_and_no_account(alice: Any, bob: Any) -> None:
     card = services.method_save(actor=alice, provider="sandbox", details={"token": "tok_visa"}, idempotency_key="card")
-    account, _ = services.payee_connect(actor=bob, provider="sandbox", details={"token": "bank_ok"})
+    services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"})
 
     for _ in range(2):
         services.methods_erase(user_id=alice.pk)
-        services.payees_erase(user_id=bob.pk)
+        services.payout_methods_erase(user_id=bob.pk)
 
     card.refresh_from_db()
-    account.refresh_from_db()
-    assert (card.state, account.state, account.method, account.label) == ("removed", "removed", {}, "")
+    assert (card.state, PayoutMethod.objects.count()) == ("removed", 0)
     assert services.method_forget(method_id=card.pk) is True
 
 
-@pytest.mark.parametrize("route", ["me/payments", "me/payment-methods", "me/payee-accounts"])
+@pytest.mark.parametrize("route", ["me/payments", "me/payment-methods", "me/payout-methods"])
 def test_lists_cost_the_same_for_any_number(alice: Any, route: str, django_assert_max_num_queries: Any) -> None:
     person = Person(alice)
     for i in range(3):
-        services.payee_connect(actor=alice, provider="sandbox", details={"token": ("bank_ok", "bank_delayed", "bank_closed")[i]})
+        services.payout_method_add(actor=alice, provider="sandbox", method={"token": ("bank_ok", "bank_delayed", "bank_closed")[i]})
         services.method_save(actor=alice, provider="sandbox", details={"token": "tok_visa"}, idempotency_key=f"c{i}")
         pay_in(person)
 

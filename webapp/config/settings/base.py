@@ -304,6 +304,7 @@ SPECTACULAR_SETTINGS = {
         "RefundStateEnum": "marketplace.payments.states.REFUND.choices",
         "ChargebackStateEnum": "marketplace.payments.states.CHARGEBACK.choices",
         "PayoutStateEnum": "marketplace.payments.states.PAYOUT.choices",
+        "PayoutMethodStateEnum": "marketplace.payments.states.PAYOUT_METHOD.choices",
         "WebhookStateEnum": "marketplace.payments.oversight.WEBHOOK_STATES",
         "HoldAgeEnum": "marketplace.contracts.api.hold_views.AGES",
         "HealthEnum": ["ok", "failing"],
@@ -567,7 +568,7 @@ PAYMENT_CREDENTIALS = payment_credentials(os.environ)
 # the sandbox notifies this house by HTTP, as a real gateway would
 SANDBOX_NOTIFIES = os.environ.get("OPENLANCE_SANDBOX_NOTIFIES", BASE_URL).rstrip("/")
 SAVED_METHODS_MOST = 20
-PAYEE_ACCOUNTS_MOST = 10
+PAYOUT_METHODS_MOST = 20
 MAX_AMOUNT_MINOR = 10**12
 # a payment that waits for its payer is given up after so long
 PAYMENT_WAITS_HOURS = 72

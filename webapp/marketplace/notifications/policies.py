@@ -35,7 +35,6 @@ from marketplace.payments.models import (
     Difference,
     Entry,
     FxRate,
-    PayeeAccount,
     Payment,
     PaymentRefund,
     Payout,
@@ -222,11 +221,6 @@ def _saved_method(pk: int) -> Scene:
     return m.user_id, m.user_id, "/money", f"{m.brand or m.provider} {m.last4}".strip()
 
 
-def _payee_account(pk: int) -> Scene:
-    a = PayeeAccount.objects.get(pk=pk)
-    return a.user_id, a.user_id, "/money", a.label or a.provider
-
-
 def _payout(pk: int) -> Scene:
     """Whose it is; and while it waits for a second person to resolve it, all staff who may agree."""
     p = Payout.objects.select_related("resolution").get(pk=pk)
@@ -237,7 +231,7 @@ def _payout(pk: int) -> Scene:
 
 def _payout_method(pk: int) -> Scene:
     m = PayoutMethod.objects.get(pk=pk)
-    return m.user_id, m.user_id, "/money", m.label
+    return m.user_id, m.user_id, "/money", m.label or m.provider
 
 
 def _payout_schedule(pk: int) -> Scene:
@@ -271,7 +265,6 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "payments.processorfile": _gateway_file,
     "payments.reconciliationrun": _run,
     "payments.fxrate": _fx_rate,
-    "payments.payeeaccount": _payee_account,
     "payments.payment": _paid,
     "payments.paymentrefund": _sent_back,
     "payments.savedmethod": _saved_method,
@@ -414,6 +407,13 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
         OWNER,
         "A new place to be paid was added: {title}. Payouts to it wait for some days. If it was not you, remove it and change your password.",
     ),
+    "payout_method.add": (OWNER, "You can now be paid out to {title}."),
+    "payout_method.enable": (OWNER, "You can be paid out to {title} again."),
+    "payout_method.restrict": (
+        OWNER,
+        "Payouts to {title} are stopped until you have answered what the provider asks. Go on with it there.",
+    ),
+    "payout_method.disconnect": (OWNER, "{title} is no longer connected: choose another place to be paid."),
     "payout_method.remove": (OWNER, "A place to be paid was removed: {title}. If it was not you, change your password."),
     "payout_schedule.skip": (OWNER, "Your planned payout in {title} was not made this time. {reason}"),
     "risk_hold.open": (OWNER, "New payments from your account are stopped for now. {reason}"),
@@ -429,12 +429,6 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "chargeback.win": (OWNER, "Your bank decided about {title}: the payment stands, and the money is in your wallet again."),
     "chargeback.lose": (OWNER, "Your bank decided about {title}: it keeps what it took back."),
     "saved_method.lapse": (OWNER, "Your saved card {title} can no longer be used: your bank or you took it away. Save another one."),
-    "payee_account.enable": (OWNER, "You can now be paid out to {title}."),
-    "payee_account.restrict": (
-        OWNER,
-        "Payouts to {title} are stopped until you have answered what the provider asks. Go on with it there.",
-    ),
-    "payee_account.disconnect": (OWNER, "{title} is no longer connected: choose another place to be paid."),
     "dispute.open": (BOTH, "“{title}” is disputed. Answer in time: if you stay silent, the claim is granted."),
     "dispute.withdraw": (BOTH, "The dispute on “{title}” was withdrawn."),
     "dispute.respond": (BOTH, "The other side answered the dispute on “{title}”: you can now make each other offers."),
@@ -502,7 +496,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "payment_refund",
         "chargeback",
         "saved_method",
-        "payee_account",
+        "payout_method",
         "payout",
         "payout_schedule",
         "refund_request",

@@ -133,8 +133,8 @@ class RiskHoldAdmin(MoneyAdmin):
 
 @admin.register(PayoutMethod)
 class PayoutMethodAdmin(MoneyAdmin):
-    list_display = ("id", "user", "provider", "label", "added_at", "usable_at", "removed_at")
-    list_filter = ("provider",)
+    list_display = ("id", "user", "provider", "state", "label", "is_default", "added_at", "usable_at", "checked_at", "removed_at")
+    list_filter = ("provider", "state")
     search_fields = ("=user__id",)
     list_select_related = ("user",)
     exclude = ("details",)

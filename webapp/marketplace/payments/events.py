@@ -10,7 +10,7 @@ from marketplace.core import events
 from marketplace.core.models import Event
 
 from . import services
-from .models import Payment, PayoutMethod, PayoutSchedule, TaxProfile
+from .models import Payment, TaxProfile
 
 VERIFIED = "payments.verified"
 DOCUMENTS = "payments.documents"
@@ -67,9 +67,7 @@ def erase(event: Event) -> None:
     user_id = event.after["user_id"]
     TaxProfile.objects.filter(user=user_id).delete()
     services.methods_erase(user_id=user_id)
-    services.payees_erase(user_id=user_id)
-    PayoutSchedule.objects.filter(user=user_id).delete()
-    PayoutMethod.objects.filter(user=user_id).delete()
+    services.payout_methods_erase(user_id=user_id)
 
 
 def connect() -> None:

@@ -1,12 +1,11 @@
-"""Who is known to a gateway: payers with what they saved there, payees with the account that they are paid through; and the sandbox's news."""
+"""Which payers a gateway knows, with what they saved there; and the sandbox's news."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 
-from .states import PAYEE_ACCOUNT, SAVED_METHOD
+from .states import SAVED_METHOD
 
 
 class GatewayCustomer(models.Model):
@@ -52,37 +51,6 @@ class SavedMethod(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.brand} {self.last4} ({self.state})"
-
-
-class PayeeAccount(models.Model):
-    """Where a payee is paid to through a gateway, with how far they are with the gateway's own onboarding."""
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    provider = models.CharField(max_length=16)
-    state = models.CharField(max_length=12, choices=PAYEE_ACCOUNT.choices, default=PAYEE_ACCOUNT.initial)
-    country = models.CharField(max_length=2, blank=True)
-    ref = models.CharField(max_length=128, null=True, help_text="The gateway's name of a connected account; null where it keeps none.")
-    method = models.JSONField(default=dict, help_text="As Payout.method: token and display data only.")
-    label = models.CharField(max_length=64, blank=True, help_text="What may be shown: all but a few characters are hidden.")
-    due = models.JSONField(default=list, help_text="What the gateway still asks the payee for.")
-    is_default = models.BooleanField(default=False)
-    created_at = models.DateTimeField()
-    checked_at = models.DateTimeField(null=True, help_text="When the gateway was asked last.")
-    removed_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["provider", "ref"], name="payee_account_once"),
-            # every place to be paid to is there or removed with an instant, so that a removed one may be added again
-            models.CheckConstraint(condition=~Q(state="removed") | Q(removed_at__isnull=False), name="payee_account_removed"),
-        ]
-        indexes = [
-            models.Index(fields=["user", "state", "id"], name="payee_account_user"),
-            models.Index(fields=["state", "checked_at"], name="payee_account_open"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.provider} {self.label} ({self.state})"
 
 
 class SandboxNews(models.Model):

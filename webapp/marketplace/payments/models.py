@@ -16,7 +16,6 @@ from .billing_models import Series as Series
 from .billing_models import TaxProfile as TaxProfile
 from .exchange_models import FxQuote as FxQuote
 from .gateway_models import GatewayCustomer as GatewayCustomer
-from .gateway_models import PayeeAccount as PayeeAccount
 from .gateway_models import SandboxNews as SandboxNews
 from .gateway_models import SavedMethod as SavedMethod
 from .reconciliation_models import Difference as Difference

@@ -17,7 +17,7 @@ from django.db import transaction
 from marketplace.accounts.selectors import is_suspended
 from marketplace.accounts.services import user_locked
 from marketplace.core import audit, clock, events, features, ports
-from marketplace.core.errors import Conflict, IdempotencyConflict, NotAllowed, NotFound, Unavailable
+from marketplace.core.errors import IdempotencyConflict, NotAllowed, NotFound, Unavailable
 from marketplace.core.money import Money
 from marketplace.core.policies import Actor, require, staff_may
 from marketplace.core.states import move
@@ -27,11 +27,11 @@ from . import debts, risk
 from .gateways import check_amount, require_no_transaction
 from .ledger import accounts
 from .ledger.post import Line, post
-from .models import Entry, PayeeAccount, Payout, PayoutMethod, PayoutResolution
-from .payout_methods import digest_of, known_method, method_for, methods_of, require_least
+from .models import Entry, Payout, PayoutMethod, PayoutResolution, PayoutSchedule
+from .payout_methods import digest_of, known_method, method_for, methods_of, require_least, takes_money, told_of
 from .providers import gateway
 from .providers.base import QUERY_FAILED, Accepted, Done, Fetched, Rejected, Result, Unknown
-from .states import PAYOUT
+from .states import PAYOUT, PAYOUT_METHOD
 
 log = structlog.get_logger(__name__)
 #: a failed payout of which the gateway says that it was paid: its money may be there twice, so a person has to look
@@ -53,7 +53,7 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
     A first payout is held FIRST_PAYOUT_HOLD_HOURS, one to a place added after another until that is PAYOUT_METHOD_WAIT_HOURS old; one that a
     velocity rule or the fraud port holds waits for staff. The same key and request return the same payout. Raises
     Conflict("insufficient_funds"), InvalidInput for what the gateway cannot, for less than the smallest payout, NotAllowed("payout_blocked"),
-    Conflict("payee_account_not_ready") where the gateway pays only to accounts that are connected and complete, IdempotencyConflict.
+    Conflict("payout_method_not_ready") where the gateway pays only to accounts that are connected and complete, IdempotencyConflict.
     """
     check_amount(amount)
     asked = gateway(provider)
@@ -80,23 +80,12 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
             "PAYOUTS_OPEN", "Payouts cannot be asked for at the moment. Your balance stays as it is: please try again later."
         )
         require_least(actor.pk, amount)
-        if asked.capabilities().onboards:
-            _require_account(actor.pk, provider, kept)
         to = known_method(user_id=actor.pk, provider=provider, details=kept)
         payout.save(force_insert=True)
         events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
         _post(payout, "payout_request", actor.pk, "payee_request")
         _hold_if_risky(payout, to)
     return payout
-
-
-def _require_account(user_id: int, provider: str, method: Mapping[str, Any]) -> None:
-    """The place is an account of the payee's own that the gateway pays to now; the user's row is locked."""
-    mine = PayeeAccount.objects.filter(user=user_id, provider=provider, state="ready", removed_at__isnull=True)
-    if all(account.method != method for account in mine):
-        raise Conflict(
-            "payee_account_not_ready", f"This is not an account of yours that {provider} pays to now: connect it or complete it first."
-        )
 
 
 def _hold_if_risky(payout: Payout, to: PayoutMethod) -> None:
@@ -112,7 +101,7 @@ def _hold_if_risky(payout: Payout, to: PayoutMethod) -> None:
     elif found := risk.after_payout_request(payout, to):
         payout.hold_reason = found
     else:
-        if to.usable_at > now:
+        if to.usable_at is not None and to.usable_at > now:
             waits.append((to.usable_at, "method_new"))
         if not Payout.objects.filter(payee_id=payout.payee_id, state="paid").exists():
             waits.append((now + timedelta(hours=features.number("FIRST_PAYOUT_HOLD_HOURS")), "first_payout"))
@@ -158,32 +147,41 @@ def _audited(actor: Actor, payout: Payout, before: str, reason: str, action: str
 @unit_of_work
 def payout_method_remove(*, actor: Actor, method_id: int) -> None:
     """Stop using a place: payouts to it that are not sent fail, with their money on the balance again; what was sent goes on, schedules that used
-    the place stand still. Added again it waits again. Raises NotFound."""
+    the place stand still. Added again it waits again. An account at the gateway is its owner's and stays. Raises NotFound."""
     user_locked(actor.pk)
-    row = method_for(actor, method_id)
-    place_end(user_id=actor.pk, provider=row.provider, details=row.details, role="owner", actor_id=actor.pk)
+    place_end(method_for(actor, method_id), "remove", role="owner", actor_id=actor.pk)
 
 
-def place_end(*, user_id: int, provider: str, details: Mapping[str, Any], role: str, actor_id: int | None) -> None:
-    """Use a place no more, and stop what is to go there and is not sent. In the transaction of the caller, who holds the user's lock."""
-    digest = digest_of(provider, details)
-    row = methods_of(user_id).filter(digest=digest).first()
-    if row is not None:
-        row.removed_at = clock.now()
-        row.save(update_fields=["removed_at"])
-        # where the gateway ended it, the account's own event tells its owner
-        kind = "payout_method.lapse" if role == "system" else "payout_method.remove"
-        events.record(aggregate=row, kind=kind, actor_id=actor_id, after={"user_id": user_id, "label": row.label})
-    waiting = Payout.objects.filter(payee=user_id, provider=provider, state__in=("requested", "held"))
+@unit_of_work
+def payout_methods_erase(*, user_id: int) -> None:
+    """Remove and forget all places of somebody, with the schedules that pay there. Safe to repeat."""
+    user_locked(user_id)
+    for row in methods_of(user_id).order_by("id"):
+        place_end(row, "remove", role="owner", actor_id=user_id)
+    PayoutSchedule.objects.filter(user=user_id).delete()
+    PayoutMethod.objects.filter(user=user_id).delete()
+
+
+def place_end(row: PayoutMethod, action: str, *, role: str, actor_id: int | None) -> None:
+    """Use a place no more, and stop what is to go there and is not sent; another one becomes the default. In the transaction of the caller, who
+    holds the lock of its owner's row."""
+    was_default, row.is_default, row.removed_at = row.is_default, False, clock.now()
+    also = ["is_default", "removed_at"]
+    move(row, PAYOUT_METHOD, action, role=role, actor_id=actor_id, also=also, extra=told_of(row))
+    # the oldest: whoever took the account over cannot have added it lately
+    next_one = methods_of(row.user_id).filter(state="ready").order_by("usable_at", "id").first() if was_default else None
+    if next_one is not None:
+        PayoutMethod.objects.filter(pk=next_one.pk).update(is_default=True)
+    waiting = Payout.objects.filter(payee=row.user_id, provider=row.provider, state__in=("requested", "held"))
     for payout in waiting.select_for_update().order_by("id"):
-        if digest_of(provider, payout.method) == digest:
+        if digest_of(payout.provider, payout.method) == row.digest:
             _fail(payout, "method_removed", role=role, actor_id=actor_id, reason="method_removed")
             risk.close_holds(risk.holds_on_payout(payout.pk), "lapse", role="system", actor_id=None, reason="method_removed")
 
 
 def payout_send(*, payout_id: int) -> Payout:
     """Send a requested payout (or a held one whose time has come) and apply the answer; one of a suspended person stays as it is,
-    so does one whose gateway cannot even be asked now. Not to be called inside a transaction."""
+    so does one whose gateway cannot even be asked now, or has stopped payouts to the account. Not to be called inside a transaction."""
     require_no_transaction()
     waiting = Payout.objects.get(pk=payout_id)
     if waiting.state in ("requested", "held"):
@@ -198,6 +196,8 @@ def payout_send(*, payout_id: int) -> Payout:
         if payout.state == "held" and payout.held_until is not None and payout.held_until <= clock.now():
             move(payout, PAYOUT, "clear", role="system", actor_id=None, reason="hold_over")
         if payout.state != "requested" or is_suspended(payout.payee_id):
+            return False
+        if not takes_money(user_id=payout.payee_id, provider=payout.provider, details=payout.method):
             return False
         payout.sent_at = clock.now()
         move(payout, PAYOUT, "send", role="system", actor_id=None, also=["sent_at"])

@@ -16,7 +16,6 @@ from .models import (
     Document,
     FxQuote,
     GatewayCustomer,
-    PayeeAccount,
     Payment,
     PaymentTrace,
     Payout,
@@ -104,26 +103,11 @@ def exported(*, user_id: int) -> dict[str, Part]:
             *("id", "sell_minor", "sell_currency", "buy_minor", "buy_currency", "spread_bps", "created_at", "expires_at", "used_at"),
         ),
         "gateway_customers": rows_of(GatewayCustomer.objects.filter(user=user_id), "provider", "ref"),
-        "payee_accounts": rows_of(
-            PayeeAccount.objects.filter(user=user_id),
-            *(
-                "id",
-                "provider",
-                "state",
-                "country",
-                "ref",
-                "method",
-                "label",
-                "due",
-                "is_default",
-                "created_at",
-                "checked_at",
-                "removed_at",
-            ),
-        ),
         "payment_traces": rows_of(PaymentTrace.objects.filter(payment__payer=user_id), "payment_id", "instrument", "device", "at"),
         "payout_methods": rows_of(
-            PayoutMethod.objects.filter(user=user_id), "id", "provider", "details", "label", "added_at", "usable_at", "removed_at"
+            PayoutMethod.objects.filter(user=user_id),
+            *("id", "provider", "state", "country", "ref", "details", "label", "due", "is_default"),
+            *("added_at", "usable_at", "checked_at", "removed_at"),
         ),
         "payout_schedules": rows_of(
             PayoutSchedule.objects.filter(user=user_id),

@@ -23,7 +23,7 @@ WORDS: dict[str, str] = {
     "payout_below_minimum": "There was less on your balance than the smallest payout.",
     "method_removed": "The place that it was to go to was removed.",
     "amount_too_fine": "It is an amount that the gateway cannot move.",
-    "payee_account_not_ready": "The account that it was to go to is not connected, or not complete: complete it, or choose another place.",
+    "payout_method_not_ready": "The account that it was to go to is not connected, or not complete: complete it, or choose another place.",
     "payout_method_missing": "There is no place to pay it to. Choose one.",
 }
 

@@ -177,7 +177,7 @@ def after_payout_request(payout: Payout, method: PayoutMethod) -> str:
         "method_changed": lambda: velocity.method_changed(
             usd_minor=usd,
             age=now - method.added_at,
-            had_others=PayoutMethod.objects.filter(user=payout.payee_id, added_at__lt=method.added_at).exists(),
+            had_others=PayoutMethod.objects.filter(user=payout.payee_id, usable_at__isnull=False, added_at__lt=method.added_at).exists(),
             share=_share(payout),
             limits=_limits("method_changed"),
         ),

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
-from .states import RISK_HOLD
+from .states import PAYOUT_METHOD, RISK_HOLD
 
 
 class PayoutMethod(models.Model):
-    """One place to which somebody's payouts go: what the gateway's adapter lets us keep of it, and a label to show."""
+    """One place to which somebody's payouts go: what the gateway's adapter lets us keep of it, and a label to show.
+
+    Where the gateway asks payees questions of its own, it is an account there (`ref`), and the gateway says when it is ready.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     provider = models.CharField(max_length=16)
+    state = models.CharField(max_length=12, choices=PAYOUT_METHOD.choices, default=PAYOUT_METHOD.initial)
+    country = models.CharField(max_length=2, blank=True, help_text="Where the payee lives, as the gateway was told.")
+    ref = models.CharField(max_length=128, null=True, help_text="The gateway's name of a connected account; null where it keeps none.")
     details = models.JSONField(default=dict, help_text="As Payout.method: token and display data only.")
     digest = models.CharField(max_length=64, help_text="sha256 of gateway and details: the same place is one row.")
     label = models.CharField(max_length=64, blank=True, help_text="What may be shown: all but the last characters are hidden.")
-    added_at = models.DateTimeField()
-    usable_at = models.DateTimeField(help_text="Until then payouts to it wait: it was added after another one.")
+    due = models.JSONField(default=list, help_text="What the gateway still asks the payee for.")
+    is_default = models.BooleanField(default=False)
+    added_at = models.DateTimeField(help_text="An account at a gateway: begun, and from when it was ready first, that.")
+    usable_at = models.DateTimeField(
+        null=True, help_text="Until then payouts to it wait: it was added after another one. Null: never ready."
+    )
+    checked_at = models.DateTimeField(null=True, help_text="When the gateway was asked last.")
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="payout_method_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "digest"], name="payout_method_once"),
+            models.UniqueConstraint(fields=["provider", "ref"], name="payout_method_ref_once"),
+            models.CheckConstraint(condition=Q(state="removed") ^ Q(removed_at__isnull=True), name="payout_method_removed"),
+            models.CheckConstraint(condition=~Q(state="ready") | Q(usable_at__isnull=False), name="payout_method_usable"),
+        ]
+        indexes = [models.Index(fields=["state", "checked_at"], name="payout_method_open")]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.label}"
+        return f"{self.provider} {self.label} ({self.state})"
 
 
 class PayoutResolution(models.Model):

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 
 from marketplace.core import clock
-from marketplace.core.errors import Conflict, InvalidInput, NotFound
+from marketplace.core.errors import InvalidInput, NotFound
 from marketplace.core.money import Money, exponent
 from marketplace.core.policies import Actor, one_of
 from marketplace.core.prepared import Statement
@@ -28,14 +28,12 @@ from .models import (
     FeeSchedule,
     FxQuote,
     GatewayCustomer,
-    PayeeAccount,
     Payment,
     Payout,
     Posting,
     SavedMethod,
 )
-from .providers import gateway, gateways
-from .providers.sandbox import Sandbox
+from .providers import gateway
 from .risk_reading import Risk as Risk
 from .risk_reading import own_risk_holds as own_risk_holds
 from .risk_reading import risk_on as risk_on
@@ -217,38 +215,6 @@ def saved_methods_of(actor: Actor) -> QuerySet[SavedMethod]:
 def saved_method_for(actor: Actor, method_id: int) -> SavedMethod:
     """Raises NotFound for one that is not the actor's."""
     return one_of(saved_methods_of(actor), method_id, "payment method")
-
-
-def payee_account_for(actor: Actor, account_id: int) -> PayeeAccount:
-    """Raises NotFound for one that is not the actor's."""
-    return one_of(payee_accounts_of(actor), account_id, "payee account")
-
-
-def payee_accounts_of(actor: Actor) -> QuerySet[PayeeAccount]:
-    """Where the actor is paid to, as far as it is not removed."""
-    return PayeeAccount.objects.filter(user_id=actor.pk, removed_at__isnull=True)
-
-
-def payee_account_ready(actor: Actor, account_id: int) -> PayeeAccount:
-    """Raises NotFound for one that is not the actor's, Conflict("payee_account_not_ready") while nothing can be paid to it."""
-    found = payee_account_for(actor, account_id)
-    if found.state != "ready":
-        raise Conflict("payee_account_not_ready", f"This account is {found.state}: complete it at {found.provider} first.")
-    return found
-
-
-def payout_place(actor: Actor) -> tuple[str, dict[str, Any]]:
-    """Gateway and method of a payout that names none: the default account, or the test bank where there is nothing but the sandbox.
-
-    Raises Conflict("payout_place_missing" | "payee_account_not_ready").
-    """
-    found = payee_accounts_of(actor).filter(is_default=True).first()
-    if found is not None:
-        found = payee_account_ready(actor, found.pk)
-        return found.provider, found.method
-    if set(gateways()) != {Sandbox.name}:
-        raise Conflict("payout_place_missing", "Say where the money shall go: name one of your places, or make an account your default.")
-    return Sandbox.name, {"token": "bank_ok"}
 
 
 def method_to_pay_with(*, payer_id: int, provider: str, method: Mapping[str, Any]) -> dict[str, Any] | None:

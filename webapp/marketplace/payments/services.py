@@ -32,8 +32,8 @@ from .ledger.check import run as ledger_check
 from .ledger.post import Line, post
 from .levies import tax_profile_put
 from .models import Entry, FeeSchedule, FxRate, Posting
-from .payees import payee_connect, payee_default, payee_heard, payee_onboard, payee_refresh, payee_remove, payees_erase
-from .payout_methods import payout_method_add, payout_schedule_put
+from .payout_methods import payout_method_add, payout_method_default
+from .payout_onboarding import payout_method_heard, payout_method_onboard, payout_method_refresh
 from .payout_resolutions import (
     payout_resolve,
     payout_resolve_approve,
@@ -42,8 +42,16 @@ from .payout_resolutions import (
     payout_settle_late_approve,
     payout_settle_late_refuse,
 )
-from .payout_rounds import payout_schedule_run
-from .payouts import payout_allow, payout_method_remove, payout_refresh, payout_refuse, payout_request, payout_send
+from .payout_rounds import payout_schedule_put, payout_schedule_run
+from .payouts import (
+    payout_allow,
+    payout_method_remove,
+    payout_methods_erase,
+    payout_refresh,
+    payout_refuse,
+    payout_request,
+    payout_send,
+)
 from .providers import sandbox_answer, sandbox_challenge
 from .reconciliation.credits import difference_credit, difference_credit_approve, difference_credit_refuse
 from .reconciliation.differences import (
@@ -115,13 +123,6 @@ __all__ = [
     "method_save",
     "methods_erase",
     "missed_events",
-    "payee_connect",
-    "payee_default",
-    "payee_heard",
-    "payee_onboard",
-    "payee_refresh",
-    "payee_remove",
-    "payees_erase",
     "payment_cancel",
     "payment_capture",
     "payment_give_up",
@@ -132,7 +133,12 @@ __all__ = [
     "payment_start",
     "payout_allow",
     "payout_method_add",
+    "payout_method_default",
+    "payout_method_heard",
+    "payout_method_onboard",
+    "payout_method_refresh",
     "payout_method_remove",
+    "payout_methods_erase",
     "payout_refresh",
     "payout_refuse",
     "payout_request",

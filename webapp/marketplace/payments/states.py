@@ -117,14 +117,17 @@ SAVED_METHOD = Machine(
     },
 )
 
-#: where a payee is paid to
-PAYEE_ACCOUNT = Machine(
-    "payee_account",
+#: a place to be paid to; where a gateway has questions of its own, it is completed there before it is ready
+PAYOUT_METHOD = Machine(
+    "payout_method",
     "onboarding",
     {
-        **{(s, "enable"): ("ready", {"system"}) for s in ("onboarding", "restricted")},
+        # the first one, and one beside others, which waits before anything is sent there; a removed one is added again
+        **{(s, act): ("ready", {"owner", "system"}) for s in ("onboarding", "removed") for act in ("add", "add_another")},
+        ("removed", "begin"): ("onboarding", {"owner"}),
         # the gateway asks for more before it pays out again
         ("ready", "restrict"): ("restricted", {"system"}),
+        ("restricted", "enable"): ("ready", {"system"}),
         **{(s, "disconnect"): ("removed", {"system"}) for s in ("onboarding", "restricted", "ready")},
         **{(s, "remove"): ("removed", {"owner"}) for s in ("onboarding", "restricted", "ready")},
     },

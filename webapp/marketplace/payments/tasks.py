@@ -23,17 +23,17 @@ from .models import (
     Chargeback,
     Entry,
     LedgerCheck,
-    PayeeAccount,
     Payment,
     PaymentRefund,
     PaymentTrace,
     Payout,
+    PayoutMethod,
     RiskHold,
     SavedMethod,
     WebhookEvent,
     WebhookRefusal,
 )
-from .payout_methods import due_schedule_ids
+from .payout_rounds import due_schedule_ids
 from .providers import gateways, sandbox_news
 from .reconciliation import differences, publishing, runs
 
@@ -127,15 +127,15 @@ def poll_people() -> int:
     about how many. Ready accounts are asked about once a day: their news may have been lost."""
     now = clock.now()
     given_up = now - timedelta(hours=settings.PAYMENT_WAITS_HOURS)
-    with_gateway = PayeeAccount.objects.exclude(ref=None)
+    with_gateway = PayoutMethod.objects.exclude(ref=None)
     incomplete = with_gateway.filter(state__in=("onboarding", "restricted"))
     asked_lately = Q(checked_at__gt=now - timedelta(hours=1))
     ready = with_gateway.filter(state="ready", checked_at__lte=now - timedelta(days=1))
     saving = SavedMethod.objects.filter(state="pending", created_at__lte=now - GRACE)
     begun_and_removed = SavedMethod.objects.filter(state="removed", token="", setup_ref__isnull=False, removed_at__gt=given_up)
     work: Work = [
-        (lambda i: services.payee_refresh(account_id=i), _turn("payees", incomplete.exclude(asked_lately))),
-        (lambda i: services.payee_refresh(account_id=i), _turn("payees_ready", ready)),
+        (lambda i: services.payout_method_refresh(method_id=i), _turn("payees", incomplete.exclude(asked_lately))),
+        (lambda i: services.payout_method_refresh(method_id=i), _turn("payees_ready", ready)),
         (lambda i: services.method_refresh(method_id=i), _turn("methods", saving.filter(created_at__gt=given_up))),
         (lambda i: services.method_give_up(method_id=i), _turn("methods_given_up", saving.filter(created_at__lte=given_up))),
         (lambda i: services.method_refresh(method_id=i), _turn("methods_removed", begun_and_removed.filter(brand=""))),

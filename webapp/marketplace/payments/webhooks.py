@@ -20,7 +20,7 @@ from marketplace.core.money import Money
 from .chargebacks import chargeback_refresh
 from .gateways import payment_key, payment_refresh, require_no_transaction
 from .models import GatewayPoll, Payment, PaymentRefund, Payout, WebhookEvent, WebhookRefusal
-from .payees import payee_heard
+from .payout_onboarding import payout_method_heard
 from .payouts import payout_key, payout_refresh
 from .providers import gateway
 from .providers.base import NAMELESS, VerifiedEvent, WrongSender, own_ref, row_of
@@ -31,7 +31,7 @@ from .saved_methods import card_heard, setup_heard
 #: gateways list an event a little later than they say it happened
 OVERLAP = timedelta(hours=1)
 #: news of people, not of money
-_OF_PEOPLE: dict[str, Callable[..., bool]] = {"payee": payee_heard, "setup": setup_heard, "card": card_heard}
+_OF_PEOPLE: dict[str, Callable[..., bool]] = {"payee": payout_method_heard, "setup": setup_heard, "card": card_heard}
 
 
 def webhook_receive(*, provider: str, path_token: str, raw_body: bytes, headers: Mapping[str, str], remote_ip: str = "") -> WebhookEvent:

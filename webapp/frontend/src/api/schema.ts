@@ -2022,92 +2022,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/me/payee-accounts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Where the user is paid to; POST adds a place, with the gateway's own page where it asks for more. */
-        get: operations["payee_accounts_list"];
-        put?: never;
-        /** @description Where the user is paid to; POST adds a place, with the gateway's own page where it asks for more. */
-        post: operations["payee_account_connect"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/me/payee-accounts/{account_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** @description One place to be paid to: DELETE stops using it. */
-        delete: operations["payee_account_remove"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/me/payee-accounts/{account_id}/default": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Pay out to this place when a payout names none. */
-        post: operations["payee_account_default"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/me/payee-accounts/{account_id}/onboarding": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description A fresh page of the gateway where the payee goes on. */
-        post: operations["payee_account_onboard"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/me/payee-accounts/{account_id}/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description The payee came back from the gateway's page: ask it how far they are. */
-        post: operations["payee_account_refresh"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/me/payment-methods": {
         parameters: {
             query?: never;
@@ -2208,10 +2122,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The user's places to be paid; POST adds one. What is added after another one waits some days before anything is sent there. */
+        /**
+         * @description The user's places to be paid, the default one first; POST adds one, with the gateway's own page where it asks for more. What is added after
+         *     another one waits some days before anything is sent there.
+         */
         get: operations["payout_methods"];
         put?: never;
-        /** @description The user's places to be paid; POST adds one. What is added after another one waits some days before anything is sent there. */
+        /**
+         * @description The user's places to be paid, the default one first; POST adds one, with the gateway's own page where it asks for more. What is added after
+         *     another one waits some days before anything is sent there.
+         */
         post: operations["payout_method_add"];
         delete?: never;
         options?: never;
@@ -2231,6 +2151,57 @@ export interface paths {
         post?: never;
         /** @description One of them. */
         delete: operations["payout_method_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payout-methods/{method_id}/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Pay out to this place when a payout names none. */
+        post: operations["payout_method_default"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payout-methods/{method_id}/onboarding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A fresh page of the gateway where the payee goes on. */
+        post: operations["payout_method_onboard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/payout-methods/{method_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The payee came back from the gateway's page: ask it how far they are. */
+        post: operations["payout_method_refresh"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -8092,55 +8063,6 @@ export interface components {
         PauseAskRequest: {
             reason: string;
         };
-        /** @description Where its owner is paid to. `due` names what the gateway still asks for. */
-        PayeeAccount: {
-            readonly id: number;
-            readonly provider: string;
-            readonly state: components["schemas"]["PayeeAccountStateEnum"];
-            readonly country: string;
-            /** @description What may be shown: all but a few characters are hidden. */
-            readonly label: string;
-            due: string[];
-            readonly is_default: boolean;
-            /**
-             * Format: date-time
-             * @description UTC.
-             */
-            readonly created_at: string;
-            /**
-             * Format: date-time
-             * @description When the gateway was asked last.
-             */
-            readonly checked_at: string | null;
-        };
-        /**
-         * @description * `onboarding` - onboarding
-         *     * `ready` - ready
-         *     * `removed` - removed
-         *     * `restricted` - restricted
-         * @enum {string}
-         */
-        PayeeAccountStateEnum: "onboarding" | "ready" | "removed" | "restricted";
-        PayeeAccounts: {
-            results: components["schemas"]["PayeeAccount"][];
-        };
-        /** @description `details`: {"email": …} for PayPal, {"phone": …} for M-Pesa, none for Stripe. `country` (default: the profile's) is where the payee lives. */
-        PayeeConnectRequest: {
-            provider: string;
-            details?: {
-                [key: string]: string;
-            };
-            /**
-             * @description ISO 3166-1 alpha-2.
-             * @default
-             */
-            country?: string;
-        };
-        /** @description `onboarding` is null where the account is ready as it is; it is told once, and a fresh one can be asked for. */
-        PayeeConnected: {
-            account: components["schemas"]["PayeeAccount"];
-            onboarding: components["schemas"]["Onboarding"] | null;
-        };
         /** @description Money coming in. `next_action` is told to the payer alone. */
         Payment: {
             readonly id: number;
@@ -8255,30 +8177,82 @@ export interface components {
              */
             readonly settled_at: string | null;
         };
-        /** @description A place to be paid. Only its label is ever shown. */
+        /** @description A place to be paid. Only its label is ever shown. `due` names what its gateway still asks for. */
         PayoutMethod: {
             readonly id: number;
             readonly provider: string;
+            readonly state: components["schemas"]["PayoutMethodStateEnum"];
+            /** @description Where the payee lives, as the gateway was told. */
+            readonly country: string;
             /** @description What may be shown: all but the last characters are hidden. */
             readonly label: string;
+            due: string[];
+            readonly is_default: boolean;
             /**
              * Format: date-time
-             * @description UTC.
+             * @description An account at a gateway: begun, and from when it was ready first, that.
              */
             readonly added_at: string;
             /**
              * Format: date-time
-             * @description Until then payouts to it wait: it was added after another one.
+             * @description Until then payouts to it wait: it was added after another one. Null: never ready.
              */
-            readonly usable_at: string;
+            readonly usable_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the gateway was asked last.
+             */
+            readonly checked_at: string | null;
         };
+        /** @description A place as it was added. `onboarding` is null where its gateway asks nothing; it is told once, and a fresh one can be asked for. */
+        PayoutMethodAdded: {
+            readonly id: number;
+            readonly provider: string;
+            readonly state: components["schemas"]["PayoutMethodStateEnum"];
+            /** @description Where the payee lives, as the gateway was told. */
+            readonly country: string;
+            /** @description What may be shown: all but the last characters are hidden. */
+            readonly label: string;
+            due: string[];
+            readonly is_default: boolean;
+            /**
+             * Format: date-time
+             * @description An account at a gateway: begun, and from when it was ready first, that.
+             */
+            readonly added_at: string;
+            /**
+             * Format: date-time
+             * @description Until then payouts to it wait: it was added after another one. Null: never ready.
+             */
+            readonly usable_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the gateway was asked last.
+             */
+            readonly checked_at: string | null;
+            onboarding: components["schemas"]["Onboarding"] | null;
+        };
+        /** @description `country` (default: the profile's) is where the payee lives. */
         PayoutMethodInRequest: {
             provider: string;
-            /** @description By gateway: sandbox {"iban": "DE89…"} or a test token, stripe {"account": "acct_…"}, paypal {"email": …}, mpesa {"phone": …}. */
-            method: {
+            /** @description By gateway: sandbox {"iban": "DE89…"} or a test token, paypal {"email": …}, mpesa {"phone": …}; nothing for stripe, which asks itself. */
+            method?: {
                 [key: string]: unknown;
             };
+            /**
+             * @description ISO 3166-1 alpha-2.
+             * @default
+             */
+            country?: string;
         };
+        /**
+         * @description * `onboarding` - onboarding
+         *     * `ready` - ready
+         *     * `removed` - removed
+         *     * `restricted` - restricted
+         * @enum {string}
+         */
+        PayoutMethodStateEnum: "onboarding" | "ready" | "removed" | "restricted";
         PayoutMethods: {
             results: components["schemas"]["PayoutMethod"][];
         };
@@ -8302,15 +8276,10 @@ export interface components {
              * @description Where to: one of the saved places.
              */
             method_id?: number;
-            /** @description Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}. Without any, your default account. */
+            /** @description Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}. Without any, your default place. */
             method?: {
                 [key: string]: unknown;
             };
-            /**
-             * Format: int64
-             * @description One of your payee accounts, instead of `method`.
-             */
-            account_id?: number;
         };
         /** @description When the available balance in a currency is paid out by itself. */
         PayoutSchedule: {
@@ -21826,504 +21795,6 @@ export interface operations {
             };
         };
     };
-    payee_accounts_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PayeeAccounts"];
-                };
-            };
-            /** @description The input is wrong: `fields` says where. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Sign in first. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description You may see it, but not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    payee_account_connect: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PayeeConnectRequest"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PayeeConnected"];
-                };
-            };
-            /** @description The input is wrong: `fields` says where. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Sign in first. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description You may see it, but not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such object, or you may not see it. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Not possible in the present state, or the key belongs to another request. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Send a body of the media type that is documented. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    payee_account_remove: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                /** @description Which of the payee accounts: its `id` in answers. */
-                account_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No response body */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The input is wrong: `fields` says where. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Sign in first. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description You may see it, but not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such object, or you may not see it. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Not possible in the present state, or the key belongs to another request. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    payee_account_default: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
-                "Idempotency-Key": string;
-            };
-            path: {
-                /** @description Which of the payee accounts: its `id` in answers. */
-                account_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PayeeAccount"];
-                };
-            };
-            /** @description The input is wrong: `fields` says where. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Sign in first. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description You may see it, but not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such object, or you may not see it. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Not possible in the present state, or the key belongs to another request. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Send a body of the media type that is documented. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    payee_account_onboard: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
-                "Idempotency-Key": string;
-            };
-            path: {
-                /** @description Which of the payee accounts: its `id` in answers. */
-                account_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PayeeConnected"];
-                };
-            };
-            /** @description The input is wrong: `fields` says where. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Sign in first. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description You may see it, but not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such object, or you may not see it. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Not possible in the present state, or the key belongs to another request. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Send a body of the media type that is documented. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    payee_account_refresh: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
-                "Idempotency-Key": string;
-            };
-            path: {
-                /** @description Which of the payee accounts: its `id` in answers. */
-                account_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PayeeAccount"];
-                };
-            };
-            /** @description The input is wrong: `fields` says where. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Sign in first. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description You may see it, but not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such object, or you may not see it. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Not possible in the present state, or the key belongs to another request. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Send a body of the media type that is documented. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait. */
-                    "Retry-After": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
     payment_methods_list: {
         parameters: {
             query?: never;
@@ -22963,7 +22434,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PayoutMethod"];
+                    "application/json": components["schemas"]["PayoutMethodAdded"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */
@@ -23093,6 +22564,276 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payout_method_default: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payout methods: its `id` in answers. */
+                method_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutMethod"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payout_method_onboard: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payout methods: its `id` in answers. */
+                method_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutMethodAdded"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    payout_method_refresh: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the payout methods: its `id` in answers. */
+                method_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutMethod"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

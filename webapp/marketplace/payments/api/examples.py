@@ -10,9 +10,14 @@ _LARGE = "It is a large amount for one of your first payouts. A person looks at 
 _METHOD = {
     "id": 7,
     "provider": "sandbox",
+    "state": "ready",
+    "country": "",
     "label": "IBAN DE… 3000",
+    "due": [],
+    "is_default": True,
     "added_at": "2026-03-02T12:00:00Z",
     "usable_at": "2026-03-05T12:00:00Z",
+    "checked_at": None,
 }
 _SCHEDULE = {
     "currency": "USD",
@@ -115,17 +120,6 @@ REQUESTS: dict[str, Any] = {
     "webhook_receive": {"id": "evt_7f3a91c2", "type": "payment.succeeded", "object": "sbx_payment_41d0c8"},
 }
 
-_PHONE = {
-    "id": 9,
-    "provider": "mpesa",
-    "state": "ready",
-    "country": "KE",
-    "label": "+254 … 678",
-    "due": [],
-    "is_default": True,
-    "created_at": "2026-03-18T08:00:00Z",
-    "checked_at": None,
-}
 _CARD = {
     "id": 5,
     "provider": "stripe",
@@ -156,7 +150,6 @@ REQUESTS |= {
     "payment_refund_request": {"amount_minor": 5000, "reason": "Paid in too much."},
     "wallet_refund_request": {"amount_minor": 5000, "currency": "EUR", "reason": "We stop here."},
     "payment_method_save": {"provider": "sandbox", "details": {"token": "tok_visa"}},
-    "payee_account_connect": {"provider": "mpesa", "details": {"phone": "0712 345678"}, "country": "KE"},
     "exchange_quote": {"amount_minor": 100000, "currency": "USD", "pay_currency": "EUR"},
 }
 
@@ -313,9 +306,6 @@ ANSWERS: dict[str, Any] = {
     "PaymentRefunds": {"results": [_BACK]},
     "SavedMethod": _CARD,
     "SavedMethods": {"results": [_CARD]},
-    "PayeeAccount": _PHONE,
-    "PayeeAccounts": {"results": [_PHONE]},
-    "PayeeConnected": {"account": _PHONE, "onboarding": None},
     "ExchangeQuote": {
         "id": 12,
         "sell": {"minor": 92901, "currency": "EUR"},
@@ -328,6 +318,7 @@ ANSWERS: dict[str, Any] = {
         "used_at": None,
     },
     "PayoutMethod": _METHOD,
+    "PayoutMethodAdded": {**_METHOD, "onboarding": None},
     "PayoutMethods": {"results": [_METHOD]},
     "PayoutSchedule": _SCHEDULE,
     "PayoutSchedules": {"results": [_SCHEDULE]},

@@ -1,4 +1,4 @@
-"""How gateways, saved means of payment and places to be paid to look in JSON."""
+"""How gateways, payments, refunds and saved means of payment look in JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marketplace.core.api.fields import CurrencyField, MinorUnits
 from marketplace.core.api.schema import Amount
 from marketplace.core.api.serializers import ModelSerializer, Serializer
 
-from ..models import PayeeAccount, PaymentRefund, SavedMethod
+from ..models import PaymentRefund, SavedMethod
 from .serializers import NextActionSerializer, next_action
 
 
@@ -104,43 +104,6 @@ class SavedMethodBeginSerializer(Serializer):
 
     provider = serializers.CharField(max_length=16)
     details = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
-
-
-class OnboardingSerializer(Serializer):
-    """The gateway's own page, good for a short time and for its owner alone."""
-
-    url = serializers.CharField()
-    expires_at = serializers.DateTimeField(allow_null=True)
-
-
-class PayeeAccountSerializer(ModelSerializer):
-    """Where its owner is paid to. `due` names what the gateway still asks for."""
-
-    due = serializers.ListField(child=serializers.CharField())
-
-    class Meta:
-        model = PayeeAccount
-        fields = ["id", "provider", "state", "country", "label", "due", "is_default", "created_at", "checked_at"]
-        read_only_fields = fields
-
-
-class PayeeAccountsSerializer(Serializer):
-    results = PayeeAccountSerializer(many=True)
-
-
-class PayeeConnectedSerializer(Serializer):
-    """`onboarding` is null where the account is ready as it is; it is told once, and a fresh one can be asked for."""
-
-    account = PayeeAccountSerializer()
-    onboarding = OnboardingSerializer(allow_null=True)
-
-
-class PayeeConnectSerializer(Serializer):
-    """`details`: {"email": …} for PayPal, {"phone": …} for M-Pesa, none for Stripe. `country` (default: the profile's) is where the payee lives."""
-
-    provider = serializers.CharField(max_length=16)
-    details = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
-    country = serializers.RegexField(r"^[A-Z]{2}$", required=False, default="", help_text="ISO 3166-1 alpha-2.")
 
 
 class ExchangeAskSerializer(Serializer):

@@ -1,4 +1,4 @@
-"""Paying in by any gateway, sending it back, saved means of payment, and where payees are paid to."""
+"""Paying in by any gateway, sending it back, and saved means of payment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from marketplace.core.money import Money, exponent
 from .. import selectors, services
 from ..models import FxQuote, SavedMethod
 from ..providers import gateways, offered
-from ..providers.base import Onboarding
 from . import gateway_shapes as shapes
 from .serializers import PaymentSerializer
 
@@ -277,72 +276,3 @@ class SavedMethodDefaultView(IdempotentMixin, APIView):
     @extend_schema(operation_id="payment_method_default", tags=TAG, request=None, responses=shapes.SavedMethodSerializer)
     def post(self, request: Request, method_id: int) -> Response:
         return Response(shapes.SavedMethodSerializer(services.method_default(actor=request.user, method_id=method_id)).data)
-
-
-def _connected(account: Any, onboarding: Onboarding | None) -> Any:
-    return shapes.PayeeConnectedSerializer({"account": account, "onboarding": onboarding}).data
-
-
-class PayeeAccountsView(IdempotentMixin, APIView):
-    """Where the user is paid to; POST adds a place, with the gateway's own page where it asks for more."""
-
-    permission_classes = [IsAuthenticated]
-    told_once = ("onboarding",)
-
-    @extend_schema(operation_id="payee_accounts_list", tags=TAG, responses=shapes.PayeeAccountsSerializer)
-    def get(self, request: Request) -> Response:
-        found = selectors.payee_accounts_of(request.user).order_by("-is_default", "-id")[:200]
-        return Response(shapes.PayeeAccountsSerializer({"results": found}).data)
-
-    @extend_schema(
-        operation_id="payee_account_connect",
-        tags=TAG,
-        request=shapes.PayeeConnectSerializer,
-        responses={201: shapes.PayeeConnectedSerializer},
-    )
-    def post(self, request: Request) -> Response:
-        given = _checked(shapes.PayeeConnectSerializer(data=request.data))
-        return Response(_connected(*services.payee_connect(actor=actor_of(request), **given)), status=201)
-
-
-class PayeeAccountView(IdempotentMixin, APIView):
-    """One place to be paid to: DELETE stops using it."""
-
-    permission_classes = [IsAuthenticated]
-
-    @extend_schema(operation_id="payee_account_remove", tags=TAG, responses={204: None})
-    def delete(self, request: Request, account_id: int) -> Response:
-        services.payee_remove(actor=request.user, account_id=account_id)
-        return Response(status=204)
-
-
-class PayeeOnboardingView(IdempotentMixin, APIView):
-    """A fresh page of the gateway where the payee goes on."""
-
-    permission_classes = [IsAuthenticated]
-    told_once = ("onboarding",)
-
-    @extend_schema(operation_id="payee_account_onboard", tags=TAG, request=None, responses=shapes.PayeeConnectedSerializer)
-    def post(self, request: Request, account_id: int) -> Response:
-        return Response(_connected(*services.payee_onboard(actor=actor_of(request), account_id=account_id)))
-
-
-class PayeeRefreshView(IdempotentMixin, APIView):
-    """The payee came back from the gateway's page: ask it how far they are."""
-
-    permission_classes = [IsAuthenticated]
-
-    @extend_schema(operation_id="payee_account_refresh", tags=TAG, request=None, responses=shapes.PayeeAccountSerializer)
-    def post(self, request: Request, account_id: int) -> Response:
-        found = selectors.payee_account_for(request.user, account_id)
-        return Response(shapes.PayeeAccountSerializer(services.payee_refresh(account_id=found.pk)).data)
-
-
-class PayeeDefaultView(IdempotentMixin, APIView):
-    """Pay out to this place when a payout names none."""
-
-    permission_classes = [IsAuthenticated]
-
-    @extend_schema(operation_id="payee_account_default", tags=TAG, request=None, responses=shapes.PayeeAccountSerializer)
-    def post(self, request: Request, account_id: int) -> Response:
-        return Response(shapes.PayeeAccountSerializer(services.payee_default(actor=request.user, account_id=account_id)).data)

@@ -12,26 +12,32 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from marketplace.accounts.authentication import actor_of
 from marketplace.core.api.examples import sent
 from marketplace.core.api.fields import MAX_ID, MinorUnits, WholeNumber
 from marketplace.core.api.idempotency import IdempotentMixin
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.api.serializers import ModelSerializer, Serializer
 
-from .. import payout_methods, selectors, services
+from .. import payout_methods, payout_rounds, selectors, services
 from ..models import PayoutMethod, PayoutSchedule, RiskHold
 from ..reasons import in_words
 
 TAG = ["payouts"]
 
 
+_PLACE = ["id", "provider", "state", "country", "label", "due", "is_default", "added_at", "usable_at", "checked_at"]
+
+
 class PayoutMethodSerializer(ModelSerializer):
-    """A place to be paid. Only its label is ever shown."""
+    """A place to be paid. Only its label is ever shown. `due` names what its gateway still asks for."""
+
+    due = serializers.ListField(child=serializers.CharField())
 
     class Meta:
         model = PayoutMethod
-        fields = ["id", "provider", "label", "added_at", "usable_at"]
-        read_only_fields = fields
+        fields = _PLACE
+        read_only_fields = _PLACE
 
 
 class PayoutMethodsSerializer(Serializer):
@@ -39,10 +45,32 @@ class PayoutMethodsSerializer(Serializer):
 
 
 class PayoutMethodInSerializer(Serializer):
+    """`country` (default: the profile's) is where the payee lives."""
+
     provider = serializers.CharField(max_length=16)
     method = serializers.DictField(
-        help_text='By gateway: sandbox {"iban": "DE89…"} or a test token, stripe {"account": "acct_…"}, paypal {"email": …}, mpesa {"phone": …}.'
+        required=False,
+        default=dict,
+        help_text='By gateway: sandbox {"iban": "DE89…"} or a test token, paypal {"email": …}, mpesa {"phone": …}; nothing for stripe, which asks itself.',
     )
+    country = serializers.RegexField(r"^[A-Z]{2}$", required=False, default="", help_text="ISO 3166-1 alpha-2.")
+
+
+class OnboardingSerializer(Serializer):
+    """The gateway's own page, good for a short time and for its owner alone."""
+
+    url = serializers.CharField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class PayoutMethodAddedSerializer(PayoutMethodSerializer):
+    """A place as it was added. `onboarding` is null where its gateway asks nothing; it is told once, and a fresh one can be asked for."""
+
+    onboarding = OnboardingSerializer(allow_null=True)
+
+    class Meta(PayoutMethodSerializer.Meta):
+        fields = [*_PLACE, "onboarding"]
+        read_only_fields = fields
 
 
 class PayoutScheduleSerializer(ModelSerializer):
@@ -87,21 +115,31 @@ def _id(request: Request) -> int:
     return int(str(request.user.pk))
 
 
+def _added(request: Request, place: PayoutMethod, asks: bool) -> Any:
+    """The place, with the gateway's page where that asks its own questions."""
+    page = services.payout_method_onboard(actor=actor_of(request), method_id=place.pk) if asks else None
+    place.refresh_from_db()
+    place.onboarding = page  # type: ignore[attr-defined]  # only for the answer
+    return PayoutMethodAddedSerializer(place).data
+
+
 class PayoutMethodsView(IdempotentMixin, APIView):
-    """The user's places to be paid; POST adds one. What is added after another one waits some days before anything is sent there."""
+    """The user's places to be paid, the default one first; POST adds one, with the gateway's own page where it asks for more. What is added after
+    another one waits some days before anything is sent there."""
 
     permission_classes = [IsAuthenticated]
+    told_once = ("onboarding",)
 
     @extend_schema(operation_id="payout_methods", tags=TAG, responses=PayoutMethodsSerializer)
     def get(self, request: Request) -> Response:
-        found = payout_methods.methods_of(_id(request)).order_by("id")
+        found = payout_methods.methods_of(_id(request)).order_by("-is_default", "id")
         return Response(PayoutMethodsSerializer({"results": found}).data)
 
     @extend_schema(
         operation_id="payout_method_add",
         tags=TAG,
         request=PayoutMethodInSerializer,
-        responses={201: PayoutMethodSerializer},
+        responses={201: PayoutMethodAddedSerializer},
         examples=[
             sent("A bank account (sandbox)", provider="sandbox", method={"iban": "DE89 3704 0044 0532 0130 00"}),
             sent("A phone", provider="mpesa", method={"phone": "0712 345678"}),
@@ -111,7 +149,7 @@ class PayoutMethodsView(IdempotentMixin, APIView):
         given = PayoutMethodInSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         made = services.payout_method_add(actor=request.user, **given.validated_data)
-        return Response(PayoutMethodSerializer(made).data, status=status.HTTP_201_CREATED)
+        return Response(_added(request, made, made.state == "onboarding"), status=status.HTTP_201_CREATED)
 
 
 class PayoutMethodView(IdempotentMixin, APIView):
@@ -125,6 +163,38 @@ class PayoutMethodView(IdempotentMixin, APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class PayoutOnboardingView(IdempotentMixin, APIView):
+    """A fresh page of the gateway where the payee goes on."""
+
+    permission_classes = [IsAuthenticated]
+    told_once = ("onboarding",)
+
+    @extend_schema(operation_id="payout_method_onboard", tags=TAG, request=None, responses=PayoutMethodAddedSerializer)
+    def post(self, request: Request, method_id: int) -> Response:
+        return Response(_added(request, payout_methods.method_for(request.user, method_id), True))
+
+
+class PayoutMethodRefreshView(IdempotentMixin, APIView):
+    """The payee came back from the gateway's page: ask it how far they are."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="payout_method_refresh", tags=TAG, request=None, responses=PayoutMethodSerializer)
+    def post(self, request: Request, method_id: int) -> Response:
+        found = payout_methods.method_for(request.user, method_id)
+        return Response(PayoutMethodSerializer(services.payout_method_refresh(method_id=found.pk)).data)
+
+
+class PayoutMethodDefaultView(IdempotentMixin, APIView):
+    """Pay out to this place when a payout names none."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="payout_method_default", tags=TAG, request=None, responses=PayoutMethodSerializer)
+    def post(self, request: Request, method_id: int) -> Response:
+        return Response(PayoutMethodSerializer(services.payout_method_default(actor=request.user, method_id=method_id)).data)
+
+
 class PayoutSchedulesView(APIView):
     """When the user's money is paid out by itself, by currency; a currency without one is paid out by hand."""
 
@@ -132,7 +202,7 @@ class PayoutSchedulesView(APIView):
 
     @extend_schema(operation_id="payout_schedules", tags=TAG, responses=PayoutSchedulesSerializer)
     def get(self, request: Request) -> Response:
-        return Response(PayoutSchedulesSerializer({"results": payout_methods.schedules_of(_id(request))}).data)
+        return Response(PayoutSchedulesSerializer({"results": payout_rounds.schedules_of(_id(request))}).data)
 
 
 class PayoutScheduleView(IdempotentMixin, APIView):

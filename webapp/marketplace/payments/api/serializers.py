@@ -141,9 +141,8 @@ class PayoutRequestSerializer(Serializer):
     method_id = WholeNumber(min_value=1, max_value=MAX_ID, required=False, help_text="Where to: one of the saved places.")
     method = serializers.DictField(
         required=False,
-        help_text='Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}. Without any, your default account.',
+        help_text='Instead of `method_id`, a place that is then saved: the sandbox takes {"token": "bank_ok"}. Without any, your default place.',
     )
-    account_id = WholeNumber(required=False, min_value=1, max_value=MAX_ID, help_text="One of your payee accounts, instead of `method`.")
 
 
 class FeeScheduleSerializer(ModelSerializer):

@@ -81,16 +81,10 @@ class PaymentView(APIView):
 
 
 def _place(request: Request, data: dict[str, Any]) -> dict[str, Any]:
-    """Where to: a connected account, a saved place, one that is named, or the default account."""
-    if "account_id" in data:
-        account = selectors.payee_account_ready(request.user, data["account_id"])
-        return {"provider": account.provider, "method": account.method}
-    if "method_id" in data:
-        saved = payout_methods.method_for(request.user, data["method_id"])
-        return {"provider": saved.provider, "method": saved.details}
-    if "method" in data:
+    """Where to: one of the user's places, one that is named, or the default place."""
+    if "method" in data and "method_id" not in data:
         return {"method": data["method"]}
-    provider, method = selectors.payout_place(request.user)
+    provider, method = payout_methods.place_of(request.user, data.get("method_id"))
     return {"provider": provider, "method": method}
 
 
