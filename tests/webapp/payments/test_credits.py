@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from marketplace.core import clock
-from marketplace.core.models import Event, StaffAct
+from marketplace.core.models import Delivery, Event, StaffAct
 from marketplace.core.money import Money
+from marketplace.core.tasks import deliver_one
 from marketplace.notifications.policies import notices
 from marketplace.payments import oversight, selectors, services, tasks
-from marketplace.payments.models import Difference, Entry, Payment, SandboxObject
+from marketplace.payments.models import Difference, Document, Entry, Payment, SandboxObject
 from marketplace.payments.reconciliation import runs
 from tests.webapp.people import Person
 
@@ -85,6 +86,10 @@ def test_two_people_give_the_payer_what_came(
     assert (payment.state, payment.failure_code, wallet_of(alice)) == ("failed", "credited", CAME)
     assert not oversight.unknown_payments(Payment.objects.all(), clock.now()).exists()
     assert StaffAct.objects.filter(object_id=payment.pk, field="credited_minor", after=CAME, actor_id=admin.user.pk).exists()
+    assert [deliver_one(d.pk) for d in Delivery.objects.filter(handler="payments.documents", event__kind="difference.credit")] == [True]
+    receipt = Document.objects.get(entry=entry)
+    assert (receipt.kind, receipt.about, receipt.recipient_id, receipt.total_minor) == ("receipt", "deposit", alice.pk, CAME)
+    assert (receipt.content["processor"], receipt.content["lines"][0]["posting_ids"]) == ("sandbox", [entry.postings.get().pk])
     (told,) = notices(Event.objects.get(kind="payment.credit"))
     assert (told.user_id, told.text[:57]) == (alice.pk, "Another amount was received for your payment of 50.00 USD")
 

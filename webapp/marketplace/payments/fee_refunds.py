@@ -11,17 +11,12 @@ from marketplace.core.money import Money
 from marketplace.core.policies import Actor, require, require_staff
 from marketplace.core.transactions import unit_of_work
 
-from . import debts
+from . import debts, taxes
 from .ledger import accounts
 from .ledger.post import Line, post
 from .models import Entry, Posting
 
 PAID = ("release", "settle", "bonus")
-
-
-def share_of_tax(fee: int, tax: int, refunded: int) -> int:
-    """The tax that belongs to so much of the fee, half a unit rounded up: the whole fee has the whole tax."""
-    return (2 * tax * refunded + fee) // (2 * fee)
 
 
 @unit_of_work
@@ -53,7 +48,7 @@ def fee_refund(*, actor: Actor, entry_id: int, amount_minor: int, reason: str) -
     if done + amount_minor > fee:
         left = Money(fee - done, currency)
         raise Conflict("fee_refund_too_much", f"{left} of this fee is left to give back.")
-    part = share_of_tax(fee, tax, done + amount_minor) - share_of_tax(fee, tax, done)
+    part = taxes.part_of(tax, done + amount_minor, fee) - taxes.part_of(tax, done, fee)
     to = accounts.available(int(payee or 0), currency)
     given = post(
         "fee_refund",

@@ -80,10 +80,15 @@ def wrong_in(stored: dict[str, Any], at: datetime) -> str:
 
 
 def on_work(freelancer: TaxProfile, client: TaxProfile, on: date) -> Tax:
-    """The tax that a freelancer's price holds: work of people, not electronic."""
-    return taxes.on_service(
-        supplier=party_of(freelancer), customer=party_of(client), on=on, rates=taxes.table(settings.TAX_TABLE), electronic=False
-    )
+    """The tax that a freelancer's price holds: work of people, not electronic. Where the table has no rate none is stated: a number of
+    a country without VAT, or of one that we do not know, must not keep the invoice from being written.
+    """
+    rates = taxes.table(settings.TAX_TABLE)
+    supplier = party_of(freelancer)
+    try:
+        return taxes.on_service(supplier=supplier, customer=party_of(client), on=on, rates=rates, electronic=False)
+    except InvalidInput:
+        return Tax(rates.version, "O", rates.same_as.get(supplier.country, supplier.country), 0, "no_rate")
 
 
 def tax_profile_of(user_id: int) -> TaxProfile:

@@ -43,7 +43,7 @@ class Party:
 class Tax:
     """The decision: `category` as EN 16931 codes it (S standard, AE reverse charge, O outside), the place of supply and the rate.
 
-    `reason` is one of domestic, oss, registered_abroad, reverse_charge, outside_scope, not_registered.
+    `reason` is one of domestic, oss, registered_abroad, reverse_charge, outside_scope, not_registered, no_rate.
     """
 
     table: str
@@ -149,6 +149,11 @@ def share(base: int, bps: int) -> int:
 def included(total: int, bps: int) -> int:
     """The tax that a total holds: total − total / (1 + rate), half a unit rounded up; net and tax sum to the total."""
     return total - (total * BPS * 2 + (BPS + bps)) // (2 * (BPS + bps))
+
+
+def part_of(whole: int, taken: int, of: int) -> int:
+    """What `taken` units of `of` are of `whole`, half a unit rounded up: all of them are the whole."""
+    return (2 * whole * taken + of) // (2 * of)
 
 
 def vat_id(text: str, country: str) -> str:

@@ -6118,7 +6118,7 @@ export interface components {
             lines: components["schemas"]["DocumentLine"][];
             tax_decision: components["schemas"]["DocumentTax"] | null;
             notes: string[];
-            /** @description Whether EN 16931 has a form for it: not for receipts, nor for currencies with three decimals. */
+            /** @description Whether EN 16931 has a form for it: not for receipts, for currencies with three decimals, or for a party without a country. */
             has_xml: boolean;
         };
         /**
@@ -6158,7 +6158,7 @@ export interface components {
             country: string;
             /** @description Hundredths of a per cent. */
             rate_bps: number;
-            /** @description domestic, oss, registered_abroad, reverse_charge, outside_scope or not_registered. */
+            /** @description domestic, oss, registered_abroad, reverse_charge, outside_scope, not_registered or no_rate. */
             reason: string;
             /** @description Version of the tax table. */
             table: string;

@@ -57,7 +57,7 @@ class DocumentTaxSerializer(Serializer):
     category = serializers.CharField()
     country = serializers.CharField()
     rate_bps = serializers.IntegerField(help_text="Hundredths of a per cent.")
-    reason = serializers.CharField(help_text="domestic, oss, registered_abroad, reverse_charge, outside_scope or not_registered.")
+    reason = serializers.CharField(help_text="domestic, oss, registered_abroad, reverse_charge, outside_scope, not_registered or no_rate.")
     table = serializers.CharField(allow_blank=True, help_text="Version of the tax table.")
 
 
@@ -81,7 +81,7 @@ class DocumentSerializer(Serializer):
     tax_decision = DocumentTaxSerializer(allow_null=True)
     notes = serializers.ListField(child=serializers.CharField())
     has_xml = serializers.BooleanField(
-        help_text="Whether EN 16931 has a form for it: not for receipts, nor for currencies with three decimals."
+        help_text="Whether EN 16931 has a form for it: not for receipts, for currencies with three decimals, or for a party without a country."
     )
 
 

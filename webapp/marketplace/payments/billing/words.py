@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from copy import copy
@@ -23,6 +24,7 @@ from ..models import Document
 
 FOLDER = Path(__file__).parent / "languages"
 LANGUAGES = ("en", "de")
+_LETTERS_AND_DIGITS = re.compile(r"([A-Z])(?=\d)")
 _PROCESSORS = {"sandbox": "Sandbox", "stripe": "Stripe", "paypal": "PayPal", "mpesa": "M-Pesa"}
 
 
@@ -42,7 +44,9 @@ class Words:
 
     def money(self, amount: Money) -> str:
         """The amount with its currency, as the language writes it, with all its decimals."""
-        return str(format_currency(amount.to_decimal(), amount.currency, locale=_LOCALES[self.language], currency_digits=True))
+        text = str(format_currency(amount.to_decimal(), amount.currency, locale=_LOCALES[self.language], currency_digits=True))
+        # a currency without a sign of its own is written by its letters: those stand apart from the digits
+        return _LETTERS_AND_DIGITS.sub("\\1\N{NO-BREAK SPACE}", text)
 
     def number(self, amount: Money) -> str:
         """The amount without its currency."""
