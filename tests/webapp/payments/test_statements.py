@@ -12,6 +12,7 @@ import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pypdf import PdfReader
 
 from config.settings import base
 from marketplace.core import clock
@@ -144,6 +145,32 @@ def test_the_file_holds_every_line_and_no_formula(alice: Any, pay: Any) -> None:
         ("hold", "hold", "100.00", "100.00", "100.00"),
     ]
     assert rows[1]["reason"].startswith("'=HYPERLINK")
+
+
+def test_a_file_and_a_page_tell_each_currency_in_its_own_units(alice: Any, pay: Any) -> None:
+    pay(alice, Money(5_000, "JPY"))
+    pay(alice, Money(1, "KWD"))
+    pay(alice, Money(1_234_567, "EUR"))
+    day = clock.advance(86_400).date().isoformat()
+    pay(alice, Money(700, "JPY"))
+    alices = Person(alice)
+
+    answer = alices.client.get("/api/v1/me/statement.csv", HTTP_ACCEPT="text/csv")
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert [(r["currency"], r["change"], r["total"]) for r in rows] == [
+        *(("JPY", "5000", "5000"), ("KWD", "0.001", "0.001"), ("EUR", "12345.67", "12345.67"), ("JPY", "700", "5700")),
+    ]
+
+    def page(language: str) -> str:
+        reader = PdfReader(io.BytesIO(alices.get("me/statement.pdf", language=language, **{"from": day}).content))
+        return " ".join("".join(p.extract_text() for p in reader.pages).split())
+
+    german, english = page("de"), page("en")
+    # opening, in, out and closing of each currency that stands at something, though nothing of it moved
+    for figures in ("5.000 ¥ ZUGÄNGE 700 ¥ ABGÄNGE 0 ¥ ENDSALDO 5.700 ¥", "0,001 KWD", "12.345,67 €"):
+        assert figures in german, german
+    assert "JP¥5,000 MONEY IN JP¥700 MONEY OUT JP¥0 CLOSING BALANCE JP¥5,700" in english, english
+    assert "KWD 0.001" in english and "€12,345.67" in english
 
 
 def test_balances_as_they_stood(alice: Any, bob: Any, fund: Any, release: Any) -> None:
