@@ -15,8 +15,8 @@ from marketplace.accounts.models import AccountClosing
 from marketplace.contracts import calendar, selectors, services, tasks
 from marketplace.contracts.models import Bonus, CalendarFeed, Contract, Milestone, RefundRequest, WorkRequest, WorkTask
 from marketplace.core import clock
-from marketplace.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from marketplace.core.models import Event, StaffAct
+from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput, NotAllowed, NotFound
+from marketplace.core.models import Event, IdempotencyRecord, StaffAct
 from marketplace.core.money import Money
 from marketplace.disputes import services as disputes
 from marketplace.payments.models import Entry
@@ -54,6 +54,21 @@ def test_a_bonus_comes_from_the_wallet_and_nothing_else(committed_db: None, alic
     assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_funds")
     assert not Bonus.objects.exists() and not Entry.objects.exists()
     assert not Event.objects.filter(kind="bonus.give").exists()
+
+
+def test_a_bonus_whose_answer_was_lost_is_not_given_twice(alice: Any, contract: Contract, rich: Milestone) -> None:
+    asked, key = {"amount_minor": 10_000, "note": " Well done. "}, "9c1f0a52"
+    path = f"contracts/{contract.pk}/bonus"
+    first = Person(alice).post(path, asked, key=key)
+    # the process died after its commit and before the answer was stored: a minute later the request is free to be taken over
+    IdempotencyRecord.objects.update(response_status=None, claimed_at=clock.now() - timedelta(minutes=5))
+    again = Person(alice).post(path, asked, key=key)
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    assert (Bonus.objects.count(), Entry.objects.filter(kind="bonus").count(), usd(alice)[0]) == (1, 1, 30_000)
+    with pytest.raises(IdempotencyConflict):
+        services.bonus_give(actor=alice, contract_id=contract.pk, amount_minor=10_001, note="Well done.", idempotency_key=key)
+    assert Person(alice).post(path, asked, key="another").json() != first.json()
+    assert Bonus.objects.count() == 2
 
 
 def test_no_bonus_goes_to_an_account_that_was_closed(alice: Any, bob: Any, contract: Contract, rich: Milestone) -> None:

@@ -191,6 +191,12 @@ class Bonus(models.Model):
     gross_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     note = models.CharField(max_length=500, blank=True)
+    request_key = models.CharField(
+        max_length=64,
+        null=True,
+        unique=True,
+        help_text="Hash of giver and Idempotency-Key: the same request gives one bonus, whatever crashed.",
+    )
     given_at = models.DateTimeField()
     clears_at = models.DateTimeField()
     cleared_at = models.DateTimeField(null=True)

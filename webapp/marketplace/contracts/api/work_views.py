@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from marketplace.accounts.authentication import actor_of
 from marketplace.core import clock
 from marketplace.core.api.files import AnswersWithAFile
-from marketplace.core.api.idempotency import IdempotentMixin
+from marketplace.core.api.idempotency import IdempotentMixin, key_of
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.files import files_of, files_of_many
 
@@ -157,7 +157,8 @@ class BonusesView(IdempotentMixin, _ContractList):
     )
     def post(self, request: Request, pk: int) -> Response:
         given = checked(shapes.BonusInSerializer(data=request.data))
-        bonus = services.bonus_give(actor=actor_of(request), contract_id=pk, **given)
+        key = key_of(request, required=True)
+        bonus = services.bonus_give(actor=actor_of(request), contract_id=pk, idempotency_key=key, **given)
         return Response(shapes.BonusSerializer(bonus).data, status=status.HTTP_201_CREATED)
 
 

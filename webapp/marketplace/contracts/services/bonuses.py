@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from marketplace.accounts.models import User
 from marketplace.accounts.selectors import accounts_that_left
 from marketplace.core import clock, events
 from marketplace.core.checks import Checks
-from marketplace.core.errors import Conflict
+from marketplace.core.errors import Conflict, IdempotencyConflict
 from marketplace.core.money import Money
 from marketplace.core.transactions import unit_of_work
 from marketplace.payments import services as payments
@@ -22,11 +23,13 @@ from .ending import moves_anything
 
 
 @unit_of_work
-def bonus_give(*, actor: User, contract_id: int, amount_minor: int, note: str = "") -> Bonus:
+def bonus_give(*, actor: User, contract_id: int, amount_minor: int, note: str = "", idempotency_key: str | None = None) -> Bonus:
     """The client pays extra in the contract's currency. It bears the fee that the contract was quoted and clears after CLEARING_DAYS.
 
     Possible while the contract is active and BONUS_DAYS after its end. Nothing is held: both sides have what they want at once.
-    Raises NotFound, NotAllowed, InvalidInput, Conflict("bonus_impossible"), Conflict("insufficient_funds") when the wallet has less.
+    The same key and request give the same bonus: no state shows that a bonus was given, so nothing else would keep a request that is sent once
+    more from giving a second one. Raises NotFound, NotAllowed, InvalidInput, Conflict("bonus_impossible"), Conflict("insufficient_funds") when
+    the wallet has less, IdempotencyConflict.
     """
     contract_for(actor, contract_id)
     checks = Checks()
@@ -35,6 +38,12 @@ def bonus_give(*, actor: User, contract_id: int, amount_minor: int, note: str = 
     checks.raise_if_any()
     contract = contract_locked(contract_id)
     policies.require_role(contract, actor, "client", "bonus")
+    key = None if idempotency_key is None else hashlib.sha256(f"{actor.pk}:{idempotency_key}".encode()).hexdigest()
+    seen = None if key is None else Bonus.objects.filter(request_key=key).first()
+    if seen is not None:
+        if (seen.contract_id, seen.gross_minor, seen.note) != (contract.pk, amount_minor, note):
+            raise IdempotencyConflict
+        return seen
     now = clock.now()
     if not _open_for_bonus(contract):
         raise Conflict("bonus_impossible", f"A bonus is paid on an active contract, or within {settings.BONUS_DAYS} days of its end.")
@@ -46,6 +55,7 @@ def bonus_give(*, actor: User, contract_id: int, amount_minor: int, note: str = 
         gross_minor=gross.minor,
         currency=gross.currency,
         note=note,
+        request_key=key,
         given_at=now,
         clears_at=now + timedelta(days=settings.CLEARING_DAYS),
     )
