@@ -37,6 +37,7 @@ BENCHES = {
     "api": "tests/load/api_bench.py",
     "search": "tests/load/search_bench.py",
     "lists": "tests/load/lists_bench.py",
+    "chaos": "tests/load/chaos_bench.py",
 }
 
 

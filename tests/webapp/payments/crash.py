@@ -53,6 +53,10 @@ class Recorder:
         self.passed.append((kind, what))
         return self.fault if len(self.passed) - 1 == self.place else ""
 
+    def wrote(self, what: str) -> None:
+        """A write is about to be done."""
+        self._last = what
+
     @contextmanager
     def watching(self) -> Iterator[None]:
         """With commits and writes of this process's connection recorded."""
@@ -65,7 +69,7 @@ class Recorder:
         def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
             write = _WRITE.match(sql)
             if write and write[2] != "core_businessclock":  # the test's own way to let time pass
-                recorder._last = f"{write[1]} {write[2]}"
+                recorder.wrote(f"{write[1]} {write[2]}")
                 if not connection.in_atomic_block:
                     return recorder._at_commit(recorder._last, lambda: execute(sql, params, many, context))
             return execute(sql, params, many, context)

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import MySQLdb
 import pytest
 from django.db import connection
 
-from infra.local import services as local
-
 from . import bank_teller
+from .bank import Bank, ended
 
 TELLERS, THREADS, SECONDS = 2, 3, float(os.environ.get("OPENLANCE_BANK_SECONDS", "1.5"))
 ALL = bank_teller.PAYERS * bank_teller.PURSE
@@ -35,62 +32,6 @@ def books_balance() -> None:
     """The money lies in the bank's own database, and is counted there."""
 
 
-class Bank:
-    """The server, in a folder of its own, and what is done with it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.env: dict[str, str] = {}
-
-    def start(self) -> None:
-        self.env = local.start_mariadb(self.folder, durable=True)
-
-    def kill(self) -> None:
-        """As when the power goes: no shutdown, no flush."""
-        pid = local._recorded_pid(self.folder / "mysqld.pid", "mariadbd")
-        assert pid is not None, "the server was not running"
-        os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while local._alive(pid) and time.monotonic() < deadline:
-            local._reap(pid)
-            time.sleep(0.02)
-        assert not local._alive(pid)
-
-    def connect(self, database: str = "bank") -> Any:
-        return MySQLdb.connect(user="root", unix_socket=self.env["OPENLANCE_DB_SOCKET"], database=database, autocommit=True)
-
-    def lay(self, source: str) -> None:
-        """The tables and triggers of the database that this test suite runs on, empty."""
-        given = connection.settings_dict
-        login = [f"--user={given['USER']}"] + ([f"--password={given['PASSWORD']}"] if given["PASSWORD"] else [])
-        where = given["OPTIONS"].get("unix_socket")
-        there = [f"--socket={where}"] if where else [f"--host={given['HOST']}", f"--port={given['PORT']}"]
-        dump = ["mariadb-dump", "--no-defaults", *login, *there, "--no-data", "--triggers", "--skip-comments", source]
-        tables = subprocess.run(dump, capture_output=True, check=True).stdout
-        socket = self.env["OPENLANCE_DB_SOCKET"]
-        self.connect("mysql").cursor().execute("CREATE DATABASE bank CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
-        subprocess.run(["mariadb", "--no-defaults", "--user=root", f"--socket={socket}", "bank"], input=tables, check=True)
-
-    def process(self, act: Callable[[], None], level: str = "read committed") -> int:
-        return bank_teller.fork(self.env["OPENLANCE_DB_SOCKET"], level, act)
-
-    def run(self, act: Callable[[], None]) -> None:
-        assert ended(self.process(act)) == 0
-
-
-def ended(pid: int, patience: float = 120) -> int:
-    """How a process ended: its exit code, or minus the signal. One that does not end is killed."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.02)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError("a process never came to an end")
-
-
 @pytest.fixture
 def bank(tmp_path: Path, db: None) -> Iterator[Bank]:
     made = Bank(tmp_path / "bank")
@@ -100,7 +41,7 @@ def bank(tmp_path: Path, db: None) -> Iterator[Bank]:
         made.run(bank_teller.prepare)
         yield made
     finally:
-        local.stop(made.folder)
+        made.stop()
 
 
 class Reader:
