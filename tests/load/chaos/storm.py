@@ -47,6 +47,11 @@ class Tally:
     def violations(self) -> int:
         return len(self.broken)
 
+    @property
+    def wrong(self) -> int:
+        """Whatever the checks found."""
+        return self.violations + len(self.lost) + len(self.doubled)
+
     def fault(self, kind: str, interrupts: bool) -> None:
         self.faults[kind] += 1
         self.interrupting[kind] += interrupts

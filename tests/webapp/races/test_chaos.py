@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -19,9 +20,12 @@ def books_balance() -> None:
     """The money lies in the bank's own database, and is counted there."""
 
 
-@pytest.fixture
-def bank(tmp_path: Path, db: None) -> Iterator[Bank]:
-    made = Bank(tmp_path / "bank")
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: Any) -> Iterator[Bank]:
+    made = Bank(tmp_path_factory.mktemp("bank"))
 
     def prepare() -> None:
         tellers.configure()
@@ -30,7 +34,8 @@ def bank(tmp_path: Path, db: None) -> Iterator[Bank]:
     try:
         made.start(durable=False)
         made.lay(str(connection.settings_dict["NAME"]))
-        made.run(prepare)
+        with django_db_blocker.unblock():
+            made.run(prepare)
         yield made
     finally:
         made.stop()
@@ -42,18 +47,18 @@ def storm(bank: Bank, folder: Path, **more: bool) -> Storm:
 
 def test_nothing_is_lost_or_doubled_whatever_dies(bank: Bank, tmp_path: Path) -> None:
     done = storm(bank, tmp_path / "storm")
-    done.round(1, kills=4, cuts=2)
+    done.round(1, kills=3, cuts=2)
     tally = done.tally
     assert (tally.broken, tally.lost, tally.doubled) == ([], [], [])
-    assert {"process killed": 4, "server killed": 1}.items() <= tally.faults.items()
+    assert {"process killed": 3, "server killed": 1}.items() <= tally.faults.items()
     assert tally.share >= 0.8
-    assert tally.acts > 20
+    assert tally.acts > 10
 
 
-def test_an_act_that_was_undone_or_done_twice_is_seen(bank: Bank, tmp_path: Path) -> None:
-    key = "101001:fund:0"
-    bank.run(lambda: deals.lay([101001], seed=1))
-    assert deals.deal(1, 101001).card
+def test_an_act_that_is_not_there_and_money_that_differs_are_seen(bank: Bank) -> None:
+    pk = next(pk for pk in range(201_000, 202_000) if deals.deal(1, pk).card == "tok_visa")
+    key = f"{pk}:fund:0"
+    bank.run(lambda: deals.lay([pk], seed=1))
 
     def look() -> object:
         return deals.Books(1, [key]).left(key)
