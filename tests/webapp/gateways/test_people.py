@@ -244,7 +244,8 @@ def test_what_was_asked_for_waits_while_the_gateway_has_questions_and_fails_when
     stripe_world.asks_for_more(str(account.ref))
     tell(stripe_world.events[-1])
 
-    assert services.payout_send(payout_id=payout.pk).state == "requested"
+    assert services.payout_send(payout_id=payout.pk).state == "held"
+    assert not Event.objects.filter(kind="payout.clear").exists(), "nobody is told that it is sent now"
     assert stripe_world.sent("POST /v1/transfers$") == []
 
     del stripe_world.objects[str(account.ref)]

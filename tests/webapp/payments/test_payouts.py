@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from marketplace.accounts.services import user_restore, user_suspend
 from marketplace.core import clock, ports
 from marketplace.core.errors import Conflict, IdempotencyConflict, NotAllowed
+from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.payments import selectors, services, tasks
 from marketplace.payments.models import Entry, Payout, SandboxObject
@@ -189,3 +191,18 @@ def test_a_blocked_payout_or_payment_leaves_nothing_behind(rich_bob: Any, verdic
         ask(rich_bob)
     with pytest.raises(NotAllowed, match="payment_blocked"):
         pay(rich_bob, USD(1))
+
+
+def test_a_payout_of_a_suspended_person_waits_and_nobody_is_told_that_it_is_sent(rich_bob: Any, staff: Any, proven: Any) -> None:
+    payout, admin = ask(rich_bob), staff("admin")
+    user_suspend(actor=admin, user_id=rich_bob.pk, reason="r")
+    clock.advance(DAY)
+    for _ in range(2):
+        assert services.payout_send(payout_id=payout.pk).state == "held"
+    assert not Event.objects.filter(kind="payout.clear").exists()
+    assert not SandboxObject.objects.filter(kind="payout").exists()
+
+    user_restore(actor=admin, user_id=rich_bob.pk, reason="r")
+
+    assert services.payout_send(payout_id=payout.pk).state == "paid"
+    proven()

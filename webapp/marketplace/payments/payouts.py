@@ -193,11 +193,12 @@ def payout_send(*, payout_id: int) -> Payout:
 
     def intent() -> bool:
         payout = payout_locked(payout_id)
+        taken = takes_money(user_id=payout.payee_id, provider=payout.provider, details=payout.method)
+        if not taken or is_suspended(payout.payee_id):
+            return False  # before its hold ends: nobody is told that it is sent now
         if payout.state == "held" and payout.held_until is not None and payout.held_until <= clock.now():
             move(payout, PAYOUT, "clear", role="system", actor_id=None, reason="hold_over")
-        if payout.state != "requested" or is_suspended(payout.payee_id):
-            return False
-        if not takes_money(user_id=payout.payee_id, provider=payout.provider, details=payout.method):
+        if payout.state != "requested":
             return False
         payout.sent_at = clock.now()
         move(payout, PAYOUT, "send", role="system", actor_id=None, also=["sent_at"])

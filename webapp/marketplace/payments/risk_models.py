@@ -36,7 +36,10 @@ class PayoutMethod(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "digest"], name="payout_method_once"),
             models.UniqueConstraint(fields=["provider", "ref"], name="payout_method_ref_once"),
-            models.CheckConstraint(condition=Q(state="removed") ^ Q(removed_at__isnull=True), name="payout_method_removed"),
+            models.CheckConstraint(
+                condition=Q(state="removed", removed_at__isnull=False) | (~Q(state="removed") & Q(removed_at__isnull=True)),
+                name="payout_method_removed",
+            ),
             models.CheckConstraint(condition=~Q(state="ready") | Q(usable_at__isnull=False), name="payout_method_usable"),
         ]
         indexes = [models.Index(fields=["state", "checked_at"], name="payout_method_open")]

@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payoutmethod',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'removed'), ('removed_at__isnull', True), _connector='XOR'), name='payout_method_removed'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', False), ('state', 'removed')), models.Q(models.Q(('state', 'removed'), _negated=True), ('removed_at__isnull', True)), _connector='OR'), name='payout_method_removed'),
         ),
         migrations.AddConstraint(
             model_name='payoutmethod',
