@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from marketplace.core.money import Money
-from marketplace.payments import tasks
-from marketplace.payments.models import Difference, LedgerCheck, ReconciliationRun, ReconciliationTotal
+from marketplace.payments import services, tasks
+from marketplace.payments.models import Difference, Entry, LedgerCheck, ReconciliationRun, ReconciliationTotal
 from marketplace.payments.reconciliation.overview import overview
 
 pytestmark = pytest.mark.django_db
@@ -76,3 +77,25 @@ def test_a_credit_that_waits_for_a_second_person_is_among_what_lives(at: Any) ->
     now = datetime(2026, 11, 2, 12, tzinfo=UTC)
     Difference.objects.create(**values, effect_minor=700, state="crediting", since=now, opened_at=now)
     assert [(d["state"], d["count"], str(d["effect"])) for d in overview().differences] == [("crediting", 1, "7.00 USD")]
+
+
+def test_staffs_tables_show_amounts_as_people_read_them(at: Any, alice: Any, bob: Any, pay: Any, earn: Any, staff: Any) -> None:
+    earn(alice, bob, 7, Money(10_000, "USD"))
+    yen = pay(alice, Money(7_000, "JPY"))
+    services.payout_request(actor=bob, amount=Money(4_000, "USD"), method={"token": "bank_ok"}, idempotency_key="p")
+    services.payment_refund_request(actor=alice, payment_id=yen.pk, amount=Money(1_234, "JPY"), idempotency_key="r")
+    at.move_to(COMPARED, tick=False)
+    tasks.reconcile_due()
+    desk = Client()
+    desk.force_login(staff("finance"))
+    run, entry = ReconciliationRun.objects.get(), Entry.objects.get(kind="payout_request")
+    for page, amount in {
+        "payment/": "7,000 JPY",
+        "payout/": "40.00 USD",
+        "paymentrefund/": "1,234 JPY",
+        "chargeback/": "",
+        f"entry/{entry.pk}/change/": "40.00 USD",
+        f"reconciliationrun/{run.pk}/change/": "7,000 JPY",
+    }.items():
+        answer = desk.get(f"/admin/payments/{page}")
+        assert answer.status_code == 200 and amount in answer.content.decode(), page

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from marketplace.core.admin import ClosedInline, StaffAdmin
+from marketplace.core.money import Money
 from marketplace.core.policies import staff_may
 
 from .models import (
@@ -48,9 +49,22 @@ class MoneyAdmin(StaffAdmin):
     see = "payments_see"
 
 
+def money_of(column: str, words: str) -> Any:
+    """A column of minor units as people read it; a dash where it holds nothing."""
+
+    @admin.display(description=words, ordering=column)
+    def shown(site: Any, row: Any) -> str:
+        minor = getattr(row, column)
+        return "–" if minor is None else str(Money(minor, row.currency))
+
+    return shown
+
+
 class PostingInline(ClosedInline):
     model = Posting
-    fields = ("line_no", "leg", "debit_account", "credit_account", "amount", "currency")
+    fields = ("line_no", "leg", "debit_account", "credit_account", "moved")
+    readonly_fields = ("moved",)
+    moved = money_of("amount", "amount")
 
 
 @admin.register(Entry)
@@ -77,13 +91,14 @@ class AccountBalanceAdmin(MoneyAdmin):
 
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
-    list_display = ("id", "provider", "state", "payer", "amount_minor", "currency", "last_result", "failure_code", "created_at")
+    list_display = ("id", "provider", "state", "payer", "asked", "last_result", "failure_code", "created_at")
     list_filter = ("provider", "state", "last_result", "currency", "created_at")
     search_fields = ("=id", "=payer__id", "=provider_ref")
     list_select_related = ("payer",)
     # the method may name a person, and what the payer still has to do holds the gateway's secret
     exclude = ("method", "action")
     readonly_fields = ("paid_by",)
+    asked = money_of("amount_minor", "amount")
     bulk_acts = ("payment_query",)
 
     @admin.display(description="means of payment")
@@ -93,7 +108,8 @@ class PaymentAdmin(MoneyAdmin):
 
 @admin.register(PaymentRefund)
 class PaymentRefundAdmin(MoneyAdmin):
-    list_display = ("id", "payment", "provider", "state", "amount_minor", "currency", "failure_code", "created_at")
+    list_display = ("id", "payment", "provider", "state", "asked", "failure_code", "created_at")
+    asked = money_of("amount_minor", "amount")
     list_filter = ("provider", "state", "currency", "created_at")
     search_fields = ("=id", "=payment__id", "=provider_ref")
     list_select_related = ("payment",)
@@ -102,7 +118,9 @@ class PaymentRefundAdmin(MoneyAdmin):
 
 @admin.register(Chargeback)
 class ChargebackAdmin(MoneyAdmin):
-    list_display = ("id", "payment", "provider", "state", "amount_minor", "owed_minor", "currency", "reason", "created_at")
+    list_display = ("id", "payment", "provider", "state", "asked", "owed", "reason", "created_at")
+    asked = money_of("amount_minor", "amount")
+    owed = money_of("owed_minor", "owed")
     list_filter = ("provider", "state", "currency", "created_at")
     search_fields = ("=id", "=payment__id", "=provider_ref")
     list_select_related = ("payment",)
@@ -110,7 +128,8 @@ class ChargebackAdmin(MoneyAdmin):
 
 @admin.register(Payout)
 class PayoutAdmin(MoneyAdmin):
-    list_display = ("id", "provider", "state", "payee", "amount_minor", "currency", "hold_reason", "held_until", "created_at")
+    list_display = ("id", "provider", "state", "payee", "asked", "hold_reason", "held_until", "failure_code", "created_at")
+    asked = money_of("amount_minor", "amount")
     list_filter = ("provider", "state", "hold_reason", "currency", "created_at")
     search_fields = ("=id", "=payee__id", "=provider_ref")
     list_select_related = ("payee",)
@@ -187,9 +206,16 @@ class WebhookRefusalAdmin(_WithoutBody):
 class TotalInline(ClosedInline):
     model = ReconciliationTotal
     fields = (
-        *("currency", "provider_minor", "ledger_minor", "in_flight_minor", "uncovered_minor", "differences_minor", "unexplained_minor"),
+        *("provider", "ledger", "in_flight_amount", "uncovered_amount", "differences_amount", "unexplained"),
         *("matched", "in_flight", "uncovered", "differences"),
     )
+    readonly_fields = fields[:6]
+    provider = money_of("provider_minor", "gateway's balance")
+    ledger = money_of("ledger_minor", "our clearing")
+    in_flight_amount = money_of("in_flight_minor", "in flight")
+    uncovered_amount = money_of("uncovered_minor", "not covered")
+    differences_amount = money_of("differences_minor", "differences")
+    unexplained = money_of("unexplained_minor", "unexplained")
 
 
 @admin.register(ReconciliationRun)
