@@ -44,6 +44,9 @@ def pages(alice_and_bob: Any, open_job: Any, funded_contract: Any) -> dict[str, 
         f"/disputes/{dispute.pk}",
         "/contracts",
         "/money",
+        "/payouts",
+        "/statements",
+        "/documents",
         "/inbox",
     ]
     return {

@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, object]] = {
 ROWS: dict[tuple[str, str], Row] = {
     ("POST", "proposals/<int:pk>/offer"): (401, 404, 409, 403, 403),
     ("GET", "me/contracts"): (401, 200, 200, 200, 200),
+    ("GET", "me/clearing"): (401, 200, 200, 200, 200),
     ("GET", "contracts/<int:pk>"): (401, 404, 200, 200, 200),
     ("GET", "contracts/<int:pk>/timeline"): (401, 404, 200, 200, 200),
     ("GET", "staff/money/holds"): (401, 403, 403, 403, {"finance": 200, "admin": 200, "*": 403}),

@@ -1414,6 +1414,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/clearing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What was released to the signed-in freelancer and can be paid out later, the soonest first; at most 500 rows. */
+        get: operations["me_clearing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/client-profile": {
         parameters: {
             query?: never;
@@ -5329,6 +5346,24 @@ export interface components {
             level?: number;
             /** @default 1 */
             years?: number;
+        };
+        /** @description Money that was released and becomes available at an instant. */
+        Clearing: {
+            contract_id: number;
+            contract_title: string;
+            /** @description Null: a bonus. */
+            milestone_id: number | null;
+            milestone_title: string;
+            /** @description After fees and taxes, in the currency of the balance. */
+            amount: components["schemas"]["Amount"];
+            /**
+             * Format: date-time
+             * @description From then on it can be paid out.
+             */
+            clears_at: string;
+        };
+        ClearingAnswer: {
+            results: components["schemas"]["Clearing"][];
         };
         /** @description A client as others see them. */
         Client: {
@@ -18095,6 +18130,63 @@ export interface operations {
             };
             /** @description Not possible in the present state, or the key belongs to another request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    me_clearing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClearingAnswer"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -298,6 +298,18 @@ ANSWERS: dict[str, Any] = {
             {**_HOLD, "amount": usd(80000)},
         ],
     },
+    "ClearingAnswer": {
+        "results": [
+            {
+                "contract_id": 31,
+                "contract_title": "Shop page in two languages",
+                "milestone_id": 51,
+                "milestone_title": "The page in English",
+                "amount": usd(72000),
+                "clears_at": "2026-03-19T09:00:00Z",
+            }
+        ]
+    },
     "StoryPage": page(
         {
             "entry_id": 36,

@@ -16,6 +16,7 @@ from marketplace.payments import selectors as money
 from marketplace.payments.api.statement_views import AS_OF, PAGE, as_of
 
 from .. import money_story, selectors
+from ..clearing import clearing_of
 
 TAG = ["contracts"]
 
@@ -119,3 +120,28 @@ class ContractStoryView(APIView):
         page = keyset_page(request, money.story_of(pk), ("id",))
         told = [money_story.told(contract, entry) for entry in page.rows]
         return Response(StoryPageSerializer({"results": told, "next": page.next}).data)
+
+
+class ClearingSerializer(Serializer):
+    """Money that was released and becomes available at an instant."""
+
+    contract_id = serializers.IntegerField()
+    contract_title = serializers.CharField()
+    milestone_id = serializers.IntegerField(allow_null=True, help_text="Null: a bonus.")
+    milestone_title = serializers.CharField(allow_blank=True)
+    amount = Amount(help_text="After fees and taxes, in the currency of the balance.")
+    clears_at = serializers.DateTimeField(help_text="From then on it can be paid out.")
+
+
+class ClearingAnswerSerializer(Serializer):
+    results = ClearingSerializer(many=True)
+
+
+class ClearingView(APIView):
+    """What was released to the signed-in freelancer and can be paid out later, the soonest first; at most 500 rows."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="me_clearing", tags=TAG, responses=ClearingAnswerSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(ClearingAnswerSerializer({"results": clearing_of(int(str(request.user.pk)))}).data)

@@ -7,6 +7,7 @@ from . import hold_views, hours_views, money_views, offers, views, work_views
 urlpatterns = [
     path("proposals/<int:pk>/offer", views.OfferView.as_view(), name="proposals-offer"),
     path("me/contracts", views.MyContractsView.as_view(), name="me-contracts"),
+    path("me/clearing", money_views.ClearingView.as_view(), name="me-clearing"),
     path("contracts/<int:pk>", views.ContractView.as_view(), name="contracts"),
     path("contracts/<int:pk>/timeline", views.TimelineView.as_view(), name="contracts-timeline"),
     path("staff/money/holds", hold_views.StaffHoldsView.as_view(), name="staff-holds"),
