@@ -44,7 +44,7 @@ def paid_work(alice_and_bob: tuple[Any, Any], funded_contract: Any) -> Any:
 
 
 def test_a_freelancer_adds_a_place_is_paid_out_and_keeps_a_statement(visitor: Any, alice_and_bob: Any, paid_work: Any) -> None:
-    from marketplace.payments.models import Payout
+    from marketplace.payments.models import Payout, PayoutSchedule
     from marketplace.payments.services import ledger_check
 
     _, bob = alice_and_bob
@@ -71,10 +71,17 @@ def test_a_freelancer_adds_a_place_is_paid_out_and_keeps_a_statement(visitor: An
     row = page.get_by_test_id("payout")
     expect(row, "$600.50 USD")
     expect(row, "Held for a check")
-    expect(row, "It is your first payout: it waits some time before it is sent. It is sent ")
+    expect(row, "It is your first payout: it waits some time before it is sent. It is sent on ")
     expect(page.get_by_test_id("said"), "It is your first payout")
     payout = Payout.objects.get()
     assert (payout.payee_id, payout.amount_minor, payout.state, payout.provider) == (bob.pk, 60_050, "held", "sandbox")
+
+    # From now on it is paid out by itself, on Mondays.
+    page.get_by_role("button", name="Change when USD is paid out").click()
+    page.get_by_label("When", exact=True).select_option("weekly")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_test_id("said"), "Saved: USD, Every Monday")
+    assert PayoutSchedule.objects.get().pace == "weekly"
 
     # The statement says the same, to the cent, on the page and in the files.
     page = freelancer.go("/statements?account=available")

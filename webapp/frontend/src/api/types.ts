@@ -27,3 +27,4 @@ export type StatementLine = Schemas["StatementLine"];
 export type LedgerAccount = Schemas["LedgerAccount"];
 export type MoneyDocument = Schemas["Document"];
 export type StoryEntry = Schemas["StoryEntry"];
+export type Place = Schemas["PayoutMethod"];

@@ -1,9 +1,13 @@
 /** The pages about the reader's own money; the header's “Money” stands for all of them. */
 export const MONEY_PAGES = [
-  { to: "/money", text: "Overview" },
-  { to: "/payouts", text: "Payouts" },
-  { to: "/statements", text: "Statements" },
-  { to: "/documents", text: "Documents" },
+  { to: "/money", text: "Overview", about: "Balances and what moved last." },
+  { to: "/payouts", text: "Payouts", about: "Where and when you are paid, and what became of it." },
+  {
+    to: "/statements",
+    text: "Statements",
+    about: "Every change with its balance, also as it once stood; CSV and PDF.",
+  },
+  { to: "/documents", text: "Documents", about: "Invoices, credit notes and receipts." },
 ] as const;
 
 export function isMoneyPage(path: string): boolean {

@@ -29,7 +29,7 @@ describe("a payout in words", () => {
     expect(payoutStory(held)).toEqual({
       text: "It is your first payout.",
       at: "2026-03-20T09:00:00Z",
-      atText: "It is sent",
+      atText: "It is sent on",
     });
   });
 
@@ -59,7 +59,7 @@ describe("a payout in words", () => {
 
   it("says when it was paid", () => {
     const paid = { ...payout, state: "paid" as const, settled_at: "2026-03-21T09:00:00Z" };
-    expect(payoutStory(paid)).toEqual({ text: "", at: "2026-03-21T09:00:00Z", atText: "Paid" });
+    expect(payoutStory(paid)).toEqual({ text: "", at: "2026-03-21T09:00:00Z", atText: "Paid on" });
   });
 });
 

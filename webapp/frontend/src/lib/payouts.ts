@@ -15,12 +15,12 @@ export function payoutStory(payout: Payout): PayoutStory {
     case "requested":
       return plain("It is sent with the next round.");
     case "held":
-      if (payout.held_until) return { text: payout.hold_words, at: payout.held_until, atText: "It is sent" };
+      if (payout.held_until) return { text: payout.hold_words, at: payout.held_until, atText: "It is sent on" };
       return plain(`${payout.hold_words} There is no date yet; you are told what was decided.`.trim());
     case "sent":
       return plain(payout.failure_words || "It is on its way. Banks can take some days.");
     case "paid":
-      return payout.settled_at ? { text: "", at: payout.settled_at, atText: "Paid" } : plain("Paid.");
+      return payout.settled_at ? { text: "", at: payout.settled_at, atText: "Paid on" } : plain("Paid.");
     case "failed":
       return plain(
         payout.failure_code === "paid_after_all"

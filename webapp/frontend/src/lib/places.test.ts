@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { detailsError, gatewayField, gatewayName, isReady, placeDetails, waits, type Place } from "./places";
+import { detailsError, gatewayField, gatewayName, isReady, placeDetails, waits, dueWord } from "./places";
 
 describe("what a gateway is told of a place", () => {
   it("takes a number, an address and an account each in its own form", () => {
@@ -30,7 +30,7 @@ describe("what a gateway is told of a place", () => {
 });
 
 describe("a place", () => {
-  const place: Place = { id: 7, provider: "sandbox", label: "IBAN", usable_at: "2026-03-05T12:00:00Z" };
+  const place = { state: "ready" as const, usable_at: "2026-03-05T12:00:00Z" };
   const at = Date.parse("2026-03-05T12:00:00Z");
 
   it("waits until its time, and not a moment longer", () => {
@@ -38,8 +38,12 @@ describe("a place", () => {
     expect(waits(place, at)).toBe(false);
   });
 
+  it("lacks what its gateway asks for, in words", () => {
+    expect(dueWord("individual.id_number")).toBe("individual: id number");
+  });
+
   it("that was never ready does not wait, it is not there yet", () => {
-    const begun = { ...place, state: "onboarding", usable_at: null };
+    const begun = { ...place, state: "onboarding" as const, usable_at: null };
     expect(isReady(begun)).toBe(false);
     expect(waits(begun, at)).toBe(false);
     expect(isReady(place)).toBe(true);

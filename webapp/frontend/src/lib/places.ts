@@ -1,26 +1,13 @@
 /** Places to be paid in words, and what gateways are told of them. */
-import type { OfferedGateway } from "@/api/types";
-
-/** What pages need of a place. */
-export interface Place {
-  id: number;
-  provider: string;
-  label: string;
-  /** Until then payouts to it wait; null while it was never ready. */
-  usable_at: string | null;
-  state?: string;
-  /** What the gateway still asks for. */
-  due?: string[];
-  is_default?: boolean;
-}
+import type { OfferedGateway, Place } from "@/api/types";
 
 /** Whether payouts can go to it. */
-export function isReady(place: Place): boolean {
-  return (place.state ?? "ready") === "ready";
+export function isReady(place: Pick<Place, "state">): boolean {
+  return place.state === "ready";
 }
 
 /** Whether payouts to it still wait because it is new. */
-export function waits(place: Place, now: number): boolean {
+export function waits(place: Pick<Place, "state" | "usable_at">, now: number): boolean {
   return isReady(place) && place.usable_at !== null && Date.parse(place.usable_at) > now;
 }
 

@@ -31,6 +31,8 @@ const STATES: Record<string, [string, Tone]> = {
   resolved: ["Resolved", "done"],
   requested: ["Requested", "waiting"],
   held: ["Held for a check", "waiting"],
+  onboarding: ["Not complete", "waiting"],
+  restricted: ["Stopped by the gateway", "bad"],
   sent: ["Sent", "going"],
   paid: ["Paid", "done"],
   failed: ["Failed", "bad"],
