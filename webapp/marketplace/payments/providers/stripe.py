@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,26 +21,23 @@ from django.utils.crypto import constant_time_compare
 from marketplace.core.errors import InvalidInput, NotFound, Unavailable
 from marketplace.core.money import Money
 
+from . import stripe_reading as reading
 from . import units
 from .base import (
     Accepted,
     Capabilities,
     Capture,
     Card,
-    DisputeStatus,
     Done,
     Fetched,
     FetchedDispute,
     FetchedPayee,
     FetchedRefund,
     Movement,
-    MovementKind,
     Onboarding,
-    RefundStatus,
     Rejected,
     Result,
     Setup,
-    Subject,
     Unknown,
     VerifiedEvent,
     codes,
@@ -51,53 +47,12 @@ from .base import (
 
 log = structlog.get_logger(__name__)
 API_VERSION = "2026-08-26.dahlia"
-TOLERANCE_SECONDS = 300
 TIMEOUT = (5.0, 25.0)
 #: Stripe keeps a key for a day at least, and then also answers with the error that the first call got
 KEY_LIVES = timedelta(hours=23)
 
 _PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,100}")
 _ACCOUNT = re.compile(r"acct_[A-Za-z0-9]{1,60}")
-_DECLINES = {
-    "insufficient_funds": "insufficient_funds",
-    "expired_card": "card_expired",
-    "authentication_required": "authentication_required",
-    "payment_intent_authentication_failure": "authentication_failed",
-    "fraudulent": "declined",
-    "incorrect_cvc": "card_details_wrong",
-    "incorrect_number": "card_details_wrong",
-    "invalid_expiry_year": "card_details_wrong",
-    "currency_not_supported": "currency_not_supported",
-}
-_REFUND: dict[str, RefundStatus] = {
-    "succeeded": "succeeded",
-    "failed": "failed",
-    "canceled": "failed",
-    "pending": "pending",
-    "requires_action": "pending",
-}
-_DISPUTE: dict[str, DisputeStatus] = {"won": "won", "lost": "lost", "needs_response": "open", "under_review": "open", "prevented": "won"}
-_KINDS: dict[str, Subject] = {
-    "payment_intent.": "payment",
-    "charge.dispute.": "dispute",
-    "charge.refund.": "refund",
-    "refund.": "refund",
-    "charge.": "payment",
-    "payout.": "payout",
-    "account.": "payee",
-    "setup_intent.": "setup",
-    "payment_method.": "card",
-}
-#: types of balance transactions; those that are not here are "other"
-_MOVED: dict[str, MovementKind] = {
-    **dict.fromkeys(("charge", "payment"), "payment"),
-    **dict.fromkeys(("refund", "payment_refund"), "refund"),
-    **dict.fromkeys(("refund_failure", "payment_failure_refund"), "refund_return"),
-    "transfer": "payout",
-    **dict.fromkeys(("transfer_refund", "transfer_cancel", "transfer_failure"), "payout_return"),
-    **dict.fromkeys(("payout", "payout_cancel", "payout_failure", "topup", "topup_reversal"), "bank"),
-    **dict.fromkeys(("stripe_fee", "stripe_fx_fee", "tax_fee"), "fee"),
-}
 #: what we ask for when we look for events that did not arrive
 _WANTED = [
     *(f"payment_intent.{what}" for what in ("succeeded", "payment_failed", "canceled", "amount_capturable_updated", "processing")),
@@ -203,13 +158,13 @@ class Stripe:
         def known() -> Result | None:
             query: Any = {"query": f"metadata['openlance']:'{own_ref(key)}'"}
             found = self._client.v1.payment_intents.search(query).data
-            return _payment_result(found[0]) if found else None
+            return reading.payment_result(found[0]) if found else None
 
-        return self._once(age, lambda: _payment_result(self._client.v1.payment_intents.create(params, self._options(key))), known)  # type: ignore[arg-type]
+        return self._once(age, lambda: reading.payment_result(self._client.v1.payment_intents.create(params, self._options(key))), known)  # type: ignore[arg-type]
 
     def capture(self, *, key: str, ref: str, amount: Money) -> Result:
         params: Any = {"amount_to_capture": units.STRIPE.out(amount)}
-        return self._call(lambda: _payment_result(self._client.v1.payment_intents.capture(ref, params, self._options(key))))
+        return self._call(lambda: reading.payment_result(self._client.v1.payment_intents.capture(ref, params, self._options(key))))
 
     def cancel(self, *, key: str, ref: str) -> Result:
         return self._call(lambda: Done(self._client.v1.payment_intents.cancel(ref, {}, self._options(key)).id))
@@ -217,7 +172,7 @@ class Stripe:
     def fetch_payment(self, *, ref: str) -> Fetched | None:
         params: Any = {"expand": ["latest_charge.balance_transaction"]}
         found = self._fetch(lambda: self._client.v1.payment_intents.retrieve(ref, params))
-        return None if found is None else _fetched_payment(found.to_dict())
+        return None if found is None else reading.payment(found.to_dict())
 
     # refunds and disputes
 
@@ -227,39 +182,17 @@ class Stripe:
         def known() -> Result | None:
             asked: Any = {"payment_intent": payment_ref, "limit": 100}
             there = self._client.v1.refunds.list(asked).auto_paging_iter()
-            return next((_refund_result(r) for r in there if _own(r.to_dict()) == own_ref(key)), None)
+            return next((reading.refund_result(r) for r in there if reading.own(r.to_dict()) == own_ref(key)), None)
 
-        return self._once(age, lambda: _refund_result(self._client.v1.refunds.create(params, self._options(key))), known)
+        return self._once(age, lambda: reading.refund_result(self._client.v1.refunds.create(params, self._options(key))), known)
 
     def fetch_refund(self, *, ref: str) -> FetchedRefund | None:
         found = self._fetch(lambda: self._client.v1.refunds.retrieve(ref))
-        if found is None:
-            return None
-        data = found.to_dict()
-        return FetchedRefund(
-            data["id"],
-            _REFUND.get(data.get("status") or "pending", "pending"),
-            _money(data["amount"], data["currency"]),
-            str(data.get("payment_intent") or ""),
-            str(data.get("failure_reason") or ""),
-            _own(data),
-        )
+        return None if found is None else reading.refund(found.to_dict())
 
     def fetch_dispute(self, *, ref: str) -> FetchedDispute | None:
         found = self._fetch(lambda: self._client.v1.disputes.retrieve(ref))
-        if found is None:
-            return None
-        data = found.to_dict()
-        moves = data.get("balance_transactions") or []
-        fees = [_money(m["fee"], m["currency"]) for m in moves]
-        return FetchedDispute(
-            data["id"],
-            _DISPUTE.get(data["status"], "inquiry"),
-            _money(data["amount"], data["currency"]),
-            str(data.get("payment_intent") or ""),
-            str(data.get("reason") or ""),
-            sum(fees[1:], fees[0]) if fees else None,
-        )
+        return None if found is None else reading.dispute(found.to_dict())
 
     # saved cards
 
@@ -288,7 +221,7 @@ class Stripe:
         if data["status"] == "canceled":
             return Setup(data["id"], "failed", None, "cancelled")
         error = data.get("last_setup_error") or {}
-        failure = _declined(error.get("decline_code") or error.get("code")) if error else ""
+        failure = reading.declined(error.get("decline_code") or error.get("code")) if error else ""
         return Setup(data["id"], "pending", None, failure, {"kind": "stripe", "client_secret": str(data["client_secret"])})
 
     def fetch_card(self, *, token: str) -> Card | None:
@@ -398,7 +331,7 @@ class Stripe:
         def known() -> Result | None:
             listed: Any = {"limit": 100}
             made = self._client.v1.payouts.list(listed, there).auto_paging_iter()
-            return next((Accepted(f"{account}/{p.id}/{transfer}") for p in made if _own(p.to_dict()) == own_ref(key)), None)
+            return next((Accepted(f"{account}/{p.id}/{transfer}") for p in made if reading.own(p.to_dict()) == own_ref(key)), None)
 
         def create() -> Result:
             options: Any = {**self._options(f"{key}:payout"), **there}
@@ -415,12 +348,12 @@ class Stripe:
         data = found.to_dict()
         amount = units.STRIPE_PAYOUT.back(data["amount"], data["currency"].upper())
         if data["status"] == "paid":
-            return Fetched(ref, "paid", amount, own_ref=_own(data))
+            return Fetched(ref, "paid", amount, own_ref=reading.own(data))
         if data["status"] in ("failed", "canceled"):
             back = self._reverse(transfer)
             code = str(data.get("failure_code") or data["status"])
-            return Fetched(ref, "failed" if back else "sent", amount, code if back else "", own_ref=_own(data))
-        return Fetched(ref, "sent", amount, own_ref=_own(data))
+            return Fetched(ref, "failed" if back else "sent", amount, code if back else "", own_ref=reading.own(data))
+        return Fetched(ref, "sent", amount, own_ref=reading.own(data))
 
     def _reverse(self, transfer: str) -> bool:
         """Fetch a whole transfer back; whether it is back now."""
@@ -463,46 +396,18 @@ class Stripe:
     def parse_webhook(self, *, raw_body: bytes, headers: Mapping[str, str], path_token: str, remote_ip: str = "") -> VerifiedEvent:
         if not constant_time_compare(path_token, self._own.path_token):
             raise NotFound("webhook")
-        _verify(raw_body, headers.get("Stripe-Signature", ""), self._own.webhook_secrets)
+        reading.verify(raw_body, headers.get("Stripe-Signature", ""), self._own.webhook_secrets)
         try:
             body = json.loads(raw_body)
         except (ValueError, RecursionError) as e:
             raise InvalidInput("webhook_unreadable", "The body is not JSON.") from e
-        return self._event(body)
-
-    def _event(self, body: Any) -> VerifiedEvent:
-        try:
-            kind, about, account = body["type"], body["data"]["object"], body.get("account")
-            live, event_id = body["livemode"], body["id"]
-            if not isinstance(live, bool) or not all(isinstance(x, str) for x in (kind, event_id)) or not isinstance(about, dict):
-                raise TypeError
-        except (KeyError, TypeError, AttributeError) as e:
-            raise InvalidInput("webhook_unreadable", "The body is not an event of Stripe.") from e
-        if live is not self._own.live:
-            raise InvalidInput("webhook_wrong_mode", "An event of the other mode (live or test) is not for this installation.")
-        subject: Subject = next((s for prefix, s in _KINDS.items() if kind.startswith(prefix)), "other")
-        connected = account is not None and account != self._own.account
-        if connected and subject not in ("payout", "payee", "other"):
-            # what a payee does on their own account is not our money
-            raise InvalidInput("webhook_wrong_account", "This event is of another account.")
-        if subject == "payout" and not connected:
-            subject = "other"  # our own account's payouts to our own bank
-        ref = str(about.get("id") or "")
-        if subject == "payee" and connected:
-            ref = str(account)  # what it tells may be about a bank account or an application, of that account
-        if subject == "payout":
-            ref = f"{account}/{ref}/{(about.get('metadata') or {}).get('transfer', '')}"
-        elif kind.startswith("charge.") and subject == "payment":
-            ref = str(about.get("payment_intent") or "")
-        if not 0 < len(event_id) <= 128 or len(kind) > 64 or len(ref) > 128:
-            raise InvalidInput("webhook_unreadable", "The body is not an event of Stripe.")
-        return VerifiedEvent(event_id, kind, ref or "-", body, subject if ref else "other", _own(about))
+        return reading.event(body, live=self._own.live, account=self._own.account)
 
     def missed_events(self, *, since: datetime) -> Iterator[VerifiedEvent]:
         params: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "types": _WANTED}
         try:
             listed = (json.loads(str(found)) for found in self._client.v1.events.list(params).auto_paging_iter())
-            yield from readable(self.name, listed, self._event)
+            yield from readable(self.name, listed, lambda body: reading.event(body, live=self._own.live, account=self._own.account))
         except stripe.StripeError as e:
             raise _unavailable(e) from e
 
@@ -514,14 +419,14 @@ class Stripe:
         sums: dict[str, int] = {}
         for part in (*found["available"], *found["pending"]):
             sums[part["currency"]] = sums.get(part["currency"], 0) + part["amount"]
-        return {currency.upper(): _money(minor, currency) for currency, minor in sums.items()}
+        return {currency.upper(): reading.money(minor, currency) for currency, minor in sums.items()}
 
     def movements(self, *, since: datetime) -> Iterator[Movement]:
         # with its source a movement says which payment of ours it is about
         params: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "expand": ["data.source"]}
         try:
             for found in self._client.v1.balance_transactions.list(params).auto_paging_iter():
-                yield _movement(json.loads(str(found)))
+                yield reading.movement(json.loads(str(found)))
         except stripe.StripeError as e:
             raise _unavailable(e) from e
 
@@ -554,7 +459,7 @@ class Stripe:
             return call()
         except stripe.CardError as e:
             intent = getattr(e.error, "payment_intent", None)
-            return Rejected(_declined(getattr(e.error, "decline_code", None) or e.code), getattr(intent, "id", None))
+            return Rejected(reading.declined(getattr(e.error, "decline_code", None) or e.code), getattr(intent, "id", None))
         except stripe.InvalidRequestError as e:
             log.warning("stripe_refused", code=e.code, param=e.param, request=e.request_id)
             return Rejected((e.code or "gateway_refused")[:64])
@@ -586,92 +491,3 @@ class Stripe:
 def _unavailable(e: stripe.StripeError) -> Unavailable:
     log.warning("stripe_unavailable", kind=type(e).__name__, request=e.request_id)
     return Unavailable("gateway_unavailable", "Stripe does not answer at the moment. Try again in a few minutes.")
-
-
-def _money(minor: int, currency: str) -> Money:
-    return units.STRIPE.back(minor, currency.upper())
-
-
-def _movement(data: Mapping[str, Any]) -> Movement:
-    """A balance transaction. A charge is about its payment, a reversal about its transfer, an adjustment of a dispute about the dispute."""
-    source = data.get("source")
-    about: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
-    ref = str(about.get("id") or source or "")
-    kind = _MOVED.get(data["type"], "other")
-    if about.get("object") == "dispute":
-        kind = "dispute"
-    elif kind == "payment":
-        ref = str(about.get("payment_intent") or ref)
-    elif about.get("object") == "transfer_reversal":
-        ref = str(about.get("transfer") or ref)
-    amount, fee = _money(data["amount"], data["currency"]), _money(data["fee"], data["currency"])
-    if kind == "fee":
-        amount, fee = Money(0, amount.currency), fee - amount
-    at = datetime.fromtimestamp(data["created"], UTC)
-    return Movement(data["id"], kind, amount, fee, at, ref[:128], _own(about))
-
-
-def _own(data: Mapping[str, Any]) -> str:
-    metadata = data.get("metadata")
-    found = metadata.get("openlance") if isinstance(metadata, Mapping) else None
-    return found[:64] if isinstance(found, str) else ""
-
-
-def _declined(code: str | None) -> str:
-    return _DECLINES.get(code or "", "declined")
-
-
-def _payment_result(intent: Any) -> Result:
-    """What creating or capturing answered."""
-    fetched = _fetched_payment(intent.to_dict())
-    if fetched.status == "succeeded":
-        return Done(fetched.ref)
-    if fetched.status in ("failed", "cancelled"):
-        return Rejected(fetched.failure_code or "declined", fetched.ref)
-    return Accepted(fetched.ref, fetched.action)
-
-
-def _refund_result(made: Any) -> Result:
-    status = _REFUND.get(made.status or "pending", "pending")
-    if status == "failed":
-        return Rejected(str(getattr(made, "failure_reason", None) or "refund_failed"), made.id)
-    return Done(made.id) if status == "succeeded" else Accepted(made.id)
-
-
-def _fetched_payment(data: dict[str, Any]) -> Fetched:
-    status, failure, action = data["status"], "", {}
-    error = data.get("last_payment_error") or {}
-    charge = data.get("latest_charge")
-    moved = charge.get("balance_transaction") if isinstance(charge, dict) else None
-    # the fee is in the currency in which our account is settled
-    fee = _money(moved["fee"], moved["currency"]) if isinstance(moved, dict) else None
-    flow = (data.get("metadata") or {}).get("flow")
-    ours = {"succeeded": "succeeded", "requires_capture": "authorized", "canceled": "cancelled"}.get(status, "pending")
-    if status == "canceled":
-        failure = {"automatic": "authorization_expired", "expired": "authorization_expired"}.get(data.get("cancellation_reason") or "", "")
-    elif status == "requires_payment_method" and error and flow == "token":
-        # confirmed by us with one token: nobody is there to try another card on the same intent
-        ours, failure = "failed", _declined(error.get("decline_code") or error.get("code"))
-    elif ours == "pending" and data.get("client_secret"):
-        action = {"kind": "stripe", "client_secret": data["client_secret"]}
-    received = _money(data.get("amount_received") or 0, data["currency"]) if ours == "succeeded" else None
-    amount = _money(data["amount"], data["currency"])
-    return Fetched(data["id"], ours, amount, failure, received, fee, _own(data), action)
-
-
-def _verify(raw_body: bytes, header: str, secrets: tuple[str, ...]) -> None:
-    """Raise InvalidInput unless one of the secrets signed these bytes within the tolerance."""
-    try:
-        text = raw_body.decode()
-        stamp = int(next(part[2:] for part in header.split(",") if part.startswith("t=")))
-    except (UnicodeDecodeError, ValueError, StopIteration) as e:
-        raise InvalidInput("signature_invalid", "The signature does not fit the body.") from e
-    for secret in secrets:
-        try:
-            stripe.WebhookSignature.verify_header(text, header, secret)
-        except stripe.SignatureVerificationError:
-            continue
-        if abs(time.time() - stamp) > TOLERANCE_SECONDS:
-            raise InvalidInput("signature_stale", "The signature is too old.")
-        return
-    raise InvalidInput("signature_invalid", "The signature does not fit the body.")
