@@ -178,6 +178,20 @@ def test_eight_payouts_of_all_the_money_are_one(committed_db: None, alice: Any, 
     proven()
 
 
+def test_refunds_of_one_payment_at_once_never_exceed_it(committed_db: None, alice: Any) -> None:
+    payment = deposited(alice, 10_000, "k")
+    deposited(alice, 90_000, "more")  # the wallet alone would let all of them pass
+
+    def ask(n: int) -> Any:
+        return services.payment_refund_request(actor=alice, payment_id=payment.pk, amount=USD(3_000), idempotency_key=f"r{n}").state
+
+    answers = together(*[lambda n=n: ask(n) for n in range(THREADS)])
+
+    assert (answers.count("created"), answers.count("over_refund")) == (3, THREADS - 3)
+    assert selectors.balances_of(alice.pk)[0].wallet == USD(91_000)
+    proven()
+
+
 def test_no_transaction_is_open_while_a_gateway_is_asked(committed_db: None, alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that is held over the network would last as long as the gateway takes to answer."""
     asked: list[tuple[str, bool]] = []
