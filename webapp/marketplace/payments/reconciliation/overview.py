@@ -131,7 +131,8 @@ def _days(now: datetime) -> list[Day]:
             continue
         about: Any = (gateway, run.day, run.state, run.day < awaited or run.state != "finished", run.last_error)
         totals = sorted(run.totals.all(), key=lambda t: t.currency)
-        days += [Day(*about, t.currency, *_amounts(t)) for t in totals] or [Day(*about)]
+        lines: list[tuple[Any, ...]] = [(*about, t.currency, *_amounts(t)) for t in totals] or [about]
+        days += [Day(*line) for line in lines]
     return days
 
 
