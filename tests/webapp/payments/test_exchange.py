@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, InvalidInput, NotFound
+from marketplace.core.models import Event
 from marketplace.core.money import MAX_MINOR, Money, exponent
 from marketplace.core.tasks import drain
 from marketplace.notifications.models import InboxItem
@@ -204,6 +205,25 @@ def test_rates_are_renewed_from_the_file_that_the_bank_publishes(alice: Any, set
     assert made.rate.source.startswith("derived:")
 
 
+def test_an_open_price_is_not_used_once_its_rates_are_too_old(alice: Any, rate: FxRate, settings: Any) -> None:
+    settings.FX_PACKAGED_RATES = False
+    pay_in(alice, 50_000)
+    made = quote(alice, Money(40_000, "USD"))
+    FxRate.objects.filter(pk=rate.pk).update(as_of=clock.now().date() - timedelta(days=31))
+
+    for _ in range(2):
+        with pytest.raises(Conflict) as refused:
+            services.exchange_make(actor=alice, quote_id=made.pk)
+        assert refused.value.code == "fx_rate_old"
+    with pytest.raises(Conflict, match="fx_rate_old"):
+        services.exchange_lock(actor=alice, quote_id=made.pk, buy=Money(40_000, "USD"), payment_key="milestone:1:x", provider="sandbox")
+    stored("newer", clock.now().date(), "EUR", "USD")
+
+    entry = services.exchange_make(actor=alice, quote_id=made.pk)
+
+    assert (entry.fx_rate_id, wallet_of(alice)["USD"]) == (made.rate_id, 40_000), "the price that was quoted"
+
+
 # a milestone in dollars, paid in euros
 
 
@@ -252,10 +272,72 @@ def test_a_price_is_for_one_payment_of_its_amount(alice: Any, planned: Any, cont
     person, second = Person(alice), contract.milestones.get(position=2)
     small, price = asked(person, 100), asked(person)
     assert fund(person, planned, "tok_visa", small["id"]).json()["code"] == "quote_of_another_amount"
-    assert fund(person, planned, "tok_declined", price["id"]).json()["payment"]["state"] == "failed"
+    assert fund(person, planned, "tok_3ds", price["id"]).json()["payment"]["state"] == "pending"
     assert fund(person, planned, "tok_visa", price["id"]).json()["code"] == "quote_used"
     assert person.post(f"me/exchange-quotes/{price['id']}/use").json()["code"] == "quote_used"
     assert fund(person, second, "tok_visa", 10**15).status_code == 404
+    assert fund(person, planned, "tok_visa", asked(person)["id"]).json()["payment"]["state"] == "succeeded"
+
+
+def test_a_refused_card_leaves_the_price_for_the_next_until_its_own_end(alice: Any, planned: Any) -> None:  # noqa: F811
+    person = Person(alice)
+    price, late = asked(person), asked(person)
+    for refused in ("tok_declined", "tok_insufficient_funds"):
+        assert fund(person, planned, refused, price["id"]).json()["payment"]["state"] == "failed"
+    assert fund(person, planned, "tok_of_nowhere", price["id"]).status_code == 400  # nor does one that never became a payment
+    assert fund(person, planned, "tok_declined", late["id"]).json()["payment"]["state"] == "failed"
+    left = FxQuote.objects.get(pk=price["id"]).expires_at - clock.now()
+    clock.advance(int(left.total_seconds()) - 5)
+
+    paid = fund(person, planned, "tok_visa", price["id"])
+
+    assert paid.json()["milestone"]["state"] == "funded", paid.content
+    assert wallet_of(alice) == {"EUR": 0, "USD": 0}
+    clock.advance(10)
+    second = planned.contract.milestones.get(position=2)
+    assert fund(person, second, "tok_visa", price["id"]).json()["code"] == "quote_of_another_amount"
+    assert person.post(f"me/exchange-quotes/{late['id']}/use").json()["code"] == "quote_expired"
+
+
+def test_a_cancelled_payment_leaves_the_price_to_the_wallet(alice: Any, planned: Any) -> None:  # noqa: F811
+    pay_in(alice, 50_000)
+    person = Person(alice)
+    price = asked(person)
+    waiting = fund(person, planned, "tok_3ds", price["id"]).json()["payment"]
+    assert person.post(f"payments/{waiting['id']}/cancel").json()["state"] == "cancelled"
+
+    assert person.post(f"me/exchange-quotes/{price['id']}/use").status_code == 200
+
+    assert wallet_of(alice) == {"EUR": 50_000 - price["sell"]["minor"], "USD": 40_000}
+    assert FxQuote.objects.get(pk=price["id"]).payment_key is None
+
+
+def test_money_that_comes_after_its_price_was_given_to_another_stays_in_the_wallet(alice: Any, planned: Any) -> None:  # noqa: F811
+    """Also where dollars lie beside it: nobody asked to take those."""
+    person = Person(alice)
+    price = asked(person)
+    lost = fund(person, planned, "tok_3ds", price["id"]).json()["payment"]
+    Payment.objects.filter(pk=lost["id"]).update(state="failed")  # as a gateway says whose bank takes the money after all
+    pay_in(alice, 50_000)
+    assert person.post(f"me/exchange-quotes/{price['id']}/use").status_code == 200
+    sandbox.challenge_answer(str(Payment.objects.get(pk=lost["id"]).provider_ref), agrees=True)
+
+    services.payment_refresh(payment_id=lost["id"])
+    drain()
+
+    planned.refresh_from_db()
+    assert (planned.state, Payment.objects.get(pk=lost["id"]).state) == ("planned", "succeeded")
+    assert wallet_of(alice) == {"EUR": 50_000, "USD": 40_000}
+    assert Event.objects.filter(kind="milestone.funding_refused", aggregate_id=planned.pk).count() == 1
+
+
+def test_a_payment_whose_money_is_somewhere_keeps_its_price(alice: Any, planned: Any) -> None:  # noqa: F811
+    person = Person(alice)
+    price = asked(person)
+    failed = fund(person, planned, "tok_declined", price["id"]).json()["payment"]
+    Payment.objects.filter(pk=failed["id"]).update(failure_code="amount_differs")
+
+    assert fund(person, planned, "tok_visa", price["id"]).json()["code"] == "quote_used"
 
 
 def test_a_refused_means_of_payment_does_not_keep_the_price_beyond_its_time(alice: Any, planned: Any) -> None:  # noqa: F811
@@ -268,7 +350,7 @@ def test_a_refused_means_of_payment_does_not_keep_the_price_beyond_its_time(alic
 
     assert again("tok_of_nowhere").status_code == 400
     made = FxQuote.objects.get(pk=price["id"])
-    assert made.payment_key is not None and not Payment.objects.exists()
+    assert made.payment_key is None and not Payment.objects.exists()
     left = made.expires_at - clock.now()
     clock.advance(int(left.total_seconds()) + 1)
 

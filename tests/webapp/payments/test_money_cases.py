@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from marketplace.contracts import services as work
+from marketplace.core import clock
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.models import Event
 from marketplace.core.money import Money
@@ -233,7 +234,7 @@ def test_a_fee_of_pay_that_shrank_to_nothing_has_nobody_to_go_back_to(
 ) -> None:
     """Four won are less than a fils."""
     FxRate.objects.create(
-        base="KRW", quote="KWD", rate="0.000221", spread_bps=100, source="test", as_of="2026-11-01", fetched_at="2026-11-01T00:00:00Z"
+        base="KRW", quote="KWD", rate="0.000221", spread_bps=100, source="test", as_of=clock.now().date(), fetched_at=clock.now()
     )
     paid(alice, 5, currency="KRW")
     about = {"contract_id": 1, "milestone_id": 7, "actor_id": None, "rule": "test"}
@@ -255,7 +256,7 @@ def test_two_settlements_at_two_rates_keep_their_own_and_the_difference_stays_ou
     run_in_transaction(lambda: services.hold(payer_id=alice.pk, amount=Money(20_000, "USD"), **about))
     received = []
     for part, rate in ((2, "1400"), (3, "1300")):
-        values = {"spread_bps": 0, "source": f"test{part}", "as_of": "2026-11-01", "fetched_at": "2026-11-01T00:00:00Z"}
+        values = {"spread_bps": 0, "source": f"test{part}", "as_of": clock.now().date(), "fetched_at": clock.now()}
         row = FxRate.objects.create(base="USD", quote="KRW", rate=rate, **values)
         entry = release(bob, 7, Money(10_000, "USD"), "KRW", part=part)
         assert entry.fx_rate_id == row.pk

@@ -10,6 +10,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from marketplace.core import clock
 from marketplace.core.errors import DomainError
 from marketplace.core.money import Money
 from marketplace.payments import fees, selectors, services
@@ -82,7 +83,7 @@ def market(alice: Any, bob: Any) -> tuple[Any, Any]:
     rates = {("USD", "JPY"): "151.37", ("USD", "KWD"): "0.3065", ("JPY", "KWD"): "0.002", ("USD", "KES"): "129.25"}
     for (base, quote), value in rates.items():
         FxRate.objects.create(
-            base=base, quote=quote, rate=value, spread_bps=100, source="test", as_of="2026-11-01", fetched_at="2026-11-01T00:00:00Z"
+            base=base, quote=quote, rate=value, spread_bps=100, source="test", as_of=clock.now().date(), fetched_at=clock.now()
         )
     return alice, bob
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from marketplace.core import clock
 from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput
 from marketplace.core.money import Money
 from marketplace.payments import fees, fx, selectors, services
@@ -242,7 +243,7 @@ def test_a_settlement_has_no_negative_part(alice: Any, bob: Any, fund: Any, to_p
 def rate(base: str, quote: str, value: str, spread_bps: int = 100) -> FxRate:
     """A rate newer than any that is laid."""
     return FxRate.objects.create(
-        base=base, quote=quote, rate=value, spread_bps=spread_bps, source="test", as_of="2026-11-01", fetched_at="2026-11-01T12:00:00Z"
+        base=base, quote=quote, rate=value, spread_bps=spread_bps, source="test", as_of=clock.now().date(), fetched_at=clock.now()
     )
 
 
@@ -282,7 +283,7 @@ def test_a_repeated_release_is_the_same_entry_though_the_rate_has_moved(alice: A
     fund(alice, 7, USD(10_000))
     first = release(bob, 7, USD(10_000), "KES")
     rate("USD", "EUR", "0.5")
-    FxRate.objects.create(base="USD", quote="KES", rate="150", source="newer", as_of="2026-11-02", fetched_at="2026-11-02T12:00:00Z")
+    FxRate.objects.create(base="USD", quote="KES", rate="150", source="newer", as_of=clock.now().date(), fetched_at=clock.now())
 
     again = release(bob, 7, USD(10_000), "KES")
 

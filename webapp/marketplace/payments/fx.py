@@ -93,7 +93,7 @@ def rate(base: str, quote: str, *, on: date | None = None, newest: Newest = newe
 
 
 def current_rate(base: str, quote: str) -> FxRate:
-    """As `rate` now, of rates that are young enough to price an exchange with (see `is_current`).
+    """As `rate` now, of rates that are young enough to move money at (see `is_current`).
 
     Raises InvalidInput("fx_pair_unknown"), Conflict("fx_rate_old") where all that leads there is too old.
     """
@@ -103,12 +103,12 @@ def current_rate(base: str, quote: str) -> FxRate:
         rate(base, quote)  # where there is none at all, that is the answer
     raise Conflict(
         "fx_rate_old",
-        f"Our exchange rate from {base} to {quote} is too old to be used. We look after it: try again later, or pay in {quote}.",
+        f"Our exchange rate from {base} to {quote} is too old to be used. Nothing was moved, and we look after it: please try again later.",
     )
 
 
 def is_current(row: FxRate, day: date) -> bool:
-    """Whether a stored rate may price an exchange on a day: FX_MAX_AGE_DAYS of its source (what is none of the ECB's was set by hand); with
+    """Whether money may move at a stored rate on a day: FX_MAX_AGE_DAYS of its source (what is none of the ECB's was set by hand); with
     FX_PACKAGED_RATES also what came with the packages."""
     ages = settings.FX_MAX_AGE_DAYS
     if (day - row.as_of).days <= ages.get(row.source, ages["admin"]):

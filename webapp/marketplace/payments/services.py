@@ -22,7 +22,7 @@ from marketplace.core.money import Money
 from . import debts, fees, fx, levies, selectors
 from .billing.issue import documents_issue, documents_missing, documents_of_subject
 from .chargebacks import chargeback_refresh
-from .exchange import exchange_for_payment, exchange_lock, exchange_make, exchange_quote
+from .exchange import exchange_for_payment, exchange_lock, exchange_make, exchange_quote, exchange_unlock
 from .fee_refunds import fee_refund
 from .gateways import payment_cancel, payment_capture, payment_give_up, payment_look, payment_refresh, payment_start, wallet_pay_in
 from .ledger import accounts
@@ -111,6 +111,7 @@ __all__ = [
     "exchange_lock",
     "exchange_make",
     "exchange_quote",
+    "exchange_unlock",
     "fee_refund",
     "file_import",
     "hold",
@@ -270,7 +271,7 @@ def release(
     """Hold → freelancer's pending, fees and tax; a payee of another currency gets the net through the pair's fx clearing.
 
     The rate row is stored on the entry. `part` names the release among the milestone's own; 1 is the one that closes the hold.
-    Raises Conflict("insufficient_funds") when less is held.
+    Raises Conflict("insufficient_funds") when less is held, Conflict("fx_rate_old") while the pair's rates are too old to move money at.
     """
     key = f"release:{milestone_id}:{part}"
     pay = _pay(key, accounts.hold(milestone_id, None, gross.currency), payee_id, gross, payee_currency, fee_schedule)
@@ -433,7 +434,7 @@ def bonus(
 ) -> Entry:
     """Wallet → freelancer's pending, fees and tax by the contract's schedule, as a release but out of money that was never held.
 
-    Raises Conflict("insufficient_funds") when the wallet has less.
+    Raises Conflict("insufficient_funds") when the wallet has less, Conflict("fx_rate_old") as release.
     """
     key = f"bonus:{bonus_id}"
     pay = _pay(key, accounts.wallet(payer_id, gross.currency), payee_id, gross, payee_currency, fee_schedule)
@@ -468,7 +469,7 @@ def settle(
 ) -> Entry:
     """Split the whole hold in one entry: the payee's part as a release, the payer's part back to the wallet.
 
-    Raises Conflict("split_mismatch") unless the parts sum to what is held, InvalidInput for a negative part.
+    Raises Conflict("split_mismatch") unless the parts sum to what is held, Conflict("fx_rate_old") as release, InvalidInput for a negative part.
     """
     if to_payee.minor < 0 or to_payer.minor < 0:
         raise InvalidInput("amount_negative", "Neither part may be negative.")
@@ -561,12 +562,12 @@ def _posted(key: str) -> _Posted | None:
 
 
 def _rate_for(posted: _Posted | None, base: str, quote: str) -> FxRate:
-    """The rate of the entry already posted under the key, else today's."""
+    """The rate of the entry already posted under the key, else today's, if it is young enough."""
     if posted is not None and posted.rate_id is not None:
         known = FxRate.objects.get(pk=posted.rate_id)
         if (known.base, known.quote) == (base, quote):
             return known
-    return fx.rate(base, quote)
+    return fx.current_rate(base, quote)
 
 
 def _levy_for(posted: _Posted | None, payee_id: int) -> Levy | None:

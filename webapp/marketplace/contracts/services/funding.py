@@ -11,7 +11,7 @@ from django.db import transaction
 
 from marketplace.accounts.models import User
 from marketplace.core import clock, events, features
-from marketplace.core.errors import Conflict
+from marketplace.core.errors import Conflict, DomainError
 from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.core.states import move
@@ -39,7 +39,8 @@ def milestone_fund(
     The same key again continues the same payment, whatever a crash left undone, and never charges twice. When a payment succeeds but
     the milestone can no longer be funded, the money stays in the client's wallet and `milestone.funding_refused` says why.
     With a quote (payments.services.exchange_quote) for the milestone's amount the client pays its price in the other currency, which is
-    exchanged in the transaction that puts the money into the hold; a payment begun in time keeps the price.
+    exchanged in the transaction that puts the money into the hold; a payment begun in time keeps the price, and one that was refused leaves
+    it for the next.
     A payment that the gateway still works on funds the milestone when its success arrives. Not to be called inside a transaction.
     Raises NotFound, NotAllowed, Conflict, and what payments.services.payment_start raises.
     """
@@ -55,15 +56,20 @@ def milestone_fund(
     amount = Money(milestone.amount_minor, milestone.currency)
     if quote_id is not None:
         amount = payments.exchange_lock(actor=actor, quote_id=quote_id, buy=amount, payment_key=key, provider=provider)
-    payment = payments.payment_start(
-        actor_id=actor.pk,
-        amount=amount,
-        purpose="milestone",
-        purpose_id=milestone_id,
-        method=method,
-        idempotency_key=key,
-        provider=provider,
-    )
+    try:
+        payment = payments.payment_start(
+            actor_id=actor.pk,
+            amount=amount,
+            purpose="milestone",
+            purpose_id=milestone_id,
+            method=method,
+            idempotency_key=key,
+            provider=provider,
+        )
+    except DomainError:
+        if quote_id is not None:  # refused before there was a payment: the price is there for the next try
+            payments.exchange_unlock(actor=actor, quote_id=quote_id, payment_key=key)
+        raise
     if payment.state == "succeeded":
         milestone_take_payment(milestone_id=milestone_id, payment_id=payment.pk)
     return payment, milestone_for(actor, milestone_id)
@@ -99,13 +105,13 @@ def milestone_take_payment(*, milestone_id: int, payment_id: int) -> Milestone:
     if not why:
         try:
             with transaction.atomic():  # a refused hold must leave nothing of itself behind, but the refusal is recorded
-                payments.exchange_for_payment(payment_id=payment_id)
+                payments.exchange_for_payment(payment_id=payment_id, wanted=milestone.currency)
                 put_in_hold(contract, milestone, payment_id=payment_id, rule="client_funding")
         except Conflict as e:
-            if e.code != "insufficient_funds":
+            if e.code not in ("insufficient_funds", "quote_gone"):
                 raise
             milestone.refresh_from_db()
-            why = "The client's wallet no longer holds the amount."
+            why = e.message if e.code == "quote_gone" else "The client's wallet no longer holds the amount."
     if why and not _refused_before(milestone, payment_id):
         events.record(
             aggregate=milestone,
