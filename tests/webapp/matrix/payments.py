@@ -27,8 +27,10 @@ BODIES: dict[str, dict[str, object]] = {
             "payouts/<int:payout_id>/refuse",
             *(f"payouts/<int:payout_id>/{act}{then}" for act in ("resolve", "settle-late") for then in ("", "/approve", "/refuse")),
             "webhooks/<int:webhook_id>/replay",
+            *(f"hand-rates/<int:hand_rate_id>/{act}" for act in ("approve", "refuse")),
         )
     },
+    "staff/money/rates": {"currency": "KES", "per_usd": "129.5", "reason": "r"},
 }
 _MONEY = {"finance": 200, "admin": 200, "*": 403}
 _SEEN = _MONEY
@@ -117,6 +119,11 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "staff/money/payouts/<int:payout_id>/settle-late/approve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/payouts/<int:payout_id>/settle-late/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/webhooks/<int:webhook_id>/replay"): (401, 403, 403, 403, {"finance": 202, "admin": 202, "*": 403}),
+    ("GET", "staff/money/rates"): (401, 403, 403, 403, _SEEN),
+    ("POST", "staff/money/rates"): (401, 403, 403, 403, {"finance": 201, "admin": 201, "*": 403}),
+    ("GET", "staff/money/hand-rates"): (401, 403, 403, 403, _SEEN),
+    ("POST", "staff/money/hand-rates/<int:hand_rate_id>/approve"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("POST", "staff/money/hand-rates/<int:hand_rate_id>/refuse"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),
 }

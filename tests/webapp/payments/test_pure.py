@@ -209,7 +209,7 @@ def test_each_step_of_a_way_is_straight_inverted_or_none() -> None:
 
 
 def test_a_row_is_kept_to_twelve_places() -> None:
-    row = fx._row("USD", "EUR", Decimal(1) / Decimal(3), "ecb_cross", DAY, AT)
+    row = fx.row_of("USD", "EUR", Decimal(1) / Decimal(3), "ecb_cross", DAY, AT)
     assert (row.rate, row.source, row.as_of, row.fetched_at) == (Decimal("0.333333333333"), "ecb_cross", DAY, AT)
     assert (row.base, row.quote, row.spread_bps) == ("USD", "EUR", 100)
 

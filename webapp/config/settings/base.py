@@ -492,6 +492,11 @@ LEDGER_CHECKS_KEPT_DAYS = 90
 FX_SPREAD_BPS = 100
 # how many days after its own a rate may price an exchange, by source; the ECB's of a Thursday stands until the Tuesday after Easter
 FX_MAX_AGE_DAYS = {"ecb": 5, "ecb_cross": 5, "admin": 30}
+# a rate set by hand that differs by more than so much from the last known, or from that of so many days ago, needs a second person; beyond
+# the factor it is taken for a slip unless whoever sets it says otherwise
+FX_HAND_SECOND_PERCENT = 10
+FX_HAND_SECOND_DAYS = 7
+FX_HAND_FACTOR = 3
 # the rates that come with the packages are good at any age: for trying and showing things
 FX_PACKAGED_RATES = True
 QUOTE_MINUTES = 15

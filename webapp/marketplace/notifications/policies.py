@@ -35,6 +35,7 @@ from marketplace.payments.models import (
     Difference,
     Entry,
     FxRate,
+    HandRate,
     Payment,
     PaymentRefund,
     Payout,
@@ -198,7 +199,13 @@ def _gateway_file(pk: int) -> Scene:
 
 def _fx_rate(pk: int) -> Scene:
     row = FxRate.objects.only("base", "quote", "as_of").get(pk=pk)
-    return None, staff_who_may("reconcile"), "/admin/payments/fxrate/", f"{row.base}/{row.quote}, {row.as_of}"
+    told = tuple(sorted({*staff_who_may("reconcile"), *staff_who_may("rates_set")}))
+    return None, told, "/admin/payments/fxrate/", f"{row.base}/{row.quote}, {row.as_of}"
+
+
+def _hand_rate(pk: int) -> Scene:
+    row = HandRate.objects.only("currency", "per_usd").get(pk=pk)
+    return None, staff_who_may("rates_set"), "/admin/payments/handrate/", f"USD/{row.currency}, {row.per_usd.normalize():f}"
 
 
 def _paid(pk: int) -> Scene:
@@ -265,6 +272,7 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "payments.processorfile": _gateway_file,
     "payments.reconciliationrun": _run,
     "payments.fxrate": _fx_rate,
+    "payments.handrate": _hand_rate,
     "payments.payment": _paid,
     "payments.paymentrefund": _sent_back,
     "payments.savedmethod": _saved_method,
@@ -389,6 +397,13 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
         "A gateway's own list contradicts the file “{title}”, and the list counts: look where the file came from. Movements: {reason}",
     ),
     "fx_rate.age": (FREELANCER, "An exchange rate ({title}) is too old: nothing is exchanged at it. Import newer ones."),
+    "fx_rate.near_age": (
+        FREELANCER,
+        "An exchange rate ({title}) is about to be too old: then nothing is exchanged at it. Import newer ones, or set it by hand.",
+    ),
+    "hand_rate.ask": (FREELANCER, "An exchange rate ({title}) that was set by hand waits for a second person. {reason}"),
+    "hand_rate.set": (FREELANCER, "An exchange rate was set by hand: {title}. {reason}"),
+    "hand_rate.refuse": (FREELANCER, "An exchange rate that was to be set by hand was refused: {title}. {reason}"),
     "difference.ask_credit": (FREELANCER, "A credit out of suspense ({title}) waits for a second person. {reason}"),
     "payment.credit": (OWNER, "Another amount was received for your payment of {title}. It is in your wallet. {reason}"),
     "payout.resolve_ask": (FREELANCER, "A payout of {title} is to be resolved as failed: a second person has to agree. {reason}"),

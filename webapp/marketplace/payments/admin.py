@@ -24,6 +24,7 @@ from .models import (
     Entry,
     FeeSchedule,
     FxRate,
+    HandRate,
     Payment,
     PaymentRefund,
     Payout,
@@ -171,6 +172,15 @@ class PayoutScheduleAdmin(MoneyAdmin):
 class FxRateAdmin(MoneyAdmin):
     list_display = ("base", "quote", "rate", "spread_bps", "source", "as_of")
     list_filter = ("source", "base")
+
+
+@admin.register(HandRate)
+class HandRateAdmin(MoneyAdmin):
+    """To read: a rate is set and decided on through the API, which asks a second person."""
+
+    list_display = ("currency", "per_usd", "known_per_usd", "state", "asked_by", "asked_at", "decided_by", "decided_at")
+    list_filter = ("state", "currency")
+    list_select_related = ("asked_by", "decided_by")
 
 
 @admin.register(FeeSchedule)

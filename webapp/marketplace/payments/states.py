@@ -133,6 +133,16 @@ PAYOUT_METHOD = Machine(
     },
 )
 
+#: an exchange rate that staff set by hand; one that differs much from the last known needs a second person
+HAND_RATE = Machine(
+    "hand_rate",
+    "asked",
+    {
+        ("asked", "set"): ("set", {"staff"}),
+        ("asked", "refuse"): ("refused", {"staff"}),
+    },
+)
+
 #: what a velocity rule holds until somebody decides, or its time is over
 RISK_HOLD = Machine(
     "risk_hold",

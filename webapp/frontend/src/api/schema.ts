@@ -3669,6 +3669,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/money/hand-rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What was set by hand, refused, or waits for a second person; newest first. */
+        get: operations["staff_hand_rates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/hand-rates/{hand_rate_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The second person agrees: the rate stands. */
+        post: operations["staff_hand_rate_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/hand-rates/{hand_rate_id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The rate does not stand; also whoever asked may take it back so. */
+        post: operations["staff_hand_rate_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/money/holds": {
         parameters: {
             query?: never;
@@ -3890,6 +3941,24 @@ export interface paths {
         put?: never;
         /** @description The payout stays failed; also whoever asked may take it back so. */
         post: operations["staff_payout_settle_late_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The newest rate of each currency with source, age and who set it; POST sets one by hand, or asks for it. */
+        get: operations["staff_rates"];
+        put?: never;
+        /** @description The newest rate of each currency with source, age and who set it; POST sets one by hand, or asks for it. */
+        post: operations["staff_rate_set"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4680,11 +4749,12 @@ export interface components {
          *     * `payout_decide` - payout_decide
          *     * `fee_refund` - fee_refund
          *     * `reconcile` - reconcile
+         *     * `rates_set` - rates_set
          *     * `settings_change` - settings_change
          *     * `taxonomy_change` - taxonomy_change
          * @enum {string}
          */
-        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payment_query" | "payout_decide" | "fee_refund" | "reconcile" | "settings_change" | "taxonomy_change";
+        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payment_query" | "payout_decide" | "fee_refund" | "reconcile" | "rates_set" | "settings_change" | "taxonomy_change";
         AdvanceRequest: {
             seconds: number;
         };
@@ -6671,6 +6741,48 @@ export interface components {
          * @enum {string}
          */
         GroupsEnum: "support" | "moderator" | "finance" | "admin" | "analyst";
+        /** @description A rate that staff set by hand, or ask a second person to. */
+        HandRate: {
+            readonly id: number;
+            readonly currency: string;
+            /**
+             * Format: decimal
+             * @description Units of the currency for one US dollar.
+             */
+            readonly per_usd: string;
+            /**
+             * Format: decimal
+             * @description The last one known when this was asked for.
+             */
+            readonly known_per_usd: string | null;
+            readonly state: components["schemas"]["HandRateStateEnum"];
+            readonly reason: string;
+            asked_by: components["schemas"]["StaffPerson"];
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly asked_at: string;
+            decided_by: components["schemas"]["StaffPerson"] | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly decided_at: string | null;
+            readonly decision_reason: string;
+            /**
+             * Format: date
+             * @description The day of the rate, once it stands.
+             */
+            as_of?: string | null;
+        };
+        /**
+         * @description * `asked` - asked
+         *     * `refused` - refused
+         *     * `set` - set
+         * @enum {string}
+         */
+        HandRateStateEnum: "asked" | "refused" | "set";
         Health: {
             status: components["schemas"]["HealthEnum"];
             database: components["schemas"]["HealthEnum"];
@@ -7155,6 +7267,30 @@ export interface components {
             file_ids?: number[];
             /** @default false */
             confirm_duplicate?: boolean;
+        };
+        /** @description The newest rate of a currency. */
+        KnownRate: {
+            currency: string;
+            /**
+             * Format: decimal
+             * @description Units of the currency for one US dollar.
+             */
+            per_usd: string;
+            spread_bps: number;
+            /** @description ecb_cross of the European Central Bank, admin of what is set by hand. */
+            source: string;
+            /** Format: date */
+            as_of: string;
+            age_days: number;
+            /** @description For how many days more money moves at it; negative: it is too old. Null: good at any age (a trial). */
+            days_left: number | null;
+            /** @description Who set it, and why. */
+            by_hand: components["schemas"]["HandRate"] | null;
+            /** @description What waits for a second person. */
+            waiting: components["schemas"]["HandRate"] | null;
+        };
+        KnownRates: {
+            results: components["schemas"]["KnownRate"][];
         };
         /**
          * @description * `en` - en
@@ -7693,6 +7829,14 @@ export interface components {
         };
         PaginatedExportOutList: {
             results: components["schemas"]["ExportOut"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedHandRateList: {
+            results: components["schemas"]["HandRate"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -8802,6 +8946,22 @@ export interface components {
             /** @description The version of the published cost rule. */
             rule: string;
         };
+        /** @description A rate to set by hand. */
+        RateSetRequest: {
+            currency: string;
+            /**
+             * Format: decimal
+             * @description Units of the currency for one US dollar.
+             */
+            per_usd: string;
+            /** @description Where it is from. Goes to the audit with your name. */
+            reason: string;
+            /**
+             * @description That it is right although it is far from the last known one.
+             * @default false
+             */
+            sure?: boolean;
+        };
         /** @description Shrunken mean of the reviews with its interval. */
         Rating: {
             /** Format: double */
@@ -9622,7 +9782,7 @@ export interface components {
         };
         StaffGroupInRequest: {
             reason: string;
-            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payment_query: ask gateways again about payments, and replay their notifications; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; reconcile: settle differences with the gateways and import their files; settings_change: change feature settings; taxonomy_change: merge and rename skills */
+            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payment_query: ask gateways again about payments, and replay their notifications; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; reconcile: settle differences with the gateways and import their files; rates_set: set exchange rates by hand; settings_change: change feature settings; taxonomy_change: merge and rename skills */
             actions: components["schemas"]["ActionsEnum"][];
         };
         /** @description A staff group and what it may do. */
@@ -31109,6 +31269,260 @@ export interface operations {
             };
         };
     };
+    staff_hand_rates: {
+        parameters: {
+            query?: {
+                /** @description Of this currency. */
+                currency?: string;
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description In this state. */
+                state?: "asked" | "refused" | "set";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedHandRateList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_hand_rate_approve: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the hand rates: its `id` in answers. */
+                hand_rate_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandRate"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_hand_rate_refuse: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the hand rates: its `id` in answers. */
+                hand_rate_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandRate"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     staff_holds: {
         parameters: {
             query?: {
@@ -32210,6 +32624,154 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StaffPayout"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_rates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownRates"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_rate_set: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateSetRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandRate"];
                 };
             };
             /** @description The input is wrong: `fields` says where. */

@@ -44,6 +44,34 @@ _HOLD = {
     "decided_at": None,
 }
 
+_HAND_RATE = {
+    "id": 4,
+    "currency": "KES",
+    "per_usd": "145.000000000000",
+    "known_per_usd": "129.250000000000",
+    "state": "asked",
+    "reason": "Mean rate of the Central Bank of Kenya of today.",
+    "asked_by": BOB,
+    "asked_at": "2026-03-19T09:00:00Z",
+    "decided_by": None,
+    "decided_at": None,
+    "decision_reason": "",
+    "as_of": None,
+}
+_RATES = [
+    {
+        "currency": "KES",
+        "per_usd": "129.250000000000",
+        "spread_bps": 100,
+        "source": "admin",
+        "as_of": "2026-03-10",
+        "age_days": 9,
+        "days_left": 21,
+        "by_hand": None,
+        "waiting": _HAND_RATE,
+    }
+]
+
 _DIFFERENCE = {
     "id": 3,
     "provider": "stripe",
@@ -355,6 +383,9 @@ ANSWERS: dict[str, Any] = {
         "settled_at": None,
         "age_hours": 26,
     },
+    "HandRate": _HAND_RATE,
+    "KnownRates": {"results": _RATES},
+    "PaginatedHandRateList": page(_HAND_RATE),
     "StaffPayout": {
         "id": 3,
         "person": BOB,

@@ -8,6 +8,7 @@ from . import (
     oversight_views,
     payout_desk_views,
     payout_views,
+    rate_views,
     reconciliation_views,
     statement_views,
     transparency_views,
@@ -122,6 +123,12 @@ urlpatterns = [
     path("staff/money/webhook-refusals", oversight_views.StaffWebhookRefusalsView.as_view(), name="staff-webhook-refusals"),
     path("staff/money/risk-holds", oversight_views.StaffRiskHoldsView.as_view(), name="staff-risk-holds"),
     path("staff/money/risk-figures", oversight_views.StaffRiskFiguresView.as_view(), name="staff-risk-figures"),
+    path("staff/money/rates", rate_views.StaffRatesView.as_view(), name="staff-rates"),
+    path("staff/money/hand-rates", rate_views.StaffHandRatesView.as_view(), name="staff-hand-rates"),
+    path(
+        "staff/money/hand-rates/<int:hand_rate_id>/approve", rate_views.StaffHandRateApproveView.as_view(), name="staff-hand-rate-approve"
+    ),
+    path("staff/money/hand-rates/<int:hand_rate_id>/refuse", rate_views.StaffHandRateRefuseView.as_view(), name="staff-hand-rate-refuse"),
     path("fee-schedule", views.FeeScheduleView.as_view(), name="fee-schedule"),
     path("webhooks/<slug:provider>/<slug:path_token>", views.WebhookView.as_view(), name="webhook"),
 ]
