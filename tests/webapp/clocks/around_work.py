@@ -32,6 +32,7 @@ from marketplace.payments import services as payments
 from marketplace.payments import tasks as money
 from marketplace.payments.models import (
     Difference,
+    FxRate,
     PaymentTrace,
     Payout,
     PublicFigure,
@@ -208,6 +209,20 @@ def monday(since: datetime, edge: Edge) -> datetime:
     """The Monday after it, at six o'clock UTC."""
     day = since.replace(hour=6, minute=0, second=0, microsecond=0) + (7 - since.weekday()) % 7 * DAY
     return day if day > since else day + 7 * DAY
+
+
+def rate_ages(h: House) -> Armed:
+    """A rate set by hand that somebody uses prices for a last day after this one: staff are told."""
+    day = now().date()
+    row = FxRate.objects.create(base="USD", quote="KES", rate=130, source="admin", as_of=day, fetched_at=now())
+    asked = {"amount": Money(5_000, "KES"), "purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}}
+    payments.payment_start(actor_id=h.alice.pk, idempotency_key="shillings", **asked)
+    return Armed(None, lambda: payments.rate_warn(rate_id=row.pk), told("fx_rate.near_age"), 0, 1)
+
+
+def day_before_the_last(since: datetime, edge: Edge) -> datetime:
+    """Midnight, UTC, of the day before the 30th after it."""
+    return since.replace(hour=0, minute=0, second=0, microsecond=0) + 29 * DAY
 
 
 def risk_hold_over(h: House) -> Armed:
@@ -499,6 +514,7 @@ CLOCKS = [
         begins=lambda e: e.at - 12 * HOUR - 5 * DAY,
         what="payout_schedule_run",
     ),
+    Clock("rate-age", f"{MONEY}.look_after_rates", rate_ages, day_before_the_last, begins=lambda e: e.at - 10 * DAY, what="rate_warn"),
     Clock("risk-hold", f"{MONEY}.lapse_risk_holds", risk_hold_over, 72 * HOUR, what="risk_hold_lapse"),
     Clock("payment-trace", f"{MONEY}.forget_traces", trace_forgotten, 90 * DAY),
     Clock("notification-body", f"{MONEY}.forget_traces", body_blanked, 90 * DAY),

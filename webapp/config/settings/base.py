@@ -371,6 +371,7 @@ CELERY_BEAT_SCHEDULE = {
     "ask-gateways-about-people": {"task": "marketplace.payments.tasks.poll_people", "schedule": 300.0},
     "deliver-sandbox-news": {"task": "marketplace.payments.tasks.deliver_sandbox_news", "schedule": 5.0},
     "pay-out-schedules": {"task": "marketplace.payments.tasks.run_schedules", "schedule": 300.0},
+    "look-after-rates": {"task": "marketplace.payments.tasks.look_after_rates", "schedule": crontab(hour="5,17", minute="20")},
     "lapse-risk-holds": {"task": "marketplace.payments.tasks.lapse_risk_holds", "schedule": 300.0},
     "forget-traces": {"task": "marketplace.payments.tasks.forget_traces", "schedule": crontab(minute="37")},
     "issue-documents": {"task": "marketplace.payments.tasks.issue_documents", "schedule": 300.0},
@@ -492,6 +493,10 @@ LEDGER_CHECKS_KEPT_DAYS = 90
 FX_SPREAD_BPS = 100
 # how many days after its own a rate may price an exchange, by source; the ECB's of a Thursday stands until the Tuesday after Easter
 FX_MAX_AGE_DAYS = {"ecb": 5, "ecb_cross": 5, "admin": 30}
+# so many days before its last one whoever may set rates is told of a rate that people use
+FX_WARN_DAYS = 1
+# the ECB's history (eurofxref-hist.zip or .csv), a path or an address, that is read by itself; empty: nothing is read
+FX_RATES_FILE = os.environ.get("OPENLANCE_FX_RATES_FILE", "")
 # a rate set by hand that differs by more than so much from the last known, or from that of so many days ago, needs a second person; beyond
 # the factor it is taken for a slip unless whoever sets it says otherwise
 FX_HAND_SECOND_PERCENT = 10

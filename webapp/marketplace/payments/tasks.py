@@ -18,7 +18,7 @@ from marketplace.core import clock
 from marketplace.core.errors import InvalidInput, Unavailable
 from marketplace.core.tasks import each_due
 
-from . import services
+from . import fx_file, rates, services
 from .models import (
     Chargeback,
     Entry,
@@ -202,6 +202,20 @@ def ask_gateway(kind: str, pk: int) -> None:
         "payout": lambda: services.payout_refresh(payout_id=pk),
     }
     ask[kind]()
+
+
+@shared_task(acks_late=True, ignore_result=True, time_limit=600)
+def look_after_rates() -> int:
+    """Read the ECB's rates, where FX_RATES_FILE says from where, and tell staff of rates in use that are about to be too old; returns of how
+    many. A file that cannot be read leaves the rates as they are, of whose age staff are told in time."""
+    if settings.FX_RATES_FILE:
+        try:
+            new = fx_file.import_configured()
+        except Exception:  # whatever the other side answers, the age of what we have is looked at
+            log.exception("fx_rates_unread", file=settings.FX_RATES_FILE)
+        else:
+            log.info("fx_rates_read", new=new)
+    return each_due(rates.ageing_ids(clock.now().date()), lambda i: int(services.rate_warn(rate_id=i)), "rate_warn")
 
 
 @shared_task(acks_late=True, ignore_result=True, time_limit=600)
