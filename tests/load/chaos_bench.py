@@ -33,7 +33,7 @@ RESULT = REPO / "var" / "bench" / "chaos.json"
 #: the control goes on until it has violated something, and gives up in the end
 LANES, CONTROL_ROUNDS, MOST_CONTROL_ROUNDS = 4, 4, 12
 #: in a round, before the server is killed
-KILLS, CUTS = 9, 5
+KILLS, CUTS = 12, 7
 LEAST_FAULTS, LEAST_SHARE = 500, 0.8
 
 
