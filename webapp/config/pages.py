@@ -20,21 +20,28 @@ from marketplace.payments import services as payments
 
 NOT_BUILT = "<!doctype html><title>Openlance</title><p>The web app is not built yet. Run <code>make demo</code>, or <code>make web</code> and reload."
 
-# The page runs and loads nothing that this server did not send; `data:` images are the controls' icons in the style sheet.
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
+# The page runs and loads nothing that this server did not send; `data:` images are the controls' icons in the style sheet. The one exception
+# is the form of a gateway that takes cards in the page: its own addresses, and only where this installation has it.
+_SOURCES = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "frame-src": "",
+    "manifest-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def content_security_policy() -> str:
+    """What the web app's page may load."""
+    forms = payments.card_form_sources()
+    lines = (" ".join((name, *filter(None, (own, *forms.get(name, ()))))) for name, own in _SOURCES.items() if own or name in forms)
+    return "; ".join(lines)
 
 
 @require_safe
@@ -46,7 +53,7 @@ def web_app(request: HttpRequest, page: str = "") -> HttpResponse:
         return HttpResponse(NOT_BUILT, status=503)
     response = HttpResponse(index.read_bytes())
     response["Cache-Control"] = "no-cache"
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Content-Security-Policy"] = content_security_policy()
     response["Referrer-Policy"] = "same-origin"
     response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
     return response

@@ -97,6 +97,14 @@ const routes: RouteRecordRaw[] = [
   { path: "/settings/payouts", redirect: (to) => ({ path: "/payouts", query: to.query }) },
   { path: "/statements", component: () => import("./pages/StatementsPage.vue"), meta: { title: "Statements" } },
   { path: "/documents", component: () => import("./pages/DocumentsPage.vue"), meta: { title: "Documents" } },
+  { path: "/wallet", component: () => import("./pages/WalletPage.vue"), meta: { title: "Wallet" } },
+  { path: "/pay/back", component: () => import("./pages/PayBackPage.vue"), meta: { title: "Payment" } },
+  {
+    path: String.raw`/payments/:id(\d+)`,
+    component: () => import("./pages/PaymentPage.vue"),
+    props: id,
+    meta: { title: "Payment" },
+  },
   { path: "/profile", component: () => import("./pages/ProfilePage.vue"), meta: { title: "Profile" } },
   { path: "/inbox", component: () => import("./pages/InboxPage.vue"), meta: { title: "Inbox" } },
   {

@@ -52,7 +52,7 @@ from .payouts import (
     payout_request,
     payout_send,
 )
-from .providers import sandbox_answer, sandbox_challenge
+from .providers import card_form_sources, sandbox_answer, sandbox_challenge
 from .rates import rate_set, rate_set_approve, rate_set_refuse, rate_warn
 from .reconciliation.credits import difference_credit, difference_credit_approve, difference_credit_refuse
 from .reconciliation.differences import (
@@ -89,6 +89,7 @@ __all__ = [
     "Quote",
     "Report",
     "bonus",
+    "card_form_sources",
     "card_heard",
     "chargeback_refresh",
     "clear",

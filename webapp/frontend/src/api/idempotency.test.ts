@@ -41,4 +41,18 @@ describe("an attempt's key", () => {
     expect(await attempt().run({ a: 1 }, (key) => Promise.resolve(key))).toBe("key-2");
     expect(await attempt().run({ a: 1 }, (key) => Promise.resolve(key))).toBe("key-3");
   });
+
+  it("tells of a request whose outcome is unknown until it is known or given up", async () => {
+    const request = { provider: "sandbox", amount_minor: 5 };
+    expect(attempt().undecided).toBeUndefined();
+    await expect(attempt().run(request, failing(new ApiError(0, "unreachable", "")))).rejects.toThrow();
+    expect(attempt().undecided).toEqual(request);
+    expect(await attempt().run(attempt().undecided, (key) => Promise.resolve(key))).toBe("key-1");
+    expect(attempt().undecided).toBeUndefined();
+
+    await expect(attempt().run(request, failing(new ApiError(503, "unavailable", "")))).rejects.toThrow();
+    attempt().giveUp();
+    expect(attempt().undecided).toBeUndefined();
+    expect(await attempt().run(request, (key) => Promise.resolve(key))).toBe("key-3");
+  });
 });

@@ -31,6 +31,17 @@ export class Attempt {
     }
   }
 
+  /** The request whose outcome is not known (also one of before a reload), or undefined. */
+  get undecided(): unknown {
+    const kept = this.store.getItem(this.slot);
+    return kept ? (JSON.parse((JSON.parse(kept) as [string, string])[1]) as unknown) : undefined;
+  }
+
+  /** The person gives the undecided request up: what is sent next is another one. */
+  giveUp(): void {
+    this.store.removeItem(this.slot);
+  }
+
   private get slot(): string {
     return `attempt:${this.name}`;
   }

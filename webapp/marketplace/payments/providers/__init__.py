@@ -49,6 +49,15 @@ def gateway(name: str) -> Gateway:
     return here[name]
 
 
+def card_form_sources() -> dict[str, tuple[str, ...]]:
+    """directive → the addresses from which the gateways' own forms load; empty where no gateway has a form in the page."""
+    found: dict[str, tuple[str, ...]] = {}
+    for there in gateways().values():
+        for directive, sources in there.capabilities().form_sources.items():
+            found[directive] = (*found.get(directive, ()), *sources)
+    return found
+
+
 def sandbox_challenge(*, ref: str) -> Challenge:
     """A question that the sandbox asks a payer. Raises NotFound, also where there is no sandbox."""
     if Sandbox.name not in gateways():

@@ -221,6 +221,8 @@ class Capabilities:
     payee_flow: PayeeFlow = "token"
     #: the part of the credentials that the browser needs
     publishable_key: str = ""
+    #: what its own form in the page loads, as sources of a content security policy, by directive
+    form_sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Gateway(Protocol):

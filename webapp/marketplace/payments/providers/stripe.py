@@ -53,6 +53,12 @@ KEY_LIVES = timedelta(hours=23)
 
 _PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,100}")
 _ACCOUNT = re.compile(r"acct_[A-Za-z0-9]{1,60}")
+#: the addresses that Stripe asks pages with its form to allow; without a publishable key there is no form
+_FORM_SOURCES = {
+    "script-src": ("https://js.stripe.com", "https://*.js.stripe.com"),
+    "frame-src": ("https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com"),
+    "connect-src": ("https://api.stripe.com",),
+}
 #: what we ask for when we look for events that did not arrive
 _WANTED = [
     *(f"payment_intent.{what}" for what in ("succeeded", "payment_failed", "canceled", "amount_capturable_updated", "processing")),
@@ -130,6 +136,7 @@ class Stripe:
             payer_flow="element",
             payee_flow="onboarding",
             publishable_key=self._own.publishable_key,
+            form_sources=_FORM_SOURCES if self._own.publishable_key else {},
         )
 
     # payments
