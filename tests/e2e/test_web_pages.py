@@ -27,6 +27,7 @@ def pages(alice_and_bob: Any, open_job: Any, funded_contract: Any) -> dict[str, 
     from marketplace.core.tasks import drain
     from marketplace.disputes import services as disputes
     from marketplace.jobs import services as jobs
+    from marketplace.payments.models import Payment
 
     alice, bob = alice_and_bob
     contract = funded_contract
@@ -38,6 +39,7 @@ def pages(alice_and_bob: Any, open_job: Any, funded_contract: Any) -> dict[str, 
     )  # fmt: skip
     jobs.job_publish(actor=alice, job_id=second.pk)
     drain()
+    payment = Payment.objects.values_list("pk", flat=True)[0]
     shared = [
         f"/contracts/{contract.pk}",
         f"/proposals/{contract.proposal_id}",
@@ -47,12 +49,21 @@ def pages(alice_and_bob: Any, open_job: Any, funded_contract: Any) -> dict[str, 
         "/payouts",
         "/statements",
         "/documents",
+        "/wallet",
         "/inbox",
     ]
     return {
         "guest": ["/", "/sign-in", "/sign-up", "/verify-email", "/jobs", "/no-such-page"],
         "freelancer": [*shared, "/jobs", f"/jobs/{second.pk}", f"/jobs/{second.pk}/propose", "/recommended", "/proposals", "/profile"],
-        "client": [*shared, "/jobs/new", f"/jobs/{open_job.pk}", f"/jobs/{open_job.pk}/proposals", "/my-jobs", f"/freelancers/{bob.pk}"],
+        "client": [
+            *shared,
+            "/jobs/new",
+            f"/jobs/{open_job.pk}",
+            f"/jobs/{open_job.pk}/proposals",
+            "/my-jobs",
+            f"/freelancers/{bob.pk}",
+            f"/payments/{payment}",
+        ],
     }
 
 

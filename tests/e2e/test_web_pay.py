@@ -44,7 +44,7 @@ def test_a_milestone_is_paid_after_a_decline_with_a_card_whose_bank_asks(visitor
     page.get_by_label("Test card").last.select_option("tok_declined")
     page.get_by_role("button", name="Pay $750.00 USD").click()
     expect(page.get_by_role("alert"), "Nothing was taken.")
-    assert page.evaluate("document.activeElement.textContent").strip().startswith("The bank refused it.")
+    page.locator("[data-form-message]:focus").wait_for()
 
     # The bank says no on its page: back here that is told, with the way back to the contract.
     for answer, told in (

@@ -43,6 +43,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "me/payouts"): (401, 400, 400, 400, 400),
     ("GET", "payments/<int:payment_id>"): (401, 404, 200, 404, {"finance": 200, "admin": 200, "*": 404}),
     ("GET", "payment-gateways"): (401, 200, 200, 200, 200),
+    ("GET", "money-estimates"): (401, 400, 400, 400, 400),
     ("GET", "me/payments"): (401, 200, 200, 200, 200),
     ("POST", "me/payments"): (401, 400, 400, 400, 400),
     ("POST", "payments/<int:payment_id>/refresh"): (401, 404, 200, 404, {"finance": 403, "admin": 403, "*": 404}),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 
 from config.settings import base
+from marketplace.core import clock
 from marketplace.core.money import Money
-from marketplace.payments import services
-from marketplace.payments.models import Payment, PaymentRefund, PayoutMethod, SavedMethod
+from marketplace.payments import selectors, services
+from marketplace.payments.models import FxRate, Payment, PaymentRefund, PayoutMethod, SavedMethod
 from tests.webapp.people import Person
 
 pytestmark = [pytest.mark.django_db]
@@ -63,6 +65,39 @@ def test_a_question_that_makes_no_sense_says_where(alice: Any, query: dict[str, 
 
     assert answer.status_code == 400
     assert list(answer.json()["fields"]) == list(query)
+
+
+def test_amounts_are_estimated_in_the_readers_currency_by_the_rates_of_the_day(alice: Any) -> None:
+    now = clock.now()
+    for pair, value in (("EUR", "USD"), "1.25"), (("USD", "EUR"), "0.8"):
+        values = {"rate": Decimal(value), "spread_bps": 100, "as_of": now.date(), "fetched_at": now}
+        FxRate.objects.create(base=pair[0], quote=pair[1], source="test", **values)
+    selectors._remembered_rate.cache_clear()
+    alice.display_currency = "EUR"
+    alice.save(update_fields=["display_currency"])
+
+    told = Person(alice).get("money-estimates", amount=["150000.USD", "0.USD", "700.EUR"])
+    other = Person(alice).get("money-estimates", amount="100.EUR", currency="USD")
+    selectors._remembered_rate.cache_clear()
+
+    assert told.json() == {
+        "currency": "EUR",
+        "results": [
+            {"amount": {"minor": 150_000, "currency": "USD"}, "worth": {"minor": 120_000, "currency": "EUR"}},
+            {"amount": {"minor": 0, "currency": "USD"}, "worth": {"minor": 0, "currency": "EUR"}},
+            {"amount": {"minor": 700, "currency": "EUR"}, "worth": {"minor": 700, "currency": "EUR"}},
+        ],
+    }
+    assert other.json()["results"][0]["worth"] == {"minor": 125, "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    "amount", [[], ["1.USD"] * 21, "100", "USD", "-1.USD", "1.5.USD", "1.XYZ", "1000000000001.USD", "٣.USD", "1.\u0000", "9" * 400 + ".USD"]
+)
+def test_an_amount_that_cannot_be_estimated_is_refused(alice: Any, amount: Any) -> None:
+    answer = Person(alice).get("money-estimates", amount=amount)
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["amount"])
 
 
 def test_a_gateway_without_its_credentials_is_not_offered(alice: Any) -> None:

@@ -2917,6 +2917,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/money-estimates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description About what amounts are worth in another currency; nothing is charged by it. */
+        get: operations["money_estimates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payment-gateways": {
         parameters: {
             query?: never;
@@ -7523,6 +7540,16 @@ export interface components {
          * @enum {string}
          */
         ModerationSubjectEnum: "job" | "proposal" | "submission" | "message" | "profile" | "review" | "reply" | "payment" | "payout";
+        MoneyEstimate: {
+            amount: components["schemas"]["Amount"];
+            /** @description About what it is worth, without spread; null where no rate leads there. */
+            worth: components["schemas"]["Amount"] | null;
+        };
+        /** @description What amounts are worth in another currency by the stored rates: for reading, never a price. A price is a quote. */
+        MoneyEstimates: {
+            currency: string;
+            results: components["schemas"]["MoneyEstimate"][];
+        };
         MoneyReasonRequest: {
             /** @description Goes to the audit with your name. */
             reason: string;
@@ -27302,6 +27329,68 @@ export interface operations {
             };
             /** @description Send a body of the media type that is documented. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    money_estimates: {
+        parameters: {
+            query: {
+                /** @description Minor units and currency, 20 at most: `150000.USD`. */
+                amount: string[];
+                /** @description ISO 4217. Default: the one of your settings. */
+                currency?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MoneyEstimates"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -88,7 +88,7 @@ describe("how a payment stands", () => {
   });
 
   it("is asked for ever more seldom, every third time at the gateway, and then no more", () => {
-    const waits = [];
+    const waits: number[] = [];
     for (let turn = 0, wait = nextLook(0); wait !== null; wait = nextLook(++turn)) waits.push(wait);
     expect(waits.every((wait, i) => i === 0 || wait >= (waits[i - 1] ?? 0))).toBe(true);
     expect(waits.reduce((sum, wait) => sum + wait, 0)).toBe(650_000);

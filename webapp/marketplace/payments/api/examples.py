@@ -324,6 +324,7 @@ ANSWERS: dict[str, Any] = {
             {"account": "hold", "milestone_id": 51, "change": usd(80000)},
         ],
     },
+    "MoneyEstimates": {"currency": "EUR", "results": [{"amount": usd(150000), "worth": {"minor": 138600, "currency": "EUR"}}]},
     "OfferedGateways": {
         "country": "KE",
         "currency": "KES",

@@ -33,6 +33,18 @@ class OfferedGatewaysSerializer(Serializer):
     results = OfferedGatewaySerializer(many=True)
 
 
+class MoneyEstimateSerializer(Serializer):
+    amount = Amount()
+    worth = Amount(allow_null=True, help_text="About what it is worth, without spread; null where no rate leads there.")
+
+
+class MoneyEstimatesSerializer(Serializer):
+    """What amounts are worth in another currency by the stored rates: for reading, never a price. A price is a quote."""
+
+    currency = serializers.CharField()
+    results = MoneyEstimateSerializer(many=True)
+
+
 class PaymentStartSerializer(Serializer):
     """Money into one's own wallet. `method` is what the gateway needs: {"saved_method_id": …}, {"phone": …}, or a token of its form."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import IsAuthenticated
@@ -24,6 +26,7 @@ from . import gateway_shapes as shapes
 from .serializers import PaymentSerializer
 
 TAG = ["payments"]
+ESTIMATES_MOST = 20
 
 
 def _checked(serializer: Any) -> dict[str, Any]:
@@ -68,6 +71,42 @@ class PaymentGatewaysView(APIView):
             )
         answer = {"country": country, "currency": currency, "purpose": purpose, "results": found}
         return Response(shapes.OfferedGatewaysSerializer(answer).data)
+
+
+class MoneyEstimatesView(APIView):
+    """About what amounts are worth in another currency; nothing is charged by it."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="money_estimates",
+        tags=TAG,
+        parameters=[
+            OpenApiParameter("amount", str, many=True, required=True, description="Minor units and currency, 20 at most: `150000.USD`."),
+            OpenApiParameter("currency", str, description="ISO 4217. Default: the one of your settings."),
+        ],
+        responses=shapes.MoneyEstimatesSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        checks = Checks()
+        given = request.query_params.get("currency")
+        currency = checks.currency("currency", given) if given else actor_of(request).display_currency
+        texts = request.query_params.getlist("amount")
+        if not 1 <= len(texts) <= ESTIMATES_MOST:
+            checks.add("amount", f"Give one to {ESTIMATES_MOST} amounts.")
+        found = [_typed(text, checks) for text in texts[:ESTIMATES_MOST]]
+        checks.raise_if_any()
+        results = [{"amount": amount, "worth": selectors.worth(amount, currency)} for amount in found]
+        return Response(shapes.MoneyEstimatesSerializer({"currency": currency, "results": results}).data)
+
+
+def _typed(text: str, checks: Checks) -> Money:
+    """An amount of an address: "150000.USD"."""
+    minor, _, currency = text.partition(".")
+    if not re.fullmatch(r"[0-9]{1,13}", minor) or int(minor) > settings.MAX_AMOUNT_MINOR:
+        checks.add("amount", "Write whole minor units and a currency, such as 150000.USD.")
+        return Money(0, "USD")
+    return Money(int(minor), checks.currency("amount", currency))
 
 
 class MyPaymentsView(IdempotentMixin, ListAPIView):

@@ -23,6 +23,7 @@ urlpatterns = [
     path("me/payouts", views.PayoutsView.as_view(), name="payouts"),
     path("payments/<int:payment_id>", views.PaymentView.as_view(), name="payment"),
     path("payment-gateways", gateway_views.PaymentGatewaysView.as_view(), name="payment-gateways"),
+    path("money-estimates", gateway_views.MoneyEstimatesView.as_view(), name="money-estimates"),
     path("me/payments", gateway_views.MyPaymentsView.as_view(), name="me-payments"),
     path("payments/<int:payment_id>/refresh", gateway_views.PaymentRefreshView.as_view(), name="payment-refresh"),
     path("payments/<int:payment_id>/cancel", gateway_views.PaymentCancelView.as_view(), name="payment-cancel"),
