@@ -1,6 +1,7 @@
 /** The pages about the reader's own money; the header's “Money” stands for all of them. */
 export const MONEY_PAGES = [
   { to: "/money", text: "Overview", about: "Balances and what moved last." },
+  { to: "/wallet", text: "Wallet", about: "Pay in, your payments and cards, and money back to them." },
   { to: "/payouts", text: "Payouts", about: "Where and when you are paid, and what became of it." },
   {
     to: "/statements",
@@ -11,5 +12,6 @@ export const MONEY_PAGES = [
 ] as const;
 
 export function isMoneyPage(path: string): boolean {
-  return MONEY_PAGES.some((page) => path === page.to || path.startsWith(`${page.to}/`));
+  // A payment's page belongs to the wallet.
+  return [...MONEY_PAGES, { to: "/payments" }].some((page) => path === page.to || path.startsWith(`${page.to}/`));
 }

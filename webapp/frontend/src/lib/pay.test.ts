@@ -15,6 +15,7 @@ import {
   rateText,
   refusalText,
   secondsLeft,
+  sourceText,
   spreadText,
   stageOf,
   waysToPay,
@@ -187,6 +188,9 @@ describe("a price in another currency", () => {
     expect(rateText({ ...sides, rate: "1.0820" })).toBe("1 EUR = 1.082 USD");
     expect(rateText({ ...sides, rate: "130" })).toBe("1 EUR = 130 USD");
     expect(rateText({ ...sides, rate: "0.00772198" })).toBe("1 EUR = 0.00772198 USD");
+    expect(sourceText("ecb")).toBe("European Central Bank");
+    expect(sourceText("derived:2026-11-27:2026-11-27")).toBe("computed from two rates");
+    expect(sourceText("open_rates")).toBe("Open rates");
     expect(spreadText(50)).toBe("0.5\u00a0%");
   });
 });

@@ -169,8 +169,8 @@ export function waysToPay({ offered, saved, currency, amount, now, balances }: C
         provider: "wallet",
         flow: "none",
         title: "Your wallet",
-        note: `${formatMoney(balance, currency)} lie in it.`,
-        blocked: short ? `${formatMoney(balance, currency)} lie in it: not enough for this.` : "",
+        note: `It holds ${formatMoney(balance, currency)}.`,
+        blocked: short ? `It holds ${formatMoney(balance, currency)}: not enough for this.` : "",
       });
     }
   }
@@ -230,7 +230,8 @@ const SOURCES: Record<string, string> = {
 
 /** "European Central Bank" */
 export function sourceText(source: string): string {
-  return SOURCES[source] ?? capitalise(source);
+  // A derived rate's name also holds the days of the two that it was made of.
+  return SOURCES[source.split(":")[0] ?? ""] ?? capitalise(source);
 }
 
 /** "1 EUR = 1.0823 USD" */
