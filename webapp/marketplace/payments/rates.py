@@ -152,9 +152,8 @@ def _checked(currency: str, per_usd: Decimal, day: date) -> Decimal:
     if currency == "USD":
         raise InvalidInput("currency_same", "A dollar is a dollar. Choose another currency.", {"currency": ["The same currency."]})
     published = FxRate.objects.filter(base="EUR", source="ecb").order_by("-as_of")
-    newest = published.filter(quote="USD").values_list("as_of", flat=True).first()
-    theirs = FxRate(source="ecb", as_of=newest) if newest is not None else None
-    if theirs is not None and fx.is_current(theirs, day) and (currency == "EUR" or published.filter(quote=currency, as_of=newest).exists()):
+    theirs = published.filter(quote="USD").first()
+    if theirs and fx.is_current(theirs, day) and (currency == "EUR" or published.filter(quote=currency, as_of=theirs.as_of).exists()):
         message = f"The European Central Bank publishes {currency}: import its rates instead."
         raise InvalidInput("hand_rate_published", message, {"currency": ["Published by the European Central Bank."]})
     if not per_usd.is_finite() or not LEAST <= per_usd <= MOST or per_usd != per_usd.quantize(fx.PRECISION):
