@@ -33,6 +33,7 @@ def clearing_of(user_id: int) -> list[Clearing]:
     for pk, at, title, contract, of in milestones.order_by("clears_at", "id").values_list(
         "id", "clears_at", "title", "contract_id", "contract__title"
     )[:MOST]:
+        assert at is not None  # by the filter
         # a milestone ends once: by the release that closes its hold, or by a settlement
         found += [(at, f"release:{pk}:1", contract, of, pk, title), (at, f"settle:{pk}", contract, of, pk, title)]
     parts = PartRelease.objects.filter(milestone__contract__freelancer=user_id, cleared_at=None)
