@@ -16,6 +16,8 @@ from .billing_models import Series as Series
 from .billing_models import TaxProfile as TaxProfile
 from .exchange_models import FxQuote as FxQuote
 from .exchange_models import HandRate as HandRate
+from .fee_models import FeeProposal as FeeProposal
+from .fee_models import FeeSchedule as FeeSchedule
 from .gateway_models import GatewayCustomer as GatewayCustomer
 from .gateway_models import SandboxNews as SandboxNews
 from .gateway_models import SavedMethod as SavedMethod
@@ -171,18 +173,6 @@ class Posting(StampedModel):
 
     def __str__(self) -> str:
         return f"{self.entry_id}/{self.line_no} {self.amount} {self.currency}"
-
-
-class FeeSchedule(StampedModel):
-    """A versioned fee table; a contract keeps the version it was quoted."""
-
-    version = models.CharField(max_length=32, unique=True)
-    freelancer_fee_bps = models.PositiveIntegerField(help_text="Hundredths of a per cent of the gross.")
-    tax_bps = models.PositiveIntegerField(default=0, help_text="Hundredths of a per cent of the fee: the tax on our service.")
-    active_from = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return self.version
 
 
 class Payment(StampedModel):

@@ -143,6 +143,16 @@ HAND_RATE = Machine(
     },
 )
 
+#: a version of the fee schedule: one member of staff proposes it, another one publishes it
+FEE_PROPOSAL = Machine(
+    "fee_proposal",
+    "proposed",
+    {
+        ("proposed", "publish"): ("published", {"staff"}),
+        ("proposed", "refuse"): ("refused", {"staff"}),
+    },
+)
+
 #: what a velocity rule holds until somebody decides, or its time is over
 RISK_HOLD = Machine(
     "risk_hold",
