@@ -274,6 +274,21 @@ def test_a_place_that_is_removed_takes_its_schedule_and_what_waits_with_it(rich_
     assert row.last_result == "payout_method_missing"
 
 
+@pytest.mark.parametrize("named", [{"email": "bob@example.org"}, {"phone": "+254712345678"}, {"account": "acct_1ABCDEFGHIJKLMNO"}])
+def test_a_place_of_another_gateway_is_saved_before_a_payout_names_it(rich_bob: Any, named: dict[str, str]) -> None:
+    refused = Person(rich_bob).post("me/payouts", {"amount_minor": 2_000, "currency": "USD", "method": named})
+    assert (refused.status_code, refused.json()["code"], list(refused.json()["fields"])) == (400, "payout_place_unsaved", ["method_id"])
+    assert not Payout.objects.exists()
+
+
+def test_without_the_sandbox_every_place_is_saved_first(rich_bob: Any, settings: Any) -> None:
+    person, body = Person(rich_bob), {"amount_minor": 2_000, "currency": "USD", "method": {"token": "bank_ok"}}
+    settings.PAYMENT_CREDENTIALS, settings.PAYMENT_PROVIDERS = STRIPE, ["stripe"]
+    assert person.post("me/payouts", body).json()["code"] == "payout_place_unsaved"
+    settings.PAYMENT_PROVIDERS = ["sandbox", "stripe"]
+    assert person.post("me/payouts", body).status_code == 201
+
+
 def test_a_payout_that_names_no_place_goes_to_the_default_one(rich_bob: Any, settings: Any) -> None:
     person, body = Person(rich_bob), {"amount_minor": 2_000, "currency": "USD"}
     settings.PAYMENT_CREDENTIALS = STRIPE

@@ -86,6 +86,16 @@ def place_of(actor: Actor, method_id: int | None) -> tuple[str, dict[str, Any]]:
     return Sandbox.name, {"token": "bank_ok"}
 
 
+def place_named(method: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Gateway and details of a place that a payout describes instead of naming a saved one: only the sandbox has such. Raises InvalidInput."""
+    if Sandbox.name not in gateways() or (method and not {"token", "iban"} & set(method)):
+        text = "Save this place first among the places to be paid (me/payout-methods), then name it by method_id."
+        raise InvalidInput(
+            "payout_place_unsaved", text, {"method_id": ["Needed here: only a place of the test gateway is taken as method."]}
+        )
+    return Sandbox.name, dict(method)
+
+
 def takes_money(*, user_id: int, provider: str, details: Mapping[str, Any]) -> bool:
     """Whether a payout can be sent to the place now: where the gateway asks questions of its own, only while the account is ready."""
     if not gateway(provider).capabilities().onboards:

@@ -83,8 +83,9 @@ class PaymentView(APIView):
 def _place(request: Request, data: dict[str, Any]) -> dict[str, Any]:
     """Where to: one of the user's places, one that is named, or the default place."""
     if "method" in data and "method_id" not in data:
-        return {"method": data["method"]}
-    provider, method = payout_methods.place_of(request.user, data.get("method_id"))
+        provider, method = payout_methods.place_named(data["method"])
+    else:
+        provider, method = payout_methods.place_of(request.user, data.get("method_id"))
     return {"provider": provider, "method": method}
 
 
