@@ -17,11 +17,14 @@ from marketplace.core.errors import Conflict, DomainError
 from marketplace.core.money import Money
 from marketplace.core.transactions import run_in_transaction
 from marketplace.payments import selectors, services, tasks
+from marketplace.payments.debts import owed
 from marketplace.payments.ledger import accounts
 from marketplace.payments.ledger.post import Line, post
-from marketplace.payments.models import Account, AccountBalance, Entry, Payment, Posting, SandboxObject, WebhookEvent
+from marketplace.payments.models import Account, AccountBalance, Entry, Payment, Payout, Posting, SandboxObject, WebhookEvent
 from marketplace.payments.providers import sandbox
 from marketplace.payments.providers.sandbox import Sandbox
+
+from .rendezvous import behind_the_lock
 
 THREADS = 8
 
@@ -245,4 +248,59 @@ def test_one_notification_delivered_by_eight_at_once_is_one_row_and_one_deposit(
     assert len(set(together(*[delivered] * THREADS))) == 1
     assert (WebhookEvent.objects.count(), Entry.objects.count()) == (1, 1)
     assert selectors.balances_of(alice.pk)[0].wallet == USD(10_000)
+    proven()
+
+
+def owing_payer(alice: Any, bob: Any) -> str:
+    """Bob has 90.00 USD on their way to be paid out; what he paid himself is held. The reference of his bank's dispute about that."""
+    deposited(alice, 10_000, "k")
+    held(alice, 7, 10_000)
+    released(bob, 7, 10_000)
+    run_in_transaction(lambda: services.clear(contract_id=1, milestone_id=7, payee_id=bob.pk))
+    payment = deposited(bob, 7_000, "own")
+    held(bob, 8, 7_000)
+    return sandbox.dispute(str(payment.provider_ref))
+
+
+def payout_or_debt(payout_id: int) -> None:
+    """Either it was sent before the bank took the money, or it has paid what is owed."""
+    state = Payout.objects.get(pk=payout_id).state
+    bob = Payout.objects.get(pk=payout_id).payee_id
+    there = sum(b.available.minor for b in selectors.balances_of(bob))
+    assert (state, there, owed(bob, "USD")) in [("paid", 0, 7_000), ("failed", 2_000, 0)]
+    proven()
+
+
+def test_a_payout_that_is_sent_while_the_bank_takes_money_back_is_sent_or_pays_it(committed_db: None, alice: Any, bob: Any) -> None:
+    ref = owing_payer(alice, bob)
+    payout = services.payout_request(actor=bob, amount=USD(9_000), method={"token": "bank_ok"}, idempotency_key="p")
+    clock.advance(25 * 3600)
+    together(lambda: services.payout_send(payout_id=payout.pk), lambda: services.chargeback_refresh(provider="sandbox", ref=ref))
+    payout_or_debt(payout.pk)
+
+
+def test_both_wait_for_the_payout_and_it_is_not_sent_by_what_was_known_before(committed_db: None, alice: Any, bob: Any) -> None:
+    ref = owing_payer(alice, bob)
+    payout = services.payout_request(actor=bob, amount=USD(9_000), method={"token": "bank_ok"}, idempotency_key="p")
+    clock.advance(25 * 3600)
+    behind_the_lock(
+        Payout.objects.filter(pk=payout.pk),
+        lambda: services.payout_send(payout_id=payout.pk),
+        lambda: services.chargeback_refresh(provider="sandbox", ref=ref),
+    )
+    payout_or_debt(payout.pk)
+
+
+def test_a_payout_that_is_asked_for_while_the_bank_takes_money_back_is_stopped_or_refused(committed_db: None, alice: Any, bob: Any) -> None:
+    ref = owing_payer(alice, bob)
+
+    def ask() -> Any:
+        return services.payout_request(actor=bob, amount=USD(9_000), method={"token": "bank_ok"}, idempotency_key="p").pk
+
+    answers = behind_the_lock(type(bob).objects.filter(pk=bob.pk), ask, lambda: services.chargeback_refresh(provider="sandbox", ref=ref))
+    if isinstance(answers[0], int):
+        assert Payout.objects.get(pk=answers[0]).state == "failed"
+    else:
+        assert isinstance(answers[0], Conflict) and answers[0].code == "insufficient_funds"
+    assert (sum(b.available.minor for b in selectors.balances_of(bob.pk)), owed(bob.pk, "USD")) == (2_000, 0)
     proven()

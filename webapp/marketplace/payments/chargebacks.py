@@ -1,5 +1,5 @@
 """Disputes of payers with their banks. When the bank takes the money, it leaves the payer's wallet as far as it is there; the rest the payer
-owes. When the dispute is won it comes back the same way. The gateway's fee is ours.
+owes. What they have available, or asked to be paid out and was not sent, pays that at once. When the dispute is won it comes back the same way. The gateway's fee is ours.
 
 A dispute is applied as it stands at the gateway: one that we hear of only when it is decided passes through what it passed through there.
 """
@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import structlog
 
+from marketplace.accounts.services import user_locked
 from marketplace.core import clock
 from marketplace.core.money import Money
 from marketplace.core.states import move
 from marketplace.core.transactions import run_in_transaction
 
-from .debts import owed, recover, wallet_locked
+from .debts import owed, recover, set_off, wallet_locked
 from .gateways import payment_locked, post_provider_fee, require_no_transaction, taken_back
 from .ledger import accounts
 from .ledger.post import Line, post
 from .models import Chargeback, Payment
+from .payouts import stop_for_debt, unsent_locked
 from .providers import gateway
 from .providers.base import FetchedDispute
 from .states import CHARGEBACK, PAYMENT
@@ -39,7 +41,8 @@ def chargeback_refresh(*, provider: str, ref: str) -> Chargeback | None:
 
 
 def _apply(payment_id: int, provider: str, fetched: FetchedDispute) -> Chargeback | None:
-    """Forward only, under the payment's lock."""
+    """Forward only, under the payment's lock, and its payer's, so that no payout is asked for meanwhile."""
+    user_locked(Payment.objects.values_list("payer_id", flat=True).get(pk=payment_id))
     payment = payment_locked(payment_id)
     if payment.settled_at is None:
         return None  # its success comes first: the poller brings both
@@ -110,9 +113,14 @@ def _brought_back(row: Chargeback, payment: Payment, amount: Money) -> tuple[lis
 
 
 def _open(row: Chargeback, payment: Payment) -> None:
+    waiting = unsent_locked(payment.payer_id)
     lines, row.owed_minor = taken_back(payment, Money(row.amount_minor, row.currency))
     key = f"dispute_open:{row.pk}"
-    post("dispute_open", key=key, lines=lines, subject=("chargeback", row.pk), actor_id=None, rule="gateway_disputed", reason=row.reason)
+    taken = post(
+        "dispute_open", key=key, lines=lines, subject=("chargeback", row.pk), actor_id=None, rule="gateway_disputed", reason=row.reason
+    )
+    set_off(payment.payer_id, row.currency, cause=taken)
+    stop_for_debt(waiting, row.currency)
     move(row, CHARGEBACK, "open", role="system", actor_id=None, also=["owed_minor"], extra=_about(row))
     if payment.state != "charged_back":
         extra = {"recovered_minor": row.amount_minor - row.owed_minor, "amount_minor": row.amount_minor, "currency": row.currency}

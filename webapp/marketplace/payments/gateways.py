@@ -396,7 +396,7 @@ def taken_back(payment: Payment, amount: Money) -> tuple[list[Line], int]:
 def _charge_back(payment: Payment, fetched: Fetched) -> None:
     """The bank took the money back for good: out of the wallet as far as it is there, the rest is owed by the user."""
     lines, owed = taken_back(payment, Money(payment.received, payment.currency))
-    post(
+    taken = post(
         "chargeback",
         key=f"chargeback:{payment.pk}",
         lines=lines,
@@ -404,6 +404,7 @@ def _charge_back(payment: Payment, fetched: Fetched) -> None:
         actor_id=None,
         rule="gateway_charged_back",
     )
+    debts.set_off(payment.payer_id, payment.currency, cause=taken)
     extra = {"recovered_minor": payment.received - owed, **_about(payment)}
     move(payment, PAYMENT, "charge_back", role="system", actor_id=None, extra=extra)
 

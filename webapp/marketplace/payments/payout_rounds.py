@@ -18,6 +18,7 @@ from marketplace.core.money import Money
 from marketplace.core.policies import Actor
 from marketplace.core.transactions import unit_of_work
 
+from .debts import kept_back
 from .models import AccountBalance, PayoutSchedule
 from .payout_methods import method_for
 from .payouts import payout_request
@@ -115,6 +116,10 @@ def _request(row: PayoutSchedule) -> str:
     available = AccountBalance.objects.filter(**mine).values_list("available", flat=True).first() or 0
     if available == 0:
         return "nothing"
+    kept = kept_back(row.user_id, row.currency)
+    if kept is None or available <= kept.minor:
+        return "money_owed"
+    available -= kept.minor
     if available < row.least_minor:
         return "too_little"
     if row.method is None or row.method.removed_at is not None:

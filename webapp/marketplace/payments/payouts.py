@@ -53,7 +53,8 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
     A first payout is held FIRST_PAYOUT_HOLD_HOURS, one to a place added after another until that is PAYOUT_METHOD_WAIT_HOURS old; one that a
     velocity rule or the fraud port holds waits for staff. The same key and request return the same payout. Raises
     Conflict("insufficient_funds"), InvalidInput for what the gateway cannot, for less than the smallest payout, NotAllowed("payout_blocked"),
-    Conflict("payout_method_not_ready") where the gateway pays only to accounts that are connected and complete, IdempotencyConflict.
+    Conflict("payout_method_not_ready") where the gateway pays only to accounts that are connected and complete, Conflict("money_owed") unless
+    as much stays available as what the actor owes us is worth, IdempotencyConflict.
     """
     check_amount(amount)
     asked = gateway(provider)
@@ -84,6 +85,7 @@ def payout_request(*, actor: Actor, amount: Money, method: Mapping[str, Any], id
         payout.save(force_insert=True)
         events.record(aggregate=payout, kind="payout.request", actor_id=actor.pk, after=_about(payout))
         _post(payout, "payout_request", actor.pk, "payee_request")
+        debts.require_covered(actor.pk, amount.currency)
         _hold_if_risky(payout, to)
     return payout
 
@@ -179,9 +181,30 @@ def place_end(row: PayoutMethod, action: str, *, role: str, actor_id: int | None
             risk.close_holds(risk.holds_on_payout(payout.pk), "lapse", role="system", actor_id=None, reason="method_removed")
 
 
+def unsent_locked(user_id: int) -> list[Payout]:
+    """Somebody's payouts that can still be stopped, the newest first; none of them is sent before the transaction ends. The caller holds the lock
+    of the person's row, so that no other is asked for meanwhile, and locks balances afterwards."""
+    waiting = Payout.objects.select_for_update().filter(payee=user_id, state__in=("requested", "held"))
+    return sorted(waiting.order_by("id"), key=lambda payout: -payout.pk)
+
+
+def stop_for_debt(waiting: list[Payout], currency: str) -> None:
+    """Let payouts of `waiting` in this currency fail until what their payee owes in it is paid: what comes back to the balance pays it. What waits
+    in another currency is looked at when it is to be sent."""
+    for payout in waiting:
+        if payout.currency == currency and debts.owed(payout.payee_id, currency) > 0:
+            _stop_for_debt(payout)
+
+
+def _stop_for_debt(payout: Payout) -> None:
+    _fail(payout, "money_owed", role="system", actor_id=None, reason="money_owed")
+    risk.close_holds(risk.holds_on_payout(payout.pk), "lapse", role="system", actor_id=None, reason="money_owed")
+
+
 def payout_send(*, payout_id: int) -> Payout:
     """Send a requested payout (or a held one whose time has come) and apply the answer; one of a suspended person stays as it is,
-    so does one whose gateway cannot even be asked now, or has stopped payouts to the account. Not to be called inside a transaction."""
+    so does one whose gateway cannot even be asked now, or has stopped payouts to the account. One whose payee has come to owe us more than what
+    stays available is worth fails instead. Not to be called inside a transaction."""
     require_no_transaction()
     waiting = Payout.objects.get(pk=payout_id)
     if waiting.state in ("requested", "held"):
@@ -199,6 +222,9 @@ def payout_send(*, payout_id: int) -> Payout:
         if payout.state == "held" and payout.held_until is not None and payout.held_until <= clock.now():
             move(payout, PAYOUT, "clear", role="system", actor_id=None, reason="hold_over")
         if payout.state != "requested":
+            return False
+        if not debts.covered(payout.payee_id, payout.currency):
+            _stop_for_debt(payout)
             return False
         payout.sent_at = clock.now()
         move(payout, PAYOUT, "send", role="system", actor_id=None, also=["sent_at"])

@@ -24,6 +24,7 @@ WORDS: dict[str, str] = {
     "method_removed": "The place that it was to go to was removed.",
     "amount_too_fine": "It is an amount that the gateway cannot move.",
     "payout_method_not_ready": "The account that it was to go to is not connected, or not complete: complete it, or choose another place.",
+    "money_owed": "You owe us what your bank took back. What you earn pays it; or pay it into your wallet, and ask again.",
     "payout_method_missing": "There is no place to pay it to. Choose one.",
 }
 

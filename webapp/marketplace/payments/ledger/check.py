@@ -158,7 +158,8 @@ NOT_NEGATIVE: list[Rule] = [
     (
         "debt_is_paid_first",
         "payments_account",
-        f"""SELECT d.id, b.available FROM {_DEBTS} d JOIN payments_account w ON w.user_id = d.user_id AND w.currency = d.currency AND w.kind = 'wallet'
+        f"""SELECT d.id, b.available FROM {_DEBTS} d JOIN payments_account w ON w.user_id = d.user_id AND w.currency = d.currency
+              AND w.kind IN ('wallet', 'available')
             JOIN payments_accountbalance b ON b.account_id = w.id WHERE d.owed > 0 AND b.available > 0""",
     ),
     ("balance_never_was_negative", "payments_posting", f"SELECT id, balance FROM {_RUNNING} r WHERE balance < 0"),
