@@ -2,7 +2,7 @@
 They are killed in the middle of their acts, their connections are cut, the server is killed under them, and the sandbox gateway refuses, loses its
 answers or gives them late.
 
-After each round everything that was begun is done once more under its keys, the poller and the outbox go on, and all nine invariants must hold, the
+After each round everything that was begun is done once more under its keys, the poller and the outbox go on, and all twelve invariants must hold, the
 gateway must hold what we say it holds, and each act must be there exactly once. The same load with row locks switched off must break that: it shows
 that the checks see what they look for.
 

@@ -344,7 +344,7 @@ MONEY_MOVES = {
 CROSSINGS = {
     "payment": {(s, "succeed") for s in ("created", "pending", "failed", "cancelled")},
     "refund": {("created", "succeed"), ("pending", "succeed"), ("succeeded", "return")},
-    "payout": {("sent", "settle"), ("paid", "return")},
+    "payout": {("sent", "settle"), ("paid", "return"), ("failed", "settle_late")},
     "chargeback": {("inquiry", "open"), ("open", "win")},
 }
 
@@ -362,7 +362,14 @@ def test_money_moves_at_these_transitions_and_no_others(name: str) -> None:
     ("machine", "role", "allowed"),
     [
         (PAYMENT, "client", {("created", "cancel"), ("pending", "cancel")}),
-        (PAYOUT, "staff", {("requested", "hold"), ("held", "clear"), ("requested", "fail"), ("held", "fail"), ("sent", "fail")}),
+        (
+            PAYOUT,
+            "staff",
+            {
+                *(("requested", "hold"), ("held", "clear"), ("requested", "fail"), ("held", "fail"), ("sent", "fail")),
+                ("failed", "settle_late"),
+            },
+        ),
         (REFUND, "staff", set()),
         (REFUND, "client", set()),
         (CHARGEBACK, "staff", set()),

@@ -16,7 +16,7 @@ from django.db import connection
 from marketplace.core import triggers as core_triggers
 
 from ..models import Entry, Posting
-from . import recompute, triggers
+from . import outside, recompute, triggers
 from .accounts import USER_KINDS
 from .causes import CAUSES
 from .templates import TEMPLATES
@@ -427,7 +427,7 @@ class _Pass:
 
 
 def run(
-    *, allow_empty: bool = False, invariants: Collection[int] = range(1, 10), progress: Callable[[Outcome], None] | None = None
+    *, allow_empty: bool = False, invariants: Collection[int] = range(1, 13), progress: Callable[[Outcome], None] | None = None
 ) -> Report:
     """Check the invariants over the whole ledger; `progress` is told each outcome as it comes.
 
@@ -444,6 +444,12 @@ def run(
         7: ("postings, actors and reasons are append-only", lambda: _query(7, APPENDED) + list(_missing_protection())),
         8: ("gross = fee + tax + net by the quoted schedule and rate", lambda: _query(8, PRICED + FEES_BACK) + streamed.of(8)),
         9: ("what contracts, disputes, payments and payouts say agrees with their postings", lambda: _query(9, STATES + CAUSES)),
+        10: (
+            "gateways' clearing accounts are made of their own operations, and compared days add up",
+            lambda: _query(10, outside.GATEWAYS),
+        ),
+        11: ("no hold is older than its limit, and its clock acts once", lambda: _query(11, outside.clocks())),
+        12: ("what a dispute splits sums to what is held", lambda: _query(12, outside.SPLITS)),
     }
     report = Report(Entry.objects.count(), Posting.objects.count(), allow_empty)
     for number in sorted(invariants):

@@ -12,7 +12,7 @@ from marketplace.payments.ledger.check import Outcome
 
 
 class Command(BaseCommand):
-    help = "Check money invariants 1-9 over the whole ledger; exits 1 when one fails, or on an empty ledger without --allow-empty."
+    help = "Check money invariants 1-12 over the whole ledger; exits 1 when one fails, or on an empty ledger without --allow-empty."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--allow-empty", action="store_true", help="an empty ledger is in order")
