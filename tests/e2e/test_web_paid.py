@@ -19,8 +19,8 @@ def expect(locator: Any, text: str) -> None:
 
 
 def saved(page: Any, button: str) -> tuple[str, bytes]:
-    """Name and content of the file that the button downloads."""
-    with page.expect_download() as found:
+    """Name and content of the file that the button downloads. The first PDF of a process loads all that sets pages before it is made."""
+    with page.expect_download(timeout=90_000) as found:
         page.get_by_role("button", name=button, exact=True).click()
     return found.value.suggested_filename, Path(found.value.path()).read_bytes()
 
@@ -49,6 +49,7 @@ def test_a_freelancer_adds_a_place_is_paid_out_and_keeps_a_statement(visitor: An
 
     _, bob = alice_and_bob
     freelancer = visitor(bob, width=360)
+    freelancer.context.set_default_timeout(30_000)  # it may be the first page that this server shows
     page = freelancer.go("/payouts")
     expect(page.locator("main"), "$675.00 USD")
 
