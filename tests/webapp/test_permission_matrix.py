@@ -124,6 +124,7 @@ def around_the_money(alice: Any, bob: Any, at: Any) -> dict[str, int]:
     return {
         "refunds": refund.pk,
         "payouts": 10**9,
+        "debts": 10**9,
         "payout-methods": services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"}).pk,
         "webhooks": WebhookEvent.objects.create(**heard).pk,
         "hand-rates": HandRate.objects.create(

@@ -94,6 +94,7 @@ ON_CLOSING = {
             "messaging_conversation",
             "messaging_message",
             "payments_account",
+            "payments_debtwriteoff",
             "payments_difference",
             "payments_document",
             "payments_fxquote",

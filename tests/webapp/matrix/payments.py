@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, object]] = {
             "payouts/<int:payout_id>/refuse",
             *(f"payouts/<int:payout_id>/{act}{then}" for act in ("resolve", "settle-late") for then in ("", "/approve", "/refuse")),
             "webhooks/<int:webhook_id>/replay",
+            *(f"debts/<int:account_id>/write-off{then}" for then in ("", "/approve", "/refuse")),
             *(f"hand-rates/<int:hand_rate_id>/{act}" for act in ("approve", "refuse")),
         )
     },
@@ -120,6 +121,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "staff/money/payouts/<int:payout_id>/settle-late/approve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/payouts/<int:payout_id>/settle-late/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("POST", "staff/money/webhooks/<int:webhook_id>/replay"): (401, 403, 403, 403, {"finance": 202, "admin": 202, "*": 403}),
+    ("GET", "staff/money/debts"): (401, 403, 403, 403, _SEEN),
+    ("POST", "staff/money/debts/<int:account_id>/write-off"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/debts/<int:account_id>/write-off/approve"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
+    ("POST", "staff/money/debts/<int:account_id>/write-off/refuse"): (401, 403, 403, 403, {"finance": 404, "admin": 404, "*": 403}),
     ("GET", "staff/money/rates"): (401, 403, 403, 403, _SEEN),
     ("POST", "staff/money/rates"): (401, 403, 403, 403, {"finance": 201, "admin": 201, "*": 403}),
     ("GET", "staff/money/hand-rates"): (401, 403, 403, 403, _SEEN),

@@ -502,6 +502,8 @@ FX_RATES_FILE = os.environ.get("OPENLANCE_FX_RATES_FILE", "")
 FX_HAND_SECOND_PERCENT = 10
 FX_HAND_SECOND_DAYS = 7
 FX_HAND_FACTOR = 3
+#: what is owed can be written off when nothing of it has moved for so long
+DEBT_WRITE_OFF_DAYS = 180
 # the rates that come with the packages are good at any age: for trying and showing things
 FX_PACKAGED_RATES = True
 QUOTE_MINUTES = 15

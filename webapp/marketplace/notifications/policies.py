@@ -32,6 +32,7 @@ from marketplace.disputes.models import Dispute
 from marketplace.jobs.models import Invitation, Job, Proposal, SavedSearch
 from marketplace.payments.models import (
     Chargeback,
+    DebtWriteOff,
     Difference,
     Entry,
     FxRate,
@@ -203,6 +204,15 @@ def _fx_rate(pk: int) -> Scene:
     return None, told, "/admin/payments/fxrate/", f"{row.base}/{row.quote}, {row.as_of}"
 
 
+def _debt_write_off(pk: int) -> Scene:
+    """The debtor's once it is decided; while it waits, of all staff who may agree."""
+    row = DebtWriteOff.objects.select_related("account").get(pk=pk)
+    title, debtor = str(Money(row.amount_minor, row.account.currency)), row.account.user_id
+    if row.state == "asked":
+        return debtor, staff_who_may("reconcile"), "/admin/payments/debtwriteoff/", title
+    return debtor, debtor, "/money", title
+
+
 def _hand_rate(pk: int) -> Scene:
     row = HandRate.objects.only("currency", "per_usd").get(pk=pk)
     return None, staff_who_may("rates_set"), "/admin/payments/handrate/", f"USD/{row.currency}, {row.per_usd.normalize():f}"
@@ -272,6 +282,7 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "payments.processorfile": _gateway_file,
     "payments.reconciliationrun": _run,
     "payments.fxrate": _fx_rate,
+    "payments.debtwriteoff": _debt_write_off,
     "payments.handrate": _hand_rate,
     "payments.payment": _paid,
     "payments.paymentrefund": _sent_back,
@@ -400,6 +411,11 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "fx_rate.near_age": (
         FREELANCER,
         "An exchange rate ({title}) is about to be too old: then nothing is exchanged at it. Import newer ones, or set it by hand.",
+    ),
+    "debt_write_off.ask": (FREELANCER, "A debt of {title} is to be written off: a second person has to agree. {reason}"),
+    "debt_write_off.write_off": (
+        OWNER,
+        "We no longer count on the {title} that you owe us. It is not waived: what you pay in or earn in that currency pays it first.",
     ),
     "hand_rate.ask": (FREELANCER, "An exchange rate ({title}) that was set by hand waits for a second person. {reason}"),
     "hand_rate.set": (FREELANCER, "An exchange rate was set by hand: {title}. {reason}"),

@@ -20,6 +20,7 @@ from .models import (
     Account,
     AccountBalance,
     Chargeback,
+    DebtWriteOff,
     Difference,
     Entry,
     FeeSchedule,
@@ -181,6 +182,15 @@ class HandRateAdmin(MoneyAdmin):
     list_display = ("currency", "per_usd", "known_per_usd", "state", "asked_by", "asked_at", "decided_by", "decided_at")
     list_filter = ("state", "currency")
     list_select_related = ("asked_by", "decided_by")
+
+
+@admin.register(DebtWriteOff)
+class DebtWriteOffAdmin(MoneyAdmin):
+    """To read: asked for and decided on through the API, which asks a second person."""
+
+    list_display = ("account", "amount_minor", "state", "asked_by", "asked_at", "decided_by", "decided_at")
+    list_filter = ("state",)
+    list_select_related = ("account", "asked_by", "decided_by")
 
 
 @admin.register(FeeSchedule)

@@ -33,7 +33,16 @@ def available_locked(user_id: int, currency: str) -> int:
 
 def owed(user_id: int, currency: str) -> int:
     """What the user owes us in this currency, in minor units. To decide by it, lock the wallet first."""
-    account = Account.objects.filter(user_id=user_id, kind=Kind.RECEIVABLE, currency=currency).values_list("pk", flat=True).first()
+    return _balance(Kind.RECEIVABLE, user_id, currency)
+
+
+def written_off(user_id: int, currency: str) -> int:
+    """What the user owed us and was written off, as far as nothing has recovered it."""
+    return _balance(Kind.CHARGEBACK_LOSS, user_id, currency)
+
+
+def _balance(kind: str, user_id: int, currency: str) -> int:
+    account = Account.objects.filter(user_id=user_id, kind=kind, currency=currency).values_list("pk", flat=True).first()
     if account is None:
         return 0
     sums = Posting.objects.filter(Q(debit_account_id=account) | Q(credit_account_id=account)).aggregate(
@@ -42,16 +51,22 @@ def owed(user_id: int, currency: str) -> int:
     return int(sums["debit"] or 0) - int(sums["credit"] or 0)
 
 
-def _owed_locked(user_id: int, currency: str) -> int:
-    """The same, and nobody else pays it until the transaction ends."""
-    debt = Account.objects.select_for_update().filter(user_id=user_id, kind=Kind.RECEIVABLE, currency=currency)
-    return owed(user_id, currency) if debt.values_list("pk", flat=True).first() is not None else 0
+def due(user_id: int, currency: str) -> int:
+    """What is to be paid before the user has any money of this currency: what is owed, and what was written off."""
+    return owed(user_id, currency) + written_off(user_id, currency)
+
+
+def _parts_paid(user_id: int, currency: str, there: int) -> tuple[Money, Money]:
+    """What of `there` pays the debt, and what then recovers a loss; nobody else pays either until the transaction ends."""
+    list(Account.objects.select_for_update().filter(user_id=user_id, kind=Kind.RECEIVABLE, currency=currency).values_list("pk"))
+    paid = max(0, min(there, owed(user_id, currency)))
+    return Money(paid, currency), Money(max(0, min(there - paid, written_off(user_id, currency))), currency)
 
 
 def debts_of(user_id: int) -> list[Money]:
-    """What the user owes us, one amount a currency."""
+    """What the user owes us, also what was written off, one amount a currency."""
     currencies = Account.objects.filter(user_id=user_id, kind=Kind.RECEIVABLE).order_by("currency").values_list("currency", flat=True)
-    return [Money(minor, currency) for currency in currencies if (minor := owed(user_id, currency)) > 0]
+    return [Money(minor, currency) for currency in currencies if (minor := due(user_id, currency)) > 0]
 
 
 def kept_back(user_id: int, currency: str) -> Money | None:
@@ -87,15 +102,19 @@ def recover(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
     It is a matter between the payer and us, so the entry is of no contract, whatever brought the money: the other side of a contract reads all
     of its entries. Runs in the transaction of `cause`. Called again for the same cause it changes nothing.
     """
-    if owed(user_id, currency) <= 0:
+    if due(user_id, currency) <= 0:
         return None
-    amount = min(wallet_locked(user_id, currency), _owed_locked(user_id, currency))
-    if amount <= 0:
+    paid, loss = _parts_paid(user_id, currency, wallet_locked(user_id, currency))
+    if not paid and not loss:
         return None
+    wallet = accounts.wallet(user_id, currency)
     return post(
         "debt_recover",
         key=f"debt_recover:{cause.pk}",
-        lines=[Line("recovered", accounts.wallet(user_id, currency), accounts.receivable(user_id, currency), Money(amount, currency))],
+        lines=[
+            Line("recovered", wallet, accounts.receivable(user_id, currency), paid),
+            Line("written_off", wallet, accounts.chargeback_loss(user_id, currency), loss),
+        ],
         subject=("entry", cause.pk),
         actor_id=None,
         rule="debt_first",
@@ -104,15 +123,19 @@ def recover(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
 
 def set_off(user_id: int, currency: str, *, cause: Entry) -> Entry | None:
     """Pay what the user owes out of what they may pay out, as far as it goes, because `cause` made money available; else as `recover`."""
-    if owed(user_id, currency) <= 0:
+    if due(user_id, currency) <= 0:
         return None
-    amount = min(available_locked(user_id, currency), _owed_locked(user_id, currency))
-    if amount <= 0:
+    paid, loss = _parts_paid(user_id, currency, available_locked(user_id, currency))
+    if not paid and not loss:
         return None
+    available = accounts.available(user_id, currency)
     return post(
         "debt_set_off",
         key=f"debt_set_off:{cause.pk}:{currency}",
-        lines=[Line("set_off", accounts.available(user_id, currency), accounts.receivable(user_id, currency), Money(amount, currency))],
+        lines=[
+            Line("set_off", available, accounts.receivable(user_id, currency), paid),
+            Line("written_off", available, accounts.chargeback_loss(user_id, currency), loss),
+        ],
         subject=("entry", cause.pk),
         actor_id=None,
         rule="debt_first",

@@ -14,6 +14,7 @@ from .billing_models import Document as Document
 from .billing_models import DocumentFile as DocumentFile
 from .billing_models import Series as Series
 from .billing_models import TaxProfile as TaxProfile
+from .debt_models import DebtWriteOff as DebtWriteOff
 from .exchange_models import FxQuote as FxQuote
 from .exchange_models import HandRate as HandRate
 from .fee_models import FeeProposal as FeeProposal

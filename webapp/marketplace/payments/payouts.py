@@ -192,7 +192,7 @@ def stop_for_debt(waiting: list[Payout], currency: str) -> None:
     """Let payouts of `waiting` in this currency fail until what their payee owes in it is paid: what comes back to the balance pays it. What waits
     in another currency is looked at when it is to be sent."""
     for payout in waiting:
-        if payout.currency == currency and debts.owed(payout.payee_id, currency) > 0:
+        if payout.currency == currency and debts.due(payout.payee_id, currency) > 0:
             _stop_for_debt(payout)
 
 

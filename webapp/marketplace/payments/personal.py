@@ -13,6 +13,7 @@ from .levies import FIELDS
 from .models import (
     Account,
     AccountBalance,
+    DebtWriteOff,
     Document,
     FxQuote,
     GatewayCustomer,
@@ -69,6 +70,11 @@ def exported(*, user_id: int) -> dict[str, Part]:
         ),
         "ledger": computed(
             (*lines, "debit_kind", "credit_kind", "change_minor"), lambda: _postings(user_id), of=["payments_posting", "payments_entry"]
+        ),
+        "debts_written_off": rows_of(
+            DebtWriteOff.objects.filter(account__user=user_id),
+            *("id", "account_id", "amount_minor", "state", "asked_at", "decided_at"),
+            currency="account__currency",
         ),
         "payments": rows_of(
             Payment.objects.filter(payer=user_id),

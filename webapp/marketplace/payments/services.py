@@ -84,6 +84,7 @@ from .saved_methods import (
 )
 from .taxes import Levy, levy_stored
 from .webhooks import missed_events, webhook_handle, webhook_receive
+from .write_offs import debt_write_off, debt_write_off_approve, debt_write_off_refuse
 
 __all__ = [
     "Quote",
@@ -95,6 +96,9 @@ __all__ = [
     "clear",
     "clear_bonus",
     "clear_part",
+    "debt_write_off",
+    "debt_write_off_approve",
+    "debt_write_off_refuse",
     "difference_alarm",
     "difference_approve",
     "difference_book",

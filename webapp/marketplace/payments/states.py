@@ -153,6 +153,16 @@ FEE_PROPOSAL = Machine(
     },
 )
 
+#: what somebody owes us and nobody counts on any more; one asks, another decides
+DEBT_WRITE_OFF = Machine(
+    "debt_write_off",
+    "asked",
+    {
+        ("asked", "write_off"): ("written_off", {"staff"}),
+        ("asked", "refuse"): ("refused", {"staff"}),
+    },
+)
+
 #: what a velocity rule holds until somebody decides, or its time is over
 RISK_HOLD = Machine(
     "risk_hold",

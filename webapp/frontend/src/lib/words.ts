@@ -117,6 +117,7 @@ const LEDGER: Record<string, string> = {
   card_refund_return: "Refund to the card came back",
   payout_late: "Paid out after all",
   debt_set_off: "Debt paid from earnings",
+  debt_write_off: "Debt written off",
   chargeback: "Charged back by the bank",
   dispute_open: "Taken back by the bank",
   dispute_won: "Given back by the bank",

@@ -58,6 +58,30 @@ _HAND_RATE = {
     "decision_reason": "",
     "as_of": None,
 }
+_WRITE_OFF = {
+    "id": 2,
+    "account_id": 71,
+    "person": ALICE,
+    "amount_minor": 70000,
+    "currency": "USD",
+    "state": "asked",
+    "reason": "Three letters came back; the collection agency gave it up.",
+    "asked_by": BOB,
+    "asked_at": "2026-09-19T09:00:00Z",
+    "decided_by": None,
+    "decided_at": None,
+    "decision_reason": "",
+}
+_DEBT = {
+    "id": 71,
+    "person": ALICE,
+    "currency": "USD",
+    "owed_minor": 70000,
+    "moved_at": "2026-03-08T09:00:00Z",
+    "disputed": False,
+    "ripe": True,
+    "write_off": {name: _WRITE_OFF[name] for name in ("amount_minor", "reason", "asked_by", "asked_at")},
+}
 _RATES = [
     {
         "currency": "KES",
@@ -384,6 +408,8 @@ ANSWERS: dict[str, Any] = {
         "settled_at": None,
         "age_hours": 26,
     },
+    "DebtWriteOff": _WRITE_OFF,
+    "StaffDebt": _DEBT,
     "HandRate": _HAND_RATE,
     "KnownRates": {"results": _RATES},
     "PaginatedHandRateList": page(_HAND_RATE),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from . import (
+    debt_views,
     document_views,
     gateway_views,
     oversight_views,
@@ -15,6 +16,7 @@ from . import (
     views,
 )
 
+_DEBT = "staff/money/debts/<int:account_id>"
 _DIFFERENCE = "staff/reconciliation/differences/<int:difference_id>"
 
 urlpatterns = [
@@ -124,6 +126,10 @@ urlpatterns = [
     path("staff/money/webhook-refusals", oversight_views.StaffWebhookRefusalsView.as_view(), name="staff-webhook-refusals"),
     path("staff/money/risk-holds", oversight_views.StaffRiskHoldsView.as_view(), name="staff-risk-holds"),
     path("staff/money/risk-figures", oversight_views.StaffRiskFiguresView.as_view(), name="staff-risk-figures"),
+    path("staff/money/debts", debt_views.StaffDebtsView.as_view(), name="staff-debts"),
+    path(f"{_DEBT}/write-off", debt_views.StaffDebtWriteOffView.as_view(), name="staff-debt-write-off"),
+    path(f"{_DEBT}/write-off/approve", debt_views.StaffDebtWriteOffApproveView.as_view(), name="staff-debt-write-off-approve"),
+    path(f"{_DEBT}/write-off/refuse", debt_views.StaffDebtWriteOffRefuseView.as_view(), name="staff-debt-write-off-refuse"),
     path("staff/money/rates", rate_views.StaffRatesView.as_view(), name="staff-rates"),
     path("staff/money/hand-rates", rate_views.StaffHandRatesView.as_view(), name="staff-hand-rates"),
     path(

@@ -68,6 +68,11 @@ def receivable(user_id: int, currency: str) -> Ref:
     return Ref(f"receivable:{user_id}:{currency}", Kind.RECEIVABLE, currency, user_id=user_id)
 
 
+def chargeback_loss(user_id: int, currency: str) -> Ref:
+    """What a user owed us that was written off (debit-normal: a loss). One account for each of them: what they pay later recovers it."""
+    return Ref(f"chargeback_loss:{user_id}:{currency}", Kind.CHARGEBACK_LOSS, currency, user_id=user_id)
+
+
 def clearing(processor: str, currency: str) -> Ref:
     """What a gateway holds for us (debit-normal)."""
     return Ref(f"clearing:{processor}:{currency}", Kind.CLEARING, currency, processor=processor)

@@ -96,6 +96,22 @@ CAUSES: list[tuple[str, str, str]] = [
              OR w.user_id <> y.payer_id OR y.settled_at IS NOT NULL)""",
     ),
     (
+        # the whole of what two people agreed on, out of the debt that it names
+        "write_off_is_its_request",
+        "payments_entry",
+        """SELECT e.id, e.subject_id FROM payments_entry e LEFT JOIN payments_posting p ON p.entry_id = e.id
+           LEFT JOIN payments_debtwriteoff o ON o.id = e.subject_id AND e.subject_type = 'debt_write_off' AND o.state = 'written_off'
+           WHERE e.kind = 'debt_write_off' AND (o.id IS NULL OR o.account_id <> p.credit_account_id OR o.amount_minor <> p.amount
+             OR o.asked_by_id = o.decided_by_id)""",
+    ),
+    (
+        "write_off_is_posted",
+        "payments_debtwriteoff",
+        """SELECT o.id, o.state FROM payments_debtwriteoff o
+           LEFT JOIN payments_entry e ON e.kind = 'debt_write_off' AND e.subject_type = 'debt_write_off' AND e.subject_id = o.id
+           WHERE (o.state = 'written_off') <> (e.id IS NOT NULL)""",
+    ),
+    (
         "settlement_is_posted",
         "disputes_dispute",
         f"""SELECT d.id, d.to_freelancer_minor FROM disputes_dispute d

@@ -147,11 +147,11 @@ REPLAY: list[Rule] = [
             WHERE (b.account_id IS NULL) = (a.kind IN ({_QUOTED_USER_KINDS}))""",
     ),
 ]
-#: what users owe, per account
+#: what users owe, or owed until it was written off, per account
 _DEBTS = """(SELECT a.id, a.user_id, a.currency,
     COALESCE((SELECT SUM(p.amount) FROM payments_posting p WHERE p.debit_account_id = a.id), 0) -
     COALESCE((SELECT SUM(p.amount) FROM payments_posting p WHERE p.credit_account_id = a.id), 0) AS owed
-  FROM payments_account a WHERE a.kind = 'receivable')"""
+  FROM payments_account a WHERE a.kind IN ('receivable', 'chargeback_loss'))"""
 NOT_NEGATIVE: list[Rule] = [
     ("balance_not_negative", "payments_account", "SELECT account_id, available FROM payments_accountbalance WHERE available < 0"),
     ("debt_not_negative", "payments_account", f"SELECT id, owed FROM {_DEBTS} d WHERE owed < 0"),

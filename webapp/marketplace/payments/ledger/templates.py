@@ -76,9 +76,13 @@ TEMPLATES: Mapping[str, Template] = {
     # the bank kept less than it had taken
     "dispute_less": Template({"returned": Leg(Kind.CLEARING, Kind.WALLET), "forgiven": Leg(Kind.CLEARING, Kind.RECEIVABLE)}),
     # money that came into the wallet of somebody who owes us; the subject is the entry that brought it
-    "debt_recover": Template({"recovered": Leg(Kind.WALLET, Kind.RECEIVABLE, required=True)}),
+    "debt_recover": Template({"recovered": Leg(Kind.WALLET, Kind.RECEIVABLE), "written_off": Leg(Kind.WALLET, Kind.CHARGEBACK_LOSS)}),
     # the same of money that became available to somebody who owes us
-    "debt_set_off": Template({"set_off": Leg(Kind.AVAILABLE, Kind.RECEIVABLE, required=True)}, once=False),
+    "debt_set_off": Template(
+        {"set_off": Leg(Kind.AVAILABLE, Kind.RECEIVABLE), "written_off": Leg(Kind.AVAILABLE, Kind.CHARGEBACK_LOSS)}, once=False
+    ),
+    # a debt that nobody counts on any more; the subject is the request that two people agreed to
+    "debt_write_off": Template({"lost": Leg(Kind.CHARGEBACK_LOSS, Kind.RECEIVABLE, required=True)}),
     "provider_fee": Template({"fee": Leg(Kind.PROVIDER_FEES, Kind.CLEARING, required=True)}, once=False),
     # what a gateway has more or less than our books tell; the subject is the difference
     "difference_book": Template({"more": Leg(Kind.CLEARING, Kind.SUSPENSE), "less": Leg(Kind.SUSPENSE, Kind.CLEARING)}),
