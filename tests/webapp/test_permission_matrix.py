@@ -112,7 +112,7 @@ def around_the_money(alice: Any, bob: Any, at: Any) -> dict[str, int]:
     """A refund to alice's card, a place to which bob is paid, a notification; no payout, for which money would have to be earned."""
     from marketplace.core.money import Money
     from marketplace.payments import refunds, services
-    from marketplace.payments.models import HandRate, PaymentRefund, WebhookEvent
+    from marketplace.payments.models import FeeProposal, HandRate, PaymentRefund, WebhookEvent
 
     paid_in = {"purpose": "wallet", "purpose_id": None, "method": {"token": "tok_visa"}, "idempotency_key": "matrix"}
     payment = services.payment_start(actor_id=alice.pk, amount=Money(5_000, "USD"), **paid_in)
@@ -127,6 +127,9 @@ def around_the_money(alice: Any, bob: Any, at: Any) -> dict[str, int]:
         "debts": 10**9,
         "payout-methods": services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"}).pk,
         "webhooks": WebhookEvent.objects.create(**heard).pk,
+        "fee-schedules": FeeProposal.objects.create(
+            version="p", active_from=at, terms={}, state="refused", reason="r", asked_by=alice, asked_at=at, decided_by=alice, decided_at=at
+        ).pk,
         "hand-rates": HandRate.objects.create(
             currency="KES", per_usd=130, state="set", reason="r", asked_by=alice, asked_at=at, decided_by=alice, decided_at=at
         ).pk,

@@ -28,9 +28,11 @@ BODIES: dict[str, dict[str, object]] = {
             *(f"payouts/<int:payout_id>/{act}{then}" for act in ("resolve", "settle-late") for then in ("", "/approve", "/refuse")),
             "webhooks/<int:webhook_id>/replay",
             *(f"debts/<int:account_id>/write-off{then}" for then in ("", "/approve", "/refuse")),
+            *(f"fee-schedules/<int:fee_proposal_id>/{act}" for act in ("approve", "refuse")),
             *(f"hand-rates/<int:hand_rate_id>/{act}" for act in ("approve", "refuse")),
         )
     },
+    "staff/money/fee-schedules": {"version": "v", "active_from": "2999-01-01T00:00:00Z", "freelancer_fee_bps": 1, "reason": "r"},
     "staff/money/rates": {"currency": "KES", "per_usd": "129.5", "reason": "r"},
 }
 _MONEY = {"finance": 200, "admin": 200, "*": 403}
@@ -130,6 +132,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "staff/money/hand-rates"): (401, 403, 403, 403, _SEEN),
     ("POST", "staff/money/hand-rates/<int:hand_rate_id>/approve"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
     ("POST", "staff/money/hand-rates/<int:hand_rate_id>/refuse"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("GET", "staff/money/fee-schedules"): (401, 403, 403, 403, _SEEN),
+    ("POST", "staff/money/fee-schedules"): (401, 403, 403, 403, {"finance": 201, "admin": 201, "*": 403}),
+    ("POST", "staff/money/fee-schedules/<int:fee_proposal_id>/approve"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
+    ("POST", "staff/money/fee-schedules/<int:fee_proposal_id>/refuse"): (401, 403, 403, 403, {"finance": 409, "admin": 409, "*": 403}),
     ("GET", "fee-schedule"): (200, 200, 200, 200, 200),
     ("POST", "webhooks/<slug:provider>/<slug:path_token>"): (404, 404, 404, 404, 404),
 }

@@ -292,6 +292,7 @@ SPECTACULAR_SETTINGS = {
         "PublicCheckNameEnum": ["invariants", "replay", "reconciliation"],
         "PublicMeasureEnum": ["escrow", "wallets", "freelancers", "in_transit", "clearing", "paid_out", "fees"],
         "DifferenceKindEnum": "marketplace.payments.reconciliation_models.Difference.Kind",
+        "FeeProposalStateEnum": "marketplace.payments.states.FEE_PROPOSAL.choices",
         "DifferenceStateEnum": "marketplace.payments.states.DIFFERENCE.choices",
         "DifferenceAccountEnum": "marketplace.payments.reconciliation_models.Difference.Account",
         "ReconciliationStateEnum": "marketplace.payments.states.RECONCILIATION.choices",

@@ -46,6 +46,7 @@ STAFF_ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "payout_decide": ("allow and refuse held payouts", ("finance", "admin")),
     "fee_refund": ("give fees of the platform back", ("finance", "admin")),
     "reconcile": ("settle differences with the gateways and import their files", ("finance", "admin")),
+    "fees_publish": ("propose and publish versions of the fees", ("finance", "admin")),
     "rates_set": ("set exchange rates by hand", ("finance", "admin")),
     "settings_change": ("change feature settings", ("admin",)),
     "taxonomy_change": ("merge and rename skills", ("moderator", "admin")),

@@ -35,6 +35,7 @@ from marketplace.payments.models import (
     DebtWriteOff,
     Difference,
     Entry,
+    FeeProposal,
     FxRate,
     HandRate,
     Payment,
@@ -218,6 +219,11 @@ def _hand_rate(pk: int) -> Scene:
     return None, staff_who_may("rates_set"), "/admin/payments/handrate/", f"USD/{row.currency}, {row.per_usd.normalize():f}"
 
 
+def _fee_proposal(pk: int) -> Scene:
+    row = FeeProposal.objects.only("version").get(pk=pk)
+    return None, staff_who_may("fees_publish"), "/admin/payments/feeproposal/", row.version
+
+
 def _paid(pk: int) -> Scene:
     p = Payment.objects.only("payer_id", "amount_minor", "currency").get(pk=pk)
     return p.payer_id, p.payer_id, "/money", str(Money(p.amount_minor, p.currency))
@@ -283,6 +289,7 @@ SCENES: dict[str, Callable[[int], Scene]] = {
     "payments.reconciliationrun": _run,
     "payments.fxrate": _fx_rate,
     "payments.debtwriteoff": _debt_write_off,
+    "payments.feeproposal": _fee_proposal,
     "payments.handrate": _hand_rate,
     "payments.payment": _paid,
     "payments.paymentrefund": _sent_back,
@@ -420,6 +427,9 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "hand_rate.ask": (FREELANCER, "An exchange rate ({title}) that was set by hand waits for a second person. {reason}"),
     "hand_rate.set": (FREELANCER, "An exchange rate was set by hand: {title}. {reason}"),
     "hand_rate.refuse": (FREELANCER, "An exchange rate that was to be set by hand was refused: {title}. {reason}"),
+    "fee_proposal.propose": (FREELANCER, "A version of the fees ({title}) was proposed: a second person has to agree. {reason}"),
+    "fee_proposal.publish": (FREELANCER, "A version of the fees was published: {title}. {reason}"),
+    "fee_proposal.refuse": (FREELANCER, "A version of the fees that was proposed was refused: {title}. {reason}"),
     "difference.ask_credit": (FREELANCER, "A credit out of suspense ({title}) waits for a second person. {reason}"),
     "payment.credit": (OWNER, "Another amount was received for your payment of {title}. It is in your wallet. {reason}"),
     "payout.resolve_ask": (FREELANCER, "A payout of {title} is to be resolved as failed: a second person has to agree. {reason}"),

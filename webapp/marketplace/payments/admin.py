@@ -23,6 +23,7 @@ from .models import (
     DebtWriteOff,
     Difference,
     Entry,
+    FeeProposal,
     FeeSchedule,
     FxRate,
     HandRate,
@@ -195,7 +196,16 @@ class DebtWriteOffAdmin(MoneyAdmin):
 
 @admin.register(FeeSchedule)
 class FeeScheduleAdmin(MoneyAdmin):
-    list_display = ("version", "freelancer_fee_bps", "tax_bps", "active_from")
+    list_display = ("version", "freelancer_fee_bps", "tax_bps", "tiers", "minimum", "active_from")
+
+
+@admin.register(FeeProposal)
+class FeeProposalAdmin(MoneyAdmin):
+    """To read: a version is proposed and published through the API, which asks a second person."""
+
+    list_display = ("version", "active_from", "state", "asked_by", "asked_at", "decided_by", "decided_at")
+    list_filter = ("state",)
+    list_select_related = ("asked_by", "decided_by")
 
 
 class _WithoutBody(MoneyAdmin):

@@ -15,8 +15,9 @@ from marketplace.core import clock
 from marketplace.core.errors import InvalidInput
 from marketplace.core.money import Money, split_minor
 
-from . import taxes
-from .models import FeeSchedule
+from . import fee_tiers, taxes
+from .ledger.templates import TEMPLATES
+from .models import Entry, FeeSchedule
 from .taxes import Levy
 
 STANDARD = "standard-1"
@@ -33,21 +34,27 @@ class Split:
     withheld: Money
 
 
-def split(gross: Money, schedule: FeeSchedule, levy: Levy | None = None) -> Split:
+def split(gross: Money, schedule: FeeSchedule, levy: Levy | None = None, *, before: int = 0) -> Split:
     """Fee, tax on the fee, and what is left for the freelancer.
 
     With f the fee's and t the tax's hundredths of a per cent, the shares are f, f·t/10,000 and the rest; whole minor units are given
     out by largest remainder (ties: fee, tax, net), so that nothing is lost or made.
 
     With a levy the tax is that of its rate on the whole units of the fee, as the invoice states it, and what is withheld its share of the gross
-    (half a unit rounded up); the rest is the freelancer's. Raises InvalidInput for a gross that is not positive.
+    (half a unit rounded up); the rest is the freelancer's. A schedule with tiers or a minimum takes the fee by what the contract paid `before`
+    (fee_tiers), and its tax in the same way. Raises InvalidInput for a gross that is not positive.
     """
     if gross.minor <= 0:
         raise InvalidInput("amount_not_positive", "The amount must be greater than zero.", {"amount_minor": ["Must be greater than zero."]})
     fee_weight = schedule.freelancer_fee_bps * 10_000
     tax_weight = schedule.freelancer_fee_bps * schedule.tax_bps
     withheld = 0
-    if levy is None:
+    if fee_tiers.cumulative(schedule, gross.currency):
+        fee = fee_tiers.fee_on(schedule, gross.currency, before + gross.minor) - fee_tiers.fee_on(schedule, gross.currency, before)
+        tax = min(taxes.share(fee, schedule.tax_bps if levy is None else levy.tax.rate_bps), gross.minor - fee)
+        withheld = 0 if levy is None else min(taxes.share(gross.minor, levy.withheld_bps), gross.minor - fee - tax)
+        net = gross.minor - fee - tax - withheld
+    elif levy is None:
         fee, tax, net = split_minor(gross.minor, [fee_weight, tax_weight, 100_000_000 - fee_weight - tax_weight])
     else:
         fee, rest = split_minor(gross.minor, [fee_weight, 100_000_000 - fee_weight])
@@ -55,6 +62,17 @@ def split(gross: Money, schedule: FeeSchedule, levy: Levy | None = None) -> Spli
         withheld = min(taxes.share(gross.minor, levy.withheld_bps), rest - tax)
         net = rest - tax - withheld
     return Split(gross, *(Money(part, gross.currency) for part in (fee, tax, net, withheld)))
+
+
+def paid_before(contract_id: int) -> int:
+    """The gross that the contract's payments have moved so far.
+
+    The caller holds the contract's row, so nobody pays on it meanwhile; the read locks, so that at any isolation level it sees what was
+    committed while that row was waited for.
+    """
+    kinds = [kind for kind, template in TEMPLATES.items() if template.priced]
+    paid = Entry.objects.select_for_update().filter(contract_id=contract_id, kind__in=kinds)
+    return sum(gross or 0 for gross in paid.values_list("gross_minor", flat=True))
 
 
 def schedule(version: str | None = None) -> FeeSchedule:

@@ -19,10 +19,11 @@ from marketplace.core import clock, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 
-from . import debts, fees, fx, levies, selectors
+from . import debts, fee_tiers, fees, fx, levies, selectors
 from .billing.issue import documents_issue, documents_missing, documents_of_subject
 from .chargebacks import chargeback_refresh
 from .exchange import exchange_for_payment, exchange_lock, exchange_make, exchange_quote, exchange_unlock
+from .fee_publishing import fee_propose, fee_publish, fee_refuse
 from .fee_refunds import fee_refund
 from .gateways import payment_cancel, payment_capture, payment_give_up, payment_look, payment_refresh, payment_start, wallet_pay_in
 from .ledger import accounts
@@ -118,7 +119,10 @@ __all__ = [
     "exchange_make",
     "exchange_quote",
     "exchange_unlock",
+    "fee_propose",
+    "fee_publish",
     "fee_refund",
+    "fee_refuse",
     "file_import",
     "hold",
     "ledger_check",
@@ -200,6 +204,7 @@ class Quote:
     expires_at: datetime
     withheld: Money | None = None
     levy: Levy | None = None
+    fee_terms: dict[str, Any] | None = None
 
     def stored(self, *, delivered_in_days: int | None = None) -> dict[str, Any]:
         """As JSON, to keep beside a bid or an offer. `clears_on` is the day on which the money can be paid out when work delivered in so many
@@ -211,6 +216,7 @@ class Quote:
             **{name: {"minor": m.minor, "currency": m.currency} for name, m in amounts.items()},
             **({"withheld": {"minor": self.withheld.minor, "currency": self.withheld.currency}} if self.withheld else {}),
             **({"levy": self.levy.stored()} if self.levy else {}),
+            **({"fee_terms": self.fee_terms} if self.fee_terms else {}),
             "fee_schedule": self.fee_schedule,
             "fx_rate_id": self.fx_rate_id,
             "fx_rate": self.fx_rate,
@@ -246,6 +252,7 @@ def quote_make(*, gross: Money, payee_currency: str, fee_schedule: str | None = 
         expires_at=clock.now() + timedelta(minutes=features.number("QUOTE_MINUTES")),
         withheld=parts.withheld,
         levy=levy,
+        fee_terms=fee_tiers.told(schedule, gross.currency),
     )
 
 
@@ -284,7 +291,7 @@ def release(
     Raises Conflict("insufficient_funds") when less is held, Conflict("fx_rate_old") while the pair's rates are too old to move money at.
     """
     key = f"release:{milestone_id}:{part}"
-    pay = _pay(key, accounts.hold(milestone_id, None, gross.currency), payee_id, gross, payee_currency, fee_schedule)
+    pay = _pay(key, contract_id, accounts.hold(milestone_id, None, gross.currency), payee_id, gross, payee_currency, fee_schedule)
     return post(
         "release",
         key=key,
@@ -447,7 +454,7 @@ def bonus(
     Raises Conflict("insufficient_funds") when the wallet has less, Conflict("fx_rate_old") as release.
     """
     key = f"bonus:{bonus_id}"
-    pay = _pay(key, accounts.wallet(payer_id, gross.currency), payee_id, gross, payee_currency, fee_schedule)
+    pay = _pay(key, contract_id, accounts.wallet(payer_id, gross.currency), payee_id, gross, payee_currency, fee_schedule)
     return post(
         "bonus",
         key=key,
@@ -489,7 +496,7 @@ def settle(
         raise Conflict("split_mismatch", f"The two parts must sum to the funds held, {held}.")
     pay = _Pay([], None, {})
     if to_payee:
-        pay = _pay(key, accounts.hold(milestone_id, None, currency), payee_id, to_payee, payee_currency, fee_schedule)
+        pay = _pay(key, contract_id, accounts.hold(milestone_id, None, currency), payee_id, to_payee, payee_currency, fee_schedule)
     back = Line("refund", accounts.hold(milestone_id, payer_id, currency), accounts.wallet(payer_id, currency), to_payer)
     entry = post(
         "settle",
@@ -516,12 +523,15 @@ class _Pay:
     quote: dict[str, Any]
 
 
-def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str, fee_schedule: str) -> _Pay:
+def _pay(key: str, contract_id: int, source: Ref, payee_id: int, gross: Money, payee_currency: str, fee_schedule: str) -> _Pay:
     """The lines that pay a freelancer out of a hold or a wallet."""
     schedule: FeeSchedule = fees.schedule(fee_schedule)
     posted = _posted(key)
     levy = _levy_for(posted, payee_id)
-    parts = fees.split(gross, schedule, levy)
+    before = None
+    if fee_tiers.cumulative(schedule, gross.currency):
+        before = fees.paid_before(contract_id) if posted is None else int(posted.quote.get("before", 0))
+    parts = fees.split(gross, schedule, levy, before=before or 0)
     lines = [
         Line("fee", source, accounts.fees(gross.currency), parts.fee),
         Line("tax", source, accounts.tax(gross.currency), parts.tax),
@@ -535,6 +545,8 @@ def _pay(key: str, source: Ref, payee_id: int, gross: Money, payee_currency: str
         "tax": parts.tax.minor,
         "net": parts.net.minor,
     }
+    if before is not None:
+        quote["before"] = before
     if levy is not None:
         quote.update(levy=levy.stored(), withheld=parts.withheld.minor)
     if payee_currency == gross.currency:

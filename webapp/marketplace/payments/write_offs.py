@@ -6,9 +6,10 @@ A written-off debt is a loss of ours (chargeback_loss), no gift: what comes late
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Exists, Max, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, Exists, Max, OuterRef, Prefetch, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 
 from marketplace.core import audit, clock, events
@@ -29,7 +30,7 @@ from .states import DEBT_WRITE_OFF
 ACTION = "reconcile"
 
 
-def debts_listed(actor: Actor, *, ripe: bool = False) -> QuerySet[Account]:
+def debts_listed(actor: Actor, *, ripe: bool = False) -> Any:
     """Accounts of what somebody owes, with `owed_minor`, `moved_at` (the last time it grew or was paid, or a bank decided), `disputed` (a bank may
     still decide) and what was written off before; `ripe`: those alone that can be written off. Raises NotAllowed."""
     require_staff(actor, "payments_see")
@@ -40,7 +41,7 @@ def debts_listed(actor: Actor, *, ripe: bool = False) -> QuerySet[Account]:
     return found.select_related("user").prefetch_related(Prefetch("write_offs", queryset=asked, to_attr="asked_write_offs"))
 
 
-def _debts() -> QuerySet[Account]:
+def _debts() -> Any:  # accounts with what is annotated here
     def summed(side: str) -> Coalesce:
         of_side = Posting.objects.filter(**{side: OuterRef("pk")}).order_by().values(side)
         return Coalesce(Subquery(of_side.annotate(total=Sum("amount")).values("total"), output_field=BigIntegerField()), 0)

@@ -3754,6 +3754,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/money/fee-schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What versions of the fees were proposed, newest first; POST proposes one, and a second person publishes it. */
+        get: operations["staff_fee_schedules"];
+        put?: never;
+        /** @description What versions of the fees were proposed, newest first; POST proposes one, and a second person publishes it. */
+        post: operations["staff_fee_schedule_propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/fee-schedules/{fee_proposal_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The second person agrees: the version is published. */
+        post: operations["staff_fee_schedule_publish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/money/fee-schedules/{fee_proposal_id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The version is not published; also whoever proposed it may take it back so. */
+        post: operations["staff_fee_schedule_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/money/hand-rates": {
         parameters: {
             query?: never;
@@ -4834,12 +4886,13 @@ export interface components {
          *     * `payout_decide` - payout_decide
          *     * `fee_refund` - fee_refund
          *     * `reconcile` - reconcile
+         *     * `fees_publish` - fees_publish
          *     * `rates_set` - rates_set
          *     * `settings_change` - settings_change
          *     * `taxonomy_change` - taxonomy_change
          * @enum {string}
          */
-        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payment_query" | "payout_decide" | "fee_refund" | "reconcile" | "rates_set" | "settings_change" | "taxonomy_change";
+        ActionsEnum: "records_see" | "clock_move" | "account_manage" | "account_impersonate" | "groups_change" | "audit_see" | "profile_verify" | "job_moderate" | "moderation_decide" | "moderation_second" | "contract_pause" | "dispute_decide" | "payments_see" | "payment_query" | "payout_decide" | "fee_refund" | "reconcile" | "fees_publish" | "rates_set" | "settings_change" | "taxonomy_change";
         AdvanceRequest: {
             seconds: number;
         };
@@ -5033,6 +5086,8 @@ export interface components {
             net: components["schemas"]["Amount"];
             payee_net: components["schemas"]["Amount"];
             fee_schedule: string;
+            /** @description Where the fee goes by what the contract has paid: the fee of the whole, however it is paid. */
+            fee_terms?: components["schemas"]["FeeTerms"];
             fx_rate_id: number | null;
             fx_rate: string | null;
             spread_bps: number;
@@ -6613,6 +6668,66 @@ export interface components {
         FeaturesOut: {
             results: components["schemas"]["FeatureOut"][];
         };
+        /** @description A proposed version of the fees, and what became of it. */
+        FeeProposal: {
+            readonly id: number;
+            readonly version: string;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly active_from: string;
+            terms: components["schemas"]["FeeVersionTerms"];
+            readonly state: components["schemas"]["FeeProposalStateEnum"];
+            readonly reason: string;
+            asked_by: components["schemas"]["StaffPerson"];
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly asked_at: string;
+            decided_by: components["schemas"]["StaffPerson"] | null;
+            /**
+             * Format: date-time
+             * @description UTC.
+             */
+            readonly decided_at: string | null;
+            readonly decision_reason: string;
+        };
+        /**
+         * @description * `proposed` - proposed
+         *     * `published` - published
+         *     * `refused` - refused
+         * @enum {string}
+         */
+        FeeProposalStateEnum: "proposed" | "published" | "refused";
+        /** @description A version to propose. */
+        FeeProposeRequest: {
+            /** @description Hundredths of a per cent of the gross, 3000 at most. */
+            freelancer_fee_bps: number;
+            /**
+             * @description Hundredths of a per cent of the fee, where no tax table decides.
+             * @default 0
+             */
+            tax_bps?: number;
+            /** @description By currency: from so many minor units paid on the contract on, so many hundredths of a per cent of what is beyond. Below the first tier, and in other currencies, the percent holds. */
+            tiers?: {
+                [key: string]: number[][];
+            };
+            /** @description By currency: what a contract bears at least, in minor units, out of half of what is paid on it at most. */
+            minimum?: {
+                [key: string]: number;
+            };
+            /** @description A name of its own: small letters, digits, points and hyphens. */
+            version: string;
+            /**
+             * Format: date-time
+             * @description From when on new quotes use it; in the future.
+             */
+            active_from: string;
+            /** @description Goes to the audit with your name. */
+            reason: string;
+        };
         FeeRefundRequest: {
             /**
              * Format: int64
@@ -6632,6 +6747,14 @@ export interface components {
             readonly freelancer_fee_bps: number;
             /** @description Hundredths of a per cent of the fee: the tax on our service. */
             readonly tax_bps: number;
+            /** @description By currency: from so many minor units paid on the contract on, so many hundredths of a per cent of what is beyond. Below the first tier, and in other currencies, the percent holds. */
+            readonly tiers: {
+                [key: string]: number[][];
+            };
+            /** @description By currency: what a contract bears at least, in minor units, out of half of what is paid on it at most. */
+            readonly minimum: {
+                [key: string]: number;
+            };
             /**
              * Format: date-time
              * @description UTC.
@@ -6642,6 +6765,37 @@ export interface components {
             /** @description The version that new quotes use. */
             current: string;
             schedules: components["schemas"]["FeeSchedule"][];
+        };
+        /** @description A fee that is of the contract: its percent, then its tiers, and what it is at least (out of half of what is paid at most). */
+        FeeTerms: {
+            freelancer_fee_bps: number;
+            tiers: components["schemas"]["FeeTier"][];
+            /** @description Whole minor units of the currency, such as cents. */
+            minimum_minor: number;
+        };
+        /** @description From so much on, the percent of what is beyond. */
+        FeeTier: {
+            /** @description Whole minor units of the currency, such as cents. */
+            from_minor: number;
+            bps: number;
+        };
+        /** @description What a version takes. */
+        FeeVersionTerms: {
+            /** @description Hundredths of a per cent of the gross, 3000 at most. */
+            freelancer_fee_bps: number;
+            /**
+             * @description Hundredths of a per cent of the fee, where no tax table decides.
+             * @default 0
+             */
+            tax_bps?: number;
+            /** @description By currency: from so many minor units paid on the contract on, so many hundredths of a per cent of what is beyond. Below the first tier, and in other currencies, the percent holds. */
+            tiers?: {
+                [key: string]: number[][];
+            };
+            /** @description By currency: what a contract bears at least, in minor units, out of half of what is paid on it at most. */
+            minimum?: {
+                [key: string]: number;
+            };
         };
         FileInRequest: {
             /**
@@ -7734,6 +7888,8 @@ export interface components {
             net: components["schemas"]["Amount"];
             payee_net: components["schemas"]["Amount"];
             fee_schedule: string;
+            /** @description Where the fee goes by what the contract has paid: the fee of the whole, however it is paid. */
+            fee_terms?: components["schemas"]["FeeTerms"];
             fx_rate: string | null;
             spread_bps: number;
             /**
@@ -7968,6 +8124,14 @@ export interface components {
         };
         PaginatedExportOutList: {
             results: components["schemas"]["ExportOut"][];
+            /**
+             * Format: uri-reference
+             * @description Path and query of the next page; null at the end.
+             */
+            next: string | null;
+        };
+        PaginatedFeeProposalList: {
+            results: components["schemas"]["FeeProposal"][];
             /**
              * Format: uri-reference
              * @description Path and query of the next page; null at the end.
@@ -9049,6 +9213,8 @@ export interface components {
             net: components["schemas"]["Amount"];
             payee_net: components["schemas"]["Amount"];
             fee_schedule: string;
+            /** @description Where the fee goes by what the contract has paid: the fee of the whole, however it is paid. */
+            fee_terms?: components["schemas"]["FeeTerms"];
             fx_rate_id: number | null;
             fx_rate: string | null;
             spread_bps: number;
@@ -9948,7 +10114,7 @@ export interface components {
         };
         StaffGroupInRequest: {
             reason: string;
-            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payment_query: ask gateways again about payments, and replay their notifications; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; reconcile: settle differences with the gateways and import their files; rates_set: set exchange rates by hand; settings_change: change feature settings; taxonomy_change: merge and rename skills */
+            /** @description Exactly what the group may do from now on. records_see: see jobs, proposals, contracts, disputes and files of other people; clock_move: move the business clock of a demo or test installation; account_manage: suspend, restore and close accounts, end their sessions; account_impersonate: act as somebody else, with a reason and a trace; groups_change: say who is staff and what each group may do; audit_see: read the audit of staff's acts; profile_verify: check certificates and companies; job_moderate: clear, hold and remove job posts; moderation_decide: claim and decide moderation cases; moderation_second: give the second approval that a moderation case needs; contract_pause: pause and resume contracts; dispute_decide: decide disputes and appeals; payments_see: see payments, payouts and ledger entries; payment_query: ask gateways again about payments, and replay their notifications; payout_decide: allow and refuse held payouts; fee_refund: give fees of the platform back; reconcile: settle differences with the gateways and import their files; fees_publish: propose and publish versions of the fees; rates_set: set exchange rates by hand; settings_change: change feature settings; taxonomy_change: merge and rename skills */
             actions: components["schemas"]["ActionsEnum"][];
         };
         /** @description A staff group and what it may do. */
@@ -31823,6 +31989,349 @@ export interface operations {
             };
             /** @description You may see it, but not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_fee_schedules: {
+        parameters: {
+            query?: {
+                /** @description From `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page. */
+                limit?: number;
+                /** @description In this state. */
+                state?: "proposed" | "published" | "refused";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedFeeProposalList"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_fee_schedule_propose: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeeProposeRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeeProposal"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_fee_schedule_publish: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the fee schedules: its `id` in answers. */
+                fee_proposal_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeeProposal"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests: wait for as many seconds as the header Retry-After says. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    staff_fee_schedule_refuse: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its repetition: the same request twice has one effect and one answer. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Which of the fee schedules: its `id` in answers. */
+                fee_proposal_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeeProposal"];
+                };
+            };
+            /** @description The input is wrong: `fields` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Sign in first. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description You may see it, but not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such object, or you may not see it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not possible in the present state, or the key belongs to another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Send a body of the media type that is documented. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

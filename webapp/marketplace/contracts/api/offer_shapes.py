@@ -5,7 +5,7 @@ from __future__ import annotations
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from marketplace.core.api.schema import Amount
+from marketplace.core.api.schema import Amount, FeeTermsSerializer
 from marketplace.core.api.serializers import Serializer, now_of
 
 from .. import policies
@@ -24,6 +24,9 @@ class OfferQuoteSerializer(Serializer):
     net = Amount()
     payee_net = Amount()
     fee_schedule = serializers.CharField()
+    fee_terms = FeeTermsSerializer(
+        required=False, help_text="Where the fee goes by what the contract has paid: the fee of the whole, however it is paid."
+    )
     fx_rate = serializers.CharField(allow_null=True)
     spread_bps = serializers.IntegerField()
     clears_on = serializers.DateField(

@@ -34,6 +34,21 @@ class Amount(Serializer):
     currency = serializers.CharField(max_length=3)
 
 
+class FeeTierSerializer(Serializer):
+    """From so much on, the percent of what is beyond."""
+
+    from_minor = serializers.IntegerField()
+    bps = serializers.IntegerField()
+
+
+class FeeTermsSerializer(Serializer):
+    """A fee that is of the contract: its percent, then its tiers, and what it is at least (out of half of what is paid at most)."""
+
+    freelancer_fee_bps = serializers.IntegerField()
+    tiers = FeeTierSerializer(many=True)
+    minimum_minor = serializers.IntegerField()
+
+
 #: what stands in paths and is no `id`
 _IN_PATHS = {
     "token": "The secret part of the address in the letter.",

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from marketplace.core.api.fields import CurrencyField, MinorUnits, WholeNumber
 from marketplace.core.api.files import FileIds, FileOut
-from marketplace.core.api.schema import Amount
+from marketplace.core.api.schema import Amount, FeeTermsSerializer
 from marketplace.core.api.serializers import Serializer
 from marketplace.jobs.models import BidCreditMovement, Job, JobMark
 from marketplace.jobs.questions import CHOICE_LENGTH, KINDS, MAX_CHOICES, MAX_QUESTIONS, QUESTION_LENGTH
@@ -189,6 +189,9 @@ class QuoteSerializer(Serializer):
     net = Amount()
     payee_net = Amount()
     fee_schedule = serializers.CharField()
+    fee_terms = FeeTermsSerializer(
+        required=False, help_text="Where the fee goes by what the contract has paid: the fee of the whole, however it is paid."
+    )
     fx_rate_id = serializers.IntegerField(allow_null=True)
     fx_rate = serializers.CharField(allow_null=True)
     spread_bps = serializers.IntegerField()

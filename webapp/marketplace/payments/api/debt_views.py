@@ -85,7 +85,7 @@ class StaffDebtsView(ListAPIView):
     queryset = Account.objects.none()
 
     def get_queryset(self) -> Any:
-        return write_offs.debts_listed(self.request.user, ripe=_flag(self.request, "ripe"))
+        return write_offs.debts_listed(self.request.user, ripe=bool(_flag(self.request, "ripe")))
 
     @extend_schema(
         operation_id="staff_debts",

@@ -44,6 +44,25 @@ _HOLD = {
     "decided_at": None,
 }
 
+_FEE_TERMS = {
+    "freelancer_fee_bps": 2000,
+    "tax_bps": 0,
+    "tiers": {"USD": [[50000, 1000], [1000000, 500]]},
+    "minimum": {"USD": 200},
+}
+_FEE_PROPOSAL = {
+    "id": 2,
+    "version": "standard-2",
+    "active_from": "2026-05-01T00:00:00Z",
+    "terms": _FEE_TERMS,
+    "state": "proposed",
+    "reason": "Cheaper for long contracts, as decided in March.",
+    "asked_by": BOB,
+    "asked_at": "2026-03-19T09:00:00Z",
+    "decided_by": None,
+    "decided_at": None,
+    "decision_reason": "",
+}
 _HAND_RATE = {
     "id": 4,
     "currency": "KES",
@@ -317,7 +336,17 @@ ANSWERS: dict[str, Any] = {
     },
     "FeeSchedules": {
         "current": "standard-1",
-        "schedules": [{"version": "standard-1", "freelancer_fee_bps": 1000, "tax_bps": 0, "active_from": "2020-01-01T00:00:00Z"}],
+        "schedules": [
+            {"version": "standard-2", **_FEE_TERMS, "active_from": "2026-05-01T00:00:00Z"},
+            {
+                "version": "standard-1",
+                "freelancer_fee_bps": 1000,
+                "tax_bps": 0,
+                "tiers": {},
+                "minimum": {},
+                "active_from": "2020-01-01T00:00:00Z",
+            },
+        ],
     },
     "Payment": PAYMENT,
     "Payout": {
@@ -410,6 +439,8 @@ ANSWERS: dict[str, Any] = {
     },
     "DebtWriteOff": _WRITE_OFF,
     "StaffDebt": _DEBT,
+    "FeeProposal": _FEE_PROPOSAL,
+    "PaginatedFeeProposalList": page(_FEE_PROPOSAL),
     "HandRate": _HAND_RATE,
     "KnownRates": {"results": _RATES},
     "PaginatedHandRateList": page(_HAND_RATE),

@@ -145,12 +145,31 @@ class PayoutRequestSerializer(Serializer):
     )
 
 
+def tiers_field(**more: Any) -> serializers.DictField:
+    """currency → pairs of minor units and hundredths of a per cent; the service checks what they are."""
+    pair = serializers.ListField(child=WholeNumber(), min_length=2, max_length=2)
+    told = (
+        "By currency: from so many minor units paid on the contract on, so many hundredths of a per cent of what is beyond. "
+        "Below the first tier, and in other currencies, the percent holds."
+    )
+    return serializers.DictField(child=serializers.ListField(child=pair), help_text=told, **more)
+
+
+def minimum_field(**more: Any) -> serializers.DictField:
+    """currency → minor units."""
+    told = "By currency: what a contract bears at least, in minor units, out of half of what is paid on it at most."
+    return serializers.DictField(child=WholeNumber(), help_text=told, **more)
+
+
 class FeeScheduleSerializer(ModelSerializer):
     """A published price; a contract keeps the version that it was quoted."""
 
+    tiers = tiers_field(read_only=True)
+    minimum = minimum_field(read_only=True)
+
     class Meta:
         model = FeeSchedule
-        fields = ["version", "freelancer_fee_bps", "tax_bps", "active_from"]
+        fields = ["version", "freelancer_fee_bps", "tax_bps", "tiers", "minimum", "active_from"]
         read_only_fields = fields
 
 

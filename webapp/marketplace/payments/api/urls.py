@@ -5,6 +5,7 @@ from django.urls import path
 from . import (
     debt_views,
     document_views,
+    fee_views,
     gateway_views,
     oversight_views,
     payout_desk_views,
@@ -136,6 +137,17 @@ urlpatterns = [
         "staff/money/hand-rates/<int:hand_rate_id>/approve", rate_views.StaffHandRateApproveView.as_view(), name="staff-hand-rate-approve"
     ),
     path("staff/money/hand-rates/<int:hand_rate_id>/refuse", rate_views.StaffHandRateRefuseView.as_view(), name="staff-hand-rate-refuse"),
+    path("staff/money/fee-schedules", fee_views.StaffFeeSchedulesView.as_view(), name="staff-fee-schedules"),
+    path(
+        "staff/money/fee-schedules/<int:fee_proposal_id>/approve",
+        fee_views.StaffFeeSchedulePublishView.as_view(),
+        name="staff-fee-schedule-publish",
+    ),
+    path(
+        "staff/money/fee-schedules/<int:fee_proposal_id>/refuse",
+        fee_views.StaffFeeScheduleRefuseView.as_view(),
+        name="staff-fee-schedule-refuse",
+    ),
     path("fee-schedule", views.FeeScheduleView.as_view(), name="fee-schedule"),
     path("webhooks/<slug:provider>/<slug:path_token>", views.WebhookView.as_view(), name="webhook"),
 ]

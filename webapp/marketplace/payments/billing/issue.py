@@ -25,7 +25,7 @@ from marketplace.core.errors import InvalidInput
 from marketplace.core.money import exponent
 from marketplace.core.transactions import unit_of_work
 
-from .. import fees, fx, levies, taxes
+from .. import fee_tiers, fees, fx, levies, taxes
 from ..models import Document, Entry, Posting, Series, TaxProfile
 
 PLATFORM = "platform"
@@ -229,8 +229,7 @@ def _payment(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
         tax = legs["tax"].amount if "tax" in legs else 0
         fee_tax = _tax_on_fee(entry)
         more = {
-            "fee_schedule": entry.quote["fee_schedule"],
-            "fee_bps": fees.schedule(entry.quote["fee_schedule"]).freelancer_fee_bps,
+            **_price_of(entry, legs["fee"].amount, currency),
             "gross_minor": entry.gross_minor,
             "seller_currency": _in_own_currency(tax, currency, _of_fee(fee_tax), entry.occurred_at),
         }
@@ -244,6 +243,16 @@ def _payment(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
     more = {"seller_currency": _in_own_currency(tax, currency, _national(work_tax["country"]), entry.occurred_at)}
     drafts.append(_Draft(Kind.INVOICE, About.WORK, payee, payer, [line], work_tax, currency, more))
     return drafts
+
+
+def _price_of(entry: Entry, fee: int, currency: str) -> dict[str, Any]:
+    """The schedule and its percent; that of this payment, with what it comes from, where the fee goes by all that the contract paid."""
+    schedule = fees.schedule(entry.quote["fee_schedule"])
+    terms = fee_tiers.told(schedule, currency)
+    if terms is None:
+        return {"fee_schedule": schedule.version, "fee_bps": schedule.freelancer_fee_bps}
+    effective = taxes.part_of(fee_tiers.BPS, fee, entry.gross_minor or 1)
+    return {"fee_schedule": schedule.version, "fee_bps": effective, "fee_terms": {**terms, "before_minor": entry.quote["before"]}}
 
 
 def _as_json(tax: taxes.Tax) -> dict[str, Any]:

@@ -131,7 +131,9 @@ def notes(document: Document, say: Words) -> list[str]:
         say("work_paid") if document.about == about.WORK else "",
         say("deposit_by").format(processor=processor) if document.about == about.DEPOSIT else "",
         say("card_refund_by").format(processor=processor) if document.about == about.CARD_REFUND else "",
-        say("schedule").format(schedule=content["fee_schedule"]) if "fee_schedule" in content else "",
+        say("schedule_by_contract" if "fee_terms" in content else "schedule").format(schedule=content["fee_schedule"])
+        if "fee_schedule" in content
+        else "",
     ]
     own = content.get("seller_currency")
     if own:

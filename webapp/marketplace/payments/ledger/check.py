@@ -281,6 +281,14 @@ PRICED: list[Rule] = [
             HAVING e.gross_minor IS NULL OR e.gross_minor <> COALESCE(SUM(p.amount), 0)""",
     ),
     (
+        # ids of one contract's payments are in the order of its lock; whether an entry has to tell `before` the streamed pass knows
+        "fee_before_is_what_was_paid",
+        "payments_entry",
+        f"""SELECT id, paid FROM (SELECT id, JSON_EXTRACT(quote, '$.before') AS told,
+              COALESCE(SUM(gross_minor) OVER (PARTITION BY contract_id ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS paid
+            FROM payments_entry WHERE kind IN ({_PRICED})) x WHERE told IS NOT NULL AND CAST(told AS DECIMAL(30)) <> paid""",
+    ),
+    (
         "exchange_is_its_quote",
         "payments_entry",
         """SELECT e.id, e.subject_id FROM payments_entry e LEFT JOIN payments_fxquote q ON q.id = e.subject_id AND e.subject_type = 'fx_quote'

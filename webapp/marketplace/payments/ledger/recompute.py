@@ -9,7 +9,7 @@ from typing import Any
 
 from marketplace.core.money import Money
 
-from .. import fees, fx, levies, taxes
+from .. import fee_tiers, fees, fx, levies, taxes
 from ..models import Entry, FeeSchedule, FxRate, Posting
 from .post import Row, payload_hash
 from .templates import TEMPLATES
@@ -68,7 +68,12 @@ def _priced(entry: Entry, rows: list[Row], schedules: dict[str, FeeSchedule], ra
             yield 8, "levy_by_table", entry.pk, wrong
             return
         levy = taxes.levy_stored(quote["levy"])
-    split = fees.split(Money(entry.gross_minor, currency), schedule, levy)
+    before = quote.get("before")
+    if (type(before) is int and before >= 0) if fee_tiers.cumulative(schedule, currency) else "before" not in quote:
+        split = fees.split(Money(entry.gross_minor, currency), schedule, levy, before=before or 0)
+    else:
+        yield 8, "fee_before_told", entry.pk, f"what was paid before is told as {json.dumps(before)}"
+        return
     found = (*(amounts.get(leg, (0, ""))[0] for leg in ("fee", "tax", "withheld")), paid_net[0])
     expected = (split.fee.minor, split.tax.minor, split.withheld.minor, split.net.minor)
     if found != expected:
