@@ -128,7 +128,15 @@ def around_the_money(alice: Any, bob: Any, at: Any) -> dict[str, int]:
         "payout-methods": services.payout_method_add(actor=bob, provider="sandbox", method={"token": "bank_ok"}).pk,
         "webhooks": WebhookEvent.objects.create(**heard).pk,
         "fee-schedules": FeeProposal.objects.create(
-            version="p", active_from=at, terms={}, state="refused", reason="r", asked_by=alice, asked_at=at, decided_by=alice, decided_at=at
+            version="p",
+            active_from=at,
+            terms={"freelancer_fee_bps": 1, "tax_bps": 0, "tiers": {}, "minimum": {}},
+            state="refused",
+            reason="r",
+            asked_by=alice,
+            asked_at=at,
+            decided_by=alice,
+            decided_at=at,
         ).pk,
         "hand-rates": HandRate.objects.create(
             currency="KES", per_usd=130, state="set", reason="r", asked_by=alice, asked_at=at, decided_by=alice, decided_at=at
