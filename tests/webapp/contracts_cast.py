@@ -101,8 +101,8 @@ def dispute(alice: Any, submitted: Milestone) -> Dispute:
 
 @pytest.fixture(autouse=True)
 def books_balance(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test did, every money invariant holds afterwards, checked before its database is emptied."""
+    """Whatever a test did, every money invariant (or the module's INVARIANTS) holds afterwards, checked before its database is emptied."""
     request.getfixturevalue("committed_db" if "committed_db" in request.fixturenames else "db")
     yield
-    report = ledger_check(allow_empty=True)
+    report = ledger_check(allow_empty=True, invariants=getattr(request.module, "INVARIANTS", range(1, 13)))
     assert report.ok, report.violations
