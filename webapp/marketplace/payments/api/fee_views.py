@@ -11,7 +11,6 @@ from rest_framework.generics import ListAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from marketplace.core.api.examples import sent
 from marketplace.core.api.fields import WholeNumber
@@ -23,7 +22,7 @@ from .. import services
 from ..fee_publishing import fee_proposals
 from ..models import FeeProposal
 from ..states import FEE_PROPOSAL
-from .oversight_views import TAG, MoneyReasonSerializer, StaffPersonSerializer, wanted_by
+from .oversight_views import TAG, MoneyReasonSerializer, StaffAct, StaffPersonSerializer, wanted_by
 from .serializers import minimum_field, tiers_field
 
 
@@ -107,16 +106,7 @@ class StaffFeeSchedulesView(IdempotentMixin, ListAPIView):
         return Response(FeeProposalSerializer(services.fee_propose(actor=request.user, **given.validated_data)).data, status=201)
 
 
-class _Decide(IdempotentMixin, APIView):
-    permission_classes = [IsAuthenticated]
-
-    def reason(self, request: Request) -> str:
-        given = MoneyReasonSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return str(given.validated_data["reason"])
-
-
-class StaffFeeSchedulePublishView(_Decide):
+class StaffFeeSchedulePublishView(StaffAct):
     """The second person agrees: the version is published."""
 
     @extend_schema(
@@ -131,7 +121,7 @@ class StaffFeeSchedulePublishView(_Decide):
         return Response(FeeProposalSerializer(row).data)
 
 
-class StaffFeeScheduleRefuseView(_Decide):
+class StaffFeeScheduleRefuseView(StaffAct):
     """The version is not published; also whoever proposed it may take it back so."""
 
     @extend_schema(

@@ -21,7 +21,7 @@ from marketplace.core.api.serializers import ModelSerializer, Serializer
 from .. import rates_reading, services
 from ..models import HandRate
 from ..states import HAND_RATE
-from .oversight_views import TAG, MoneyReasonSerializer, StaffPersonSerializer, wanted_by
+from .oversight_views import TAG, MoneyReasonSerializer, StaffAct, StaffPersonSerializer, wanted_by
 
 
 class HandRateSerializer(ModelSerializer):
@@ -120,16 +120,7 @@ class StaffHandRatesView(ListAPIView):
         return super().get(request, *args, **kwargs)
 
 
-class _Decide(IdempotentMixin, APIView):
-    permission_classes = [IsAuthenticated]
-
-    def reason(self, request: Request) -> str:
-        given = MoneyReasonSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return str(given.validated_data["reason"])
-
-
-class StaffHandRateApproveView(_Decide):
+class StaffHandRateApproveView(StaffAct):
     """The second person agrees: the rate stands."""
 
     @extend_schema(
@@ -144,7 +135,7 @@ class StaffHandRateApproveView(_Decide):
         return Response(HandRateSerializer(row).data)
 
 
-class StaffHandRateRefuseView(_Decide):
+class StaffHandRateRefuseView(StaffAct):
     """The rate does not stand; also whoever asked may take it back so."""
 
     @extend_schema(
