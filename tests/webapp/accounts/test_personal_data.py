@@ -45,6 +45,7 @@ ON_CLOSING = {
             "accounts_user_user_permissions",
             "accounts_apitoken",
             "accounts_profileentry",
+            "accounts_signin",
             "accounts_freelancerskill",
             "contracts_calendarfeed",
             "core_idempotencyrecord",

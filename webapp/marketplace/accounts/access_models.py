@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from marketplace.core.fields import StampedModel
+
 
 class ApiToken(models.Model):
     """A named key of a person's own program. Only the digest of the secret is kept."""
@@ -25,7 +27,7 @@ class ApiToken(models.Model):
         return f"{self.prefix}… of user {self.user_id}"
 
 
-class Suspension(models.Model):
+class Suspension(StampedModel):
     """A person kept out by staff, from `at` until it is lifted. At most one is live."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -38,12 +40,13 @@ class Suspension(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "live"], name="suspension_live_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="suspension_stamp")]
 
     def __str__(self) -> str:
         return f"suspension of user {self.user_id}"
 
 
-class Impersonation(models.Model):
+class Impersonation(StampedModel):
     """A member of staff acts as somebody else, for a reason and a short time, within one session."""
 
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -55,13 +58,16 @@ class Impersonation(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["ended_at", "expires_at"], name="impersonation_due")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="impersonation_stamp"),
+            models.Index(fields=["ended_at", "expires_at"], name="impersonation_due"),
+        ]
 
     def __str__(self) -> str:
         return f"staff {self.staff_id} as user {self.user_id}"
 
 
-class ImpersonatedRequest(models.Model):
+class ImpersonatedRequest(StampedModel):
     """One request made under an impersonation, written before it is answered."""
 
     impersonation = models.ForeignKey(Impersonation, on_delete=models.PROTECT, related_name="requests")
@@ -70,5 +76,25 @@ class ImpersonatedRequest(models.Model):
     status = models.PositiveSmallIntegerField(null=True, help_text="Null when the server died before it answered.")
     at = models.DateTimeField(help_text="Business time.")
 
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="impersonated_request_stamp")]
+
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+
+class SignIn(StampedModel):
+    """That somebody came in by a sign-in of their own. Unlike the session it stays after signing out, and holds no address."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    device = models.CharField(max_length=80, help_text='As sessions.device_of names it, such as "Firefox on Linux".')
+    at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="sign_in_stamp"),
+            models.Index(fields=["user", "id"], name="sign_in_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"sign-in of user {self.user_id}"

@@ -18,14 +18,14 @@ from django.conf import settings
 from marketplace.core import clock, events, files, ports
 from marketplace.core.checks import Checks
 from marketplace.core.errors import Conflict
-from marketplace.core.models import DeletedRow, IdempotencyRecord
+from marketplace.core.models import IdempotencyRecord
 from marketplace.core.personal import Obstacle
 from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
 
 from . import api_tokens, impersonation, sessions
 from .exporting import exports_drop
-from .models import AccountClosing, ApiToken, ClientProfile, CompanyDetails, FreelancerProfile, FreelancerSkill, ProfileEntry, User
+from .models import AccountClosing, ApiToken, ClientProfile, CompanyDetails, FreelancerProfile, FreelancerSkill, ProfileEntry, SignIn, User
 from .services import user_locked
 from .states import CLOSING
 
@@ -147,6 +147,7 @@ def _erase(*, closing_id: int) -> bool:
     Authenticator.objects.filter(user=user).delete()
     SocialAccount.objects.filter(user=user).delete()
     ApiToken.objects.filter(user=user).delete()
+    SignIn.objects.filter(user=user).delete()
     IdempotencyRecord.objects.filter(actor_key=f"user:{user.pk}").delete()  # they hold answers, and answers hold personal data
     _erase_profiles(user)
     exports_drop(user_id=user.pk)
@@ -160,12 +161,7 @@ def _erase_profiles(user: User) -> None:
     blank: dict[str, Any] = {"title": "Closed account", "overview": "", "languages": [], "hourly_rate_minor": None, "category_id": None}
     profile = FreelancerProfile.objects.filter(user=user).first()
     if profile is not None:
-        skills = FreelancerSkill.objects.filter(freelancer=profile)
-        reason = "account closed"
-        DeletedRow.objects.bulk_create(
-            [DeletedRow(table_name=FreelancerSkill._meta.db_table, row_id=pk, reason=reason) for pk in skills.values_list("pk", flat=True)]
-        )
-        skills.delete()
+        FreelancerSkill.objects.filter(freelancer=profile).delete()
         ProfileEntry.objects.filter(freelancer=profile).delete()
         FreelancerProfile.objects.filter(pk=profile.pk).update(availability=FreelancerProfile.Availability.UNAVAILABLE, **blank)
     ClientProfile.objects.filter(user=user).update(company_name="", about="")

@@ -14,6 +14,7 @@ from marketplace.core.fields import StampedModel
 from .access_models import ApiToken as ApiToken
 from .access_models import ImpersonatedRequest as ImpersonatedRequest
 from .access_models import Impersonation as Impersonation
+from .access_models import SignIn as SignIn
 from .access_models import Suspension as Suspension
 from .states import CERTIFICATION, CLOSING, COMPANY, EXPORT
 
@@ -135,7 +136,7 @@ class FreelancerSkill(StampedModel):
         return f"{self.freelancer_id}:{self.skill_id}"
 
 
-class ProfileEntry(models.Model):
+class ProfileEntry(StampedModel):
     """One line of a freelancer's profile: a certificate, a piece of the portfolio, a position held, a school. What a column means in a section, and
     what it is called outside, is said in accounts.sections. Files hang on it through core.files."""
 
@@ -164,6 +165,7 @@ class ProfileEntry(models.Model):
     class Meta:
         verbose_name_plural = "profile entries"
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="profile_entry_stamp"),
             models.Index(fields=["freelancer", "section", "position"], name="profile_entry_order"),
             models.Index(fields=["section", "check_state", "id"], name="profile_entry_queue"),
         ]
@@ -172,7 +174,7 @@ class ProfileEntry(models.Model):
         return f"{self.section}: {self.title}"
 
 
-class CompanyDetails(models.Model):
+class CompanyDetails(StampedModel):
     """What a client tells of the company beside the profile that the platform extracts, and what staff found when they checked it."""
 
     profile = models.OneToOneField(ClientProfile, on_delete=models.PROTECT, related_name="company")
@@ -184,12 +186,13 @@ class CompanyDetails(models.Model):
 
     class Meta:
         verbose_name_plural = "company details"
+        indexes = [models.Index(fields=["updated_at", "id"], name="company_details_stamp")]
 
     def __str__(self) -> str:
         return f"company of client profile {self.profile_id}"
 
 
-class DataExport(models.Model):
+class DataExport(StampedModel):
     """One request for everything the house knows about a person. `live_key` is the user's id while it is made: one at a time."""
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
@@ -209,6 +212,7 @@ class DataExport(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="data_export_stamp"),
             models.Index(fields=["user", "id"], name="export_user"),
             models.Index(fields=["state", "due_at"], name="export_due"),
             models.Index(fields=["state", "expires_at"], name="export_expiry"),
@@ -218,7 +222,7 @@ class DataExport(models.Model):
         return f"export {self.pk} ({self.state})"
 
 
-class AccountClosing(models.Model):
+class AccountClosing(StampedModel):
     """A person's wish to leave. `live_key` is the user's id until it is cancelled; a closed account keeps it."""
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
@@ -232,7 +236,10 @@ class AccountClosing(models.Model):
     erased_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "closes_at"], name="closing_due")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="account_closing_stamp"),
+            models.Index(fields=["state", "closes_at"], name="closing_due"),
+        ]
 
     def __str__(self) -> str:
         return f"closing of user {self.user_id} ({self.state})"

@@ -21,6 +21,7 @@ from .models import (
     FreelancerSkill,
     Impersonation,
     ProfileEntry,
+    SignIn,
     Suspension,
     User,
 )
@@ -39,6 +40,7 @@ def exported(*, user_id: int) -> dict[str, Part]:
         "email_addresses": rows_of(EmailAddress.objects.filter(user=user_id), "email", "verified", "primary"),
         "second_factors": rows_of(Authenticator.objects.filter(user=user_id), "type", "created_at", "last_used_at"),
         "sessions": rows_of(UserSession.objects.filter(user=user_id), "created_at", "last_seen_at", "ip", "user_agent"),
+        "sign_ins": rows_of(SignIn.objects.filter(user=user_id), "at", "device"),
         "dashboard_tokens": rows_of(Token.objects.filter(user=user_id), "type", "created_at", "expires_at", client="client__name"),
         "social_accounts": rows_of(
             SocialAccount.objects.filter(user=user_id), "provider", "uid", "extra_data", "date_joined", "last_login"

@@ -7,7 +7,6 @@ from typing import Any
 from marketplace.core import events, ports
 from marketplace.core.checks import Checks
 from marketplace.core.errors import NotAllowed
-from marketplace.core.models import DeletedRow
 from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
 
@@ -233,8 +232,6 @@ def _set_skills(profile: FreelancerProfile, claimed: dict[int, tuple[int, int]])
     there = {s.skill_id: s for s in profile.skills.all()}
     gone = [s.pk for skill_id, s in there.items() if skill_id not in claimed]
     if gone:
-        reason = "skill taken off the profile"
-        DeletedRow.objects.bulk_create([DeletedRow(table_name=FreelancerSkill._meta.db_table, row_id=pk, reason=reason) for pk in gone])
         FreelancerSkill.objects.filter(pk__in=gone).delete()
     fresh = []
     for skill_id, (level, years) in claimed.items():

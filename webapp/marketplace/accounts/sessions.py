@@ -24,13 +24,13 @@ from django.utils import timezone
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
-from marketplace.core import events
+from marketplace.core import clock, events
 from marketplace.core.errors import NotAllowed
 from marketplace.core.policies import one_of
 from marketplace.core.transactions import unit_of_work
 
 from . import api_tokens, pace
-from .models import User
+from .models import SignIn, User
 
 _BROWSERS = (
     ("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("FxiOS", "Firefox"),
@@ -97,8 +97,10 @@ def end_tokens(user_id: int) -> int:
     return Token.objects.filter(user=user_id).delete()[0]
 
 
-def _on_login(sender: Any, request: Any = None, **_: Any) -> None:
-    """The sign-in itself was written down as seen: the first requests after it need not."""
+def _on_login(sender: Any, user: User, request: Any = None, **_: Any) -> None:
+    """A sign-in is written down, and its session as seen: the first requests after it need not."""
+    agent = request.META.get("HTTP_USER_AGENT", "") if request is not None else ""
+    SignIn.objects.create(user=user, device=device_of(agent), at=clock.now())
     if request is not None and request.session.session_key:
         pace.due("session", request.session.session_key)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from marketplace.core.fields import StampedModel
+
 from .states import CAP_CHANGE
 
 
-class HourlyTerms(models.Model):
+class HourlyTerms(StampedModel):
     """What the sides of a weekly contract agreed on. An hourly contract without it is made of milestones that the client named."""
 
     class Unspent(models.TextChoices):
@@ -36,6 +38,7 @@ class HourlyTerms(models.Model):
             models.CheckConstraint(condition=models.Q(weekly_cap_minutes__gt=0), name="hours_cap_positive"),
         ]
         indexes = [
+            models.Index(fields=["updated_at", "contract"], name="hourly_terms_stamp"),
             models.Index(fields=["next_week_at"], name="hours_next_week"),
             models.Index(fields=["funding_waits_since"], name="hours_funding_waits"),
         ]
@@ -44,7 +47,7 @@ class HourlyTerms(models.Model):
         return f"contract {self.contract_id}: {self.weekly_cap_minutes} minutes a week"
 
 
-class CapChange(models.Model):
+class CapChange(StampedModel):
     """One side's wish to work more or fewer hours a week; the other side's agreement makes it so."""
 
     contract = models.ForeignKey("contracts.Contract", on_delete=models.PROTECT, related_name="cap_changes")
@@ -57,13 +60,16 @@ class CapChange(models.Model):
     live_key = models.BigIntegerField(null=True, unique=True, help_text="The contract's id while unanswered: one wish at a time.")
 
     class Meta:
-        indexes = [models.Index(fields=["contract", "id"], name="cap_change_contract")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="cap_change_stamp"),
+            models.Index(fields=["contract", "id"], name="cap_change_contract"),
+        ]
 
     def __str__(self) -> str:
         return f"contract {self.contract_id}: {self.weekly_cap_minutes} minutes a week, {self.state}"
 
 
-class Timesheet(models.Model):
+class Timesheet(StampedModel):
     """One week's hours (Monday 00:00 to Sunday 24:00 UTC), or the part of them that the client questioned. Its milestone holds their money."""
 
     class Part(models.IntegerChoices):
@@ -87,6 +93,7 @@ class Timesheet(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["contract", "week_start", "part"], name="timesheet_week_once")]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="timesheet_stamp"),
             models.Index(fields=["closed_at", "closes_at"], name="timesheet_closing"),
             models.Index(fields=["answer_by"], name="timesheet_answer"),
         ]
@@ -95,7 +102,7 @@ class Timesheet(models.Model):
         return f"contract {self.contract_id}, week of {self.week_start}"
 
 
-class TimeEntry(models.Model):
+class TimeEntry(StampedModel):
     """Minutes worked on one day (UTC) of the week, and on what. Once the week is closed its amount is fixed; a question moves it to the other part."""
 
     timesheet = models.ForeignKey(Timesheet, on_delete=models.PROTECT, related_name="entries")
@@ -111,7 +118,10 @@ class TimeEntry(models.Model):
     answered_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["timesheet", "day", "id"], name="time_entry_day")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="time_entry_stamp"),
+            models.Index(fields=["timesheet", "day", "id"], name="time_entry_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.minutes} minutes on {self.day}"

@@ -104,7 +104,7 @@ class Milestone(StampedModel):
         return self.held_since or self.funded_at
 
 
-class Submission(models.Model):
+class Submission(StampedModel):
     """One version of delivered work against the acceptance list, and the change request it met, if any."""
 
     milestone = models.ForeignKey(Milestone, on_delete=models.PROTECT, related_name="submissions")
@@ -118,12 +118,13 @@ class Submission(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["milestone", "version"], name="submission_version_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="submission_stamp")]
 
     def __str__(self) -> str:
         return f"{self.milestone_id} v{self.version}"
 
 
-class Offer(models.Model):
+class Offer(StampedModel):
     """What a contract says before it is accepted: until when it stands, and what it brings the freelancer."""
 
     contract = models.OneToOneField(Contract, primary_key=True, on_delete=models.PROTECT, related_name="offer")
@@ -134,13 +135,16 @@ class Offer(models.Model):
     open_until = models.DateTimeField(null=True, help_text="The same while it is open, then null: what the clock looks for.")
 
     class Meta:
-        indexes = [models.Index(fields=["open_until"], name="offer_expiry")]
+        indexes = [
+            models.Index(fields=["updated_at", "contract"], name="offer_stamp"),
+            models.Index(fields=["open_until"], name="offer_expiry"),
+        ]
 
     def __str__(self) -> str:
         return f"offer of contract {self.contract_id}, revision {self.revision}"
 
 
-class CounterOffer(models.Model):
+class CounterOffer(StampedModel):
     """Other terms that the freelancer would accept. `live_key` is the contract's id while it is open, else null: one at a time."""
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="counter_offers")
@@ -156,13 +160,16 @@ class CounterOffer(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(total_minor__gt=0), name="counter_offer_positive")]
-        indexes = [models.Index(fields=["contract", "id"], name="counter_offer_list")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="counter_offer_stamp"),
+            models.Index(fields=["contract", "id"], name="counter_offer_list"),
+        ]
 
     def __str__(self) -> str:
         return f"counter-offer {self.pk} on contract {self.contract_id}"
 
 
-class PartRelease(models.Model):
+class PartRelease(StampedModel):
     """A part of a milestone's price that was paid while the rest stayed held; it clears on its own."""
 
     milestone = models.ForeignKey(Milestone, on_delete=models.PROTECT, related_name="part_releases")
@@ -178,13 +185,16 @@ class PartRelease(models.Model):
             models.UniqueConstraint(fields=["milestone", "part"], name="part_release_once"),
             models.CheckConstraint(condition=models.Q(gross_minor__gt=0), name="part_release_positive"),
         ]
-        indexes = [models.Index(fields=["cleared_at", "clears_at"], name="part_release_clearing")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="part_release_stamp"),
+            models.Index(fields=["cleared_at", "clears_at"], name="part_release_clearing"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.milestone_id} part {self.part}"
 
 
-class Bonus(models.Model):
+class Bonus(StampedModel):
     """Pay beyond the price, from the client's wallet."""
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="bonuses")
@@ -205,6 +215,7 @@ class Bonus(models.Model):
         verbose_name_plural = "bonuses"
         constraints = [models.CheckConstraint(condition=models.Q(gross_minor__gt=0), name="bonus_positive")]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="bonus_stamp"),
             models.Index(fields=["contract", "id"], name="bonus_contract"),
             models.Index(fields=["cleared_at", "clears_at"], name="bonus_clearing"),
         ]
@@ -213,7 +224,7 @@ class Bonus(models.Model):
         return f"bonus {self.pk} on {self.contract_id}"
 
 
-class RefundRequest(models.Model):
+class RefundRequest(StampedModel):
     """The client asks for held money: back to the wallet, or on to the next milestone. The freelancer's silence until `answer_by` agrees."""
 
     class To(models.TextChoices):
@@ -237,6 +248,7 @@ class RefundRequest(models.Model):
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="refund_request_positive")]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="refund_request_stamp"),
             models.Index(fields=["milestone", "id"], name="refund_request_milestone"),
             models.Index(fields=["state", "answer_by"], name="refund_request_due"),
         ]
@@ -245,7 +257,7 @@ class RefundRequest(models.Model):
         return f"refund request {self.pk} on milestone {self.milestone_id}"
 
 
-class WorkRequest(models.Model):
+class WorkRequest(StampedModel):
     """What one side asks of the other: a later due date, a word on progress, a pause."""
 
     class Kind(models.TextChoices):
@@ -266,13 +278,16 @@ class WorkRequest(models.Model):
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["contract", "id"], name="work_request_contract")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="work_request_stamp"),
+            models.Index(fields=["contract", "id"], name="work_request_contract"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} request {self.pk}"
 
 
-class ProgressReport(models.Model):
+class ProgressReport(StampedModel):
     """The freelancer's word on how far a milestone is; files hang on it."""
 
     milestone = models.ForeignKey(Milestone, on_delete=models.PROTECT, related_name="progress_reports")
@@ -282,7 +297,10 @@ class ProgressReport(models.Model):
     reported_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["milestone", "id"], name="progress_report_milestone")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="progress_report_stamp"),
+            models.Index(fields=["milestone", "id"], name="progress_report_milestone"),
+        ]
         constraints = [
             models.CheckConstraint(condition=models.Q(percent__isnull=True) | models.Q(percent__lte=100), name="progress_percent_within")
         ]
@@ -291,7 +309,7 @@ class ProgressReport(models.Model):
         return f"progress {self.pk} of milestone {self.milestone_id}"
 
 
-class WorkTask(models.Model):
+class WorkTask(StampedModel):
     """A card on a milestone's board, which both sides edit. Its column is no state of the contract and moves no money."""
 
     class Column(models.TextChoices):
@@ -312,7 +330,10 @@ class WorkTask(models.Model):
     changed_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["milestone", "id"], name="work_task_milestone")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="work_task_stamp"),
+            models.Index(fields=["milestone", "id"], name="work_task_milestone"),
+        ]
 
     def __str__(self) -> str:
         return self.title

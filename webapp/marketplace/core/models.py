@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from .fields import StampedField
+from .fields import StampedField, StampedModel
 
 
 class Event(models.Model):
@@ -25,7 +25,10 @@ class Event(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["aggregate_type", "aggregate_id", "version"], name="event_version_once"),
         ]
-        indexes = [models.Index(fields=["kind", "id"], name="event_kind")]
+        indexes = [
+            models.Index(fields=["kind", "id"], name="event_kind"),
+            models.Index(fields=["created_at", "id"], name="event_stamp"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.aggregate_type}:{self.aggregate_id} v{self.version} {self.kind}"
@@ -76,7 +79,7 @@ class IdempotencyRecord(models.Model):
 
 
 class DeletedRow(models.Model):
-    """A hard delete of an extracted table, written in the same transaction, so that the platform learns of it."""
+    """A hard delete of an extracted table, written by the database in the same transaction (core.triggers), so that the platform learns of it."""
 
     table_name = models.CharField(max_length=64)
     row_id = models.BigIntegerField()
@@ -107,7 +110,7 @@ class StaffAction(models.Model):
         default_permissions = ()
 
 
-class StoredFile(models.Model):
+class StoredFile(StampedModel):
     """An uploaded file. It belongs to its owner alone until a service attaches it to one object; from then on whoever sees the object
     may read it (see core.files)."""
 
@@ -123,6 +126,7 @@ class StoredFile(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="stored_file_stamp"),
             models.Index(fields=["attached_type", "attached_id"], name="file_attached"),
             models.Index(fields=["owner_id", "id"], name="file_owner"),
         ]
@@ -131,7 +135,7 @@ class StoredFile(models.Model):
         return f"file {self.pk} of user {self.owner_id}"
 
 
-class StaffAct(models.Model):
+class StaffAct(StampedModel):
     """One field that staff changed, or one thing that staff did, append-only: written by core.audit in the transaction of the act."""
 
     actor_id = models.BigIntegerField(help_text="accounts_user.id of whoever of staff acted.")
@@ -146,6 +150,7 @@ class StaffAct(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="staff_act_stamp"),
             models.Index(fields=["object_type", "object_id", "id"], name="staff_act_object"),
             models.Index(fields=["actor_id", "id"], name="staff_act_actor"),
         ]

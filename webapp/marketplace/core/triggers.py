@@ -1,6 +1,7 @@
 """Triggers that Django's migrations cannot express, laid after every migrate, idempotently.
 
-Apps register statements per database vendor; the core lays the `updated_at` triggers of SQLite for every StampedField.
+Apps register statements per database vendor. The core lays the `updated_at` triggers of SQLite for every StampedField, and on MySQL and MariaDB the
+tombstones of every table that bears one: whatever deletes a row (a service, Django's cascade, a hand in the console), the data platform learns of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from django.apps import apps
 from django.db import connections
 
 from .fields import StampedField
+
+#: Table of the hard deletes of extracted tables.
+TOMBSTONES = "core_deletedrow"
 
 #: vendor → {trigger name: CREATE statement without the name's IF NOT EXISTS}
 _registered: dict[str, dict[str, str]] = {"mysql": {}, "sqlite": {}}
@@ -47,9 +51,25 @@ def _sqlite_stamps() -> dict[str, str]:
     return found
 
 
+def _tombstones() -> dict[str, str]:
+    """SQLite needs none: there the extraction reads whole tables. Append-only tables have none to write."""
+    found = {}
+    for model in apps.get_models(include_auto_created=True):
+        table, pk = model._meta.db_table, model._meta.pk.column
+        stamped = any(isinstance(field, StampedField) for field in model._meta.concrete_fields)
+        kept = append_only_names(table)[1] in _registered["mysql"]
+        if stamped and model._meta.managed and not model._meta.proxy and not kept and table != TOMBSTONES:
+            found[f"{table}_tombstone"] = (
+                f"AFTER DELETE ON {table} FOR EACH ROW "
+                f"INSERT INTO {TOMBSTONES} (table_name, row_id, reason) VALUES ('{table}', OLD.{pk}, 'deleted')"
+            )
+    return found
+
+
 def expected(vendor: str) -> dict[str, str]:
     """Every trigger that must exist on this kind of database."""
-    return {**_registered.get(vendor, {}), **(_sqlite_stamps() if vendor == "sqlite" else {})}
+    laid_by_core = {"sqlite": _sqlite_stamps, "mysql": _tombstones}
+    return {**_registered.get(vendor, {}), **(laid_by_core[vendor]() if vendor in laid_by_core else {})}
 
 
 def existing(using: str = "default") -> set[str]:

@@ -72,7 +72,7 @@ class Dispute(StampedModel):
         return f"dispute {self.pk} on milestone {self.milestone_id}"
 
 
-class SplitOffer(models.Model):
+class SplitOffer(StampedModel):
     """The one live offer of a side: how much of the held money should go to the freelancer. A new offer replaces it; events keep the old ones."""
 
     class Side(models.TextChoices):
@@ -89,12 +89,13 @@ class SplitOffer(models.Model):
             models.UniqueConstraint(fields=["dispute", "side"], name="split_offer_one_a_side"),
             models.CheckConstraint(condition=models.Q(to_freelancer_minor__gte=0), name="split_offer_not_negative"),
         ]
+        indexes = [models.Index(fields=["updated_at", "id"], name="split_offer_stamp")]
 
     def __str__(self) -> str:
         return f"{self.side} in {self.dispute_id}"
 
 
-class Evidence(models.Model):
+class Evidence(StampedModel):
     """What a side shows, with files; it stays as it was handed in."""
 
     dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, related_name="evidence")
@@ -104,6 +105,7 @@ class Evidence(models.Model):
 
     class Meta:
         verbose_name_plural = "evidence"
+        indexes = [models.Index(fields=["updated_at", "id"], name="evidence_stamp")]
 
     def __str__(self) -> str:
         return f"evidence {self.pk} in {self.dispute_id}"

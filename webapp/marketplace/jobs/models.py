@@ -18,6 +18,7 @@ class Category(StampedModel):
 
     class Meta:
         verbose_name_plural = "categories"
+        indexes = [models.Index(fields=["updated_at", "id"], name="category_stamp")]
 
     def __str__(self) -> str:
         return self.name
@@ -35,11 +36,14 @@ class Skill(StampedModel):
     )
     renamed_at = models.DateTimeField(null=True, help_text="Staff chose the name: the files no longer say it.")
 
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="skill_stamp")]
+
     def __str__(self) -> str:
         return self.name
 
 
-class SkillAlias(models.Model):
+class SkillAlias(StampedModel):
     """Another spelling that normalises to a skill (already folded by the normaliser)."""
 
     alias = models.CharField(max_length=120, unique=True)
@@ -48,12 +52,13 @@ class SkillAlias(models.Model):
 
     class Meta:
         verbose_name_plural = "skill aliases"
+        indexes = [models.Index(fields=["updated_at", "id"], name="skill_alias_stamp")]
 
     def __str__(self) -> str:
         return self.alias
 
 
-class SkillRelation(models.Model):
+class SkillRelation(StampedModel):
     """A directed relation between skills, weight 0–1."""
 
     class Kind(models.TextChoices):
@@ -68,6 +73,7 @@ class SkillRelation(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "target", "kind"], name="skill_relation_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="skill_relation_stamp")]
 
     def __str__(self) -> str:
         return f"{self.source_id} {self.kind} {self.target_id}"
@@ -177,7 +183,7 @@ class JobFingerprint(models.Model):
         return f"{self.job_id}: {self.exact}"
 
 
-class JobChange(models.Model):
+class JobChange(StampedModel):
     """One edit of a post: the fields that changed, before and after. Never changed itself."""
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="changes")
@@ -188,11 +194,14 @@ class JobChange(models.Model):
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
 
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="job_change_stamp")]
+
     def __str__(self) -> str:
         return f"{self.job_id}: {', '.join(sorted(self.after))}"
 
 
-class Invitation(models.Model):
+class Invitation(StampedModel):
     """The client asked this freelancer to propose; an invited-only job is visible through it. It is sent once the post is open."""
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="invitations")
@@ -206,13 +215,16 @@ class Invitation(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "freelancer"], name="invitation_once")]
-        indexes = [models.Index(fields=["freelancer", "sent_at", "id"], name="invitation_inbox")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="invitation_stamp"),
+            models.Index(fields=["freelancer", "sent_at", "id"], name="invitation_inbox"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id}:{self.freelancer_id}"
 
 
-class JobMark(models.Model):
+class JobMark(StampedModel):
     """A post that a user saved for later, or wants to see no more. One of the two."""
 
     class Kind(models.TextChoices):
@@ -226,13 +238,16 @@ class JobMark(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "job"], name="job_mark_once")]
-        indexes = [models.Index(fields=["user", "kind", "created_at", "id"], name="job_mark_list")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="job_mark_stamp"),
+            models.Index(fields=["user", "kind", "created_at", "id"], name="job_mark_list"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.kind} {self.job_id}"
 
 
-class SavedSearch(models.Model):
+class SavedSearch(StampedModel):
     """A search under a name, with the pace at which its owner hears of new posts. `look_at` is when it is due; null: never."""
 
     class Pace(models.TextChoices):
@@ -250,6 +265,7 @@ class SavedSearch(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="saved_search_stamp"),
             models.Index(fields=["user", "created_at", "id"], name="saved_search_list"),
             models.Index(fields=["look_at", "id"], name="saved_search_due"),
         ]
@@ -258,7 +274,7 @@ class SavedSearch(models.Model):
         return self.name
 
 
-class SavedSearchMatch(models.Model):
+class SavedSearchMatch(StampedModel):
     """A post of which a search's owner was told: never a second time."""
 
     saved_search = models.ForeignKey(SavedSearch, on_delete=models.CASCADE, related_name="matches")
@@ -267,12 +283,13 @@ class SavedSearchMatch(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["saved_search", "job"], name="saved_search_match_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="saved_search_match_stamp")]
 
     def __str__(self) -> str:
         return f"{self.saved_search_id}: {self.job_id}"
 
 
-class Shortlist(models.Model):
+class Shortlist(StampedModel):
     """Freelancers whom a client keeps in mind, under a name."""
 
     client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -280,13 +297,16 @@ class Shortlist(models.Model):
     created_at = models.DateTimeField(help_text="Business time.")
 
     class Meta:
-        indexes = [models.Index(fields=["client", "created_at", "id"], name="shortlist_list")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="shortlist_stamp"),
+            models.Index(fields=["client", "created_at", "id"], name="shortlist_list"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
-class ShortlistItem(models.Model):
+class ShortlistItem(StampedModel):
     """One freelancer on a shortlist, with a note that only the client reads."""
 
     shortlist = models.ForeignKey(Shortlist, on_delete=models.CASCADE, related_name="items")
@@ -296,7 +316,10 @@ class ShortlistItem(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["shortlist", "freelancer"], name="shortlist_item_once")]
-        indexes = [models.Index(fields=["shortlist", "added_at", "id"], name="shortlist_items")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="shortlist_item_stamp"),
+            models.Index(fields=["shortlist", "added_at", "id"], name="shortlist_items"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.shortlist_id}: {self.freelancer_id}"
@@ -340,7 +363,7 @@ class Proposal(StampedModel):
         return f"proposal {self.pk} for job {self.job_id}"
 
 
-class ProposalOpening(models.Model):
+class ProposalOpening(StampedModel):
     """Where a bid stood when its client first opened it. Bids that were opened before this was noted have none."""
 
     proposal = models.OneToOneField(Proposal, primary_key=True, on_delete=models.PROTECT, related_name="opening")
@@ -353,12 +376,13 @@ class ProposalOpening(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(position__gte=1, position__lte=models.F("among")), name="opening_position")
         ]
+        indexes = [models.Index(fields=["updated_at", "proposal"], name="proposal_opening_stamp")]
 
     def __str__(self) -> str:
         return f"{self.proposal_id}: {self.position} of {self.among}"
 
 
-class ProposalVersion(models.Model):
+class ProposalVersion(StampedModel):
     """Terms of a bid that newer ones replaced. The terms that hold stand on the proposal itself."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="versions")
@@ -374,12 +398,13 @@ class ProposalVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["proposal", "number"], name="proposal_version_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="proposal_version_stamp")]
 
     def __str__(self) -> str:
         return f"{self.proposal_id} v{self.number}"
 
 
-class BidCreditRule(models.Model):
+class BidCreditRule(StampedModel):
     """What sending a proposal costs from an instant on. Append-only: another price is another version."""
 
     version = models.CharField(max_length=32, unique=True)
@@ -390,6 +415,9 @@ class BidCreditRule(models.Model):
     )
     hourly = models.PositiveSmallIntegerField(help_text="For a post that is paid by the hour.")
     unknown = models.PositiveSmallIntegerField(help_text="For a post without a budget.")
+
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="bid_credit_rule_stamp")]
 
     def __str__(self) -> str:
         return self.version
@@ -412,7 +440,7 @@ class BidCreditAccount(models.Model):
         return f"{self.freelancer_id}: {self.balance}"
 
 
-class BidCreditMovement(models.Model):
+class BidCreditMovement(StampedModel):
     """One change of a balance. Append-only: triggers refuse updates and deletes."""
 
     class Kind(models.TextChoices):
@@ -440,6 +468,7 @@ class BidCreditMovement(models.Model):
                 name="bid_credit_sign",
             ),
         ]
+        indexes = [models.Index(fields=["updated_at", "id"], name="bid_credit_movement_stamp")]
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.kind} {self.change:+d}"

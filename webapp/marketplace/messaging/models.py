@@ -19,6 +19,7 @@ class Conversation(StampedModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "freelancer"], name="conversation_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="conversation_stamp")]
 
     def __str__(self) -> str:
         return f"conversation {self.pk}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from marketplace.core.fields import StampedModel
 
-class InboxItem(models.Model):
+
+class InboxItem(StampedModel):
     """One event told to one user; unique, because handlers may see an event twice."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -19,13 +21,16 @@ class InboxItem(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "event_id"], name="inbox_item_once")]
-        indexes = [models.Index(fields=["user", "id"], name="inbox_user")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="inbox_item_stamp"),
+            models.Index(fields=["user", "id"], name="inbox_user"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.kind}"
 
 
-class Preference(models.Model):
+class Preference(StampedModel):
     """How one person wants to hear. No row: the defaults below. The inbox always fills; only e-mail can be slowed or turned off."""
 
     class Pace(models.TextChoices):
@@ -42,11 +47,14 @@ class Preference(models.Model):
     quiet_to = models.PositiveSmallIntegerField(null=True, help_text="Minute at which they end; before quiet_from it is the next day's.")
     digest_at = models.PositiveSmallIntegerField(default=480, help_text="Minute of the local day at which the daily letter goes out.")
 
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="preference_stamp")]
+
     def __str__(self) -> str:
         return f"{self.user_id}: {self.pace}"
 
 
-class Letter(models.Model):
+class Letter(StampedModel):
     """One inbox item that has to go out by e-mail; items due together leave as one letter."""
 
     class State(models.TextChoices):
@@ -66,6 +74,7 @@ class Letter(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="letter_stamp"),
             models.Index(fields=["state", "due_at"], name="letter_due"),
             models.Index(fields=["user", "state"], name="letter_user"),
         ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from marketplace.core.fields import StampedModel
 
-class TaxProfile(models.Model):
+
+class TaxProfile(StampedModel):
     """Name, address and tax numbers that go on a person's documents. Documents keep what was true when they were issued."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -18,6 +20,9 @@ class TaxProfile(models.Model):
     vat_id = models.CharField(max_length=20, blank=True, help_text="Checked by form and check digits; whoever has one is a business.")
     tax_number = models.CharField(max_length=40, blank=True, help_text="The number at one's own tax office, for withholding.")
     changed_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="tax_profile_stamp")]
 
     def __str__(self) -> str:
         return f"tax details of user {self.user_id}"
@@ -38,7 +43,7 @@ class Series(models.Model):
         return f"{self.issuer_key} {self.prefix} {self.last}"
 
 
-class Document(models.Model):
+class Document(StampedModel):
     """An invoice, credit note or receipt, as it was issued: append-only, with everything it shows in `content`."""
 
     class Kind(models.TextChoices):
@@ -84,6 +89,7 @@ class Document(models.Model):
             models.CheckConstraint(condition=models.Q(total_minor=models.F("net_minor") + models.F("tax_minor")), name="document_adds_up"),
         ]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="document_stamp"),
             models.Index(fields=["recipient", "id"], name="document_recipient"),
             models.Index(fields=["issuer", "id"], name="document_issuer"),
             models.Index(fields=["contract_id", "id"], name="document_contract"),

@@ -6,10 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from marketplace.core.fields import StampedModel
+
 from .states import DEBT_WRITE_OFF
 
 
-class DebtWriteOff(models.Model):
+class DebtWriteOff(StampedModel):
     """That what somebody owes us is written off: asked for by one member of staff, decided on by another."""
 
     account = models.ForeignKey("payments.Account", on_delete=models.PROTECT, related_name="write_offs", help_text="The debt's account.")
@@ -25,7 +27,10 @@ class DebtWriteOff(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="debt_write_off_positive")]
-        indexes = [models.Index(fields=["state", "id"], name="debt_write_off_state")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="debt_write_off_stamp"),
+            models.Index(fields=["state", "id"], name="debt_write_off_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount_minor} of {self.account_id} ({self.state})"

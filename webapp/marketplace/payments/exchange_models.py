@@ -6,10 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from marketplace.core.fields import StampedModel
+
 from .states import HAND_RATE
 
 
-class FxQuote(models.Model):
+class FxQuote(StampedModel):
     """So much of one currency for so much of another, at a stored rate. Used at most once: by the ledger entry `exchange:<id>`."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -31,12 +33,13 @@ class FxQuote(models.Model):
             models.CheckConstraint(condition=Q(sell_minor__gt=0, buy_minor__gt=0), name="fx_quote_positive"),
             models.CheckConstraint(condition=~Q(sell_currency=F("buy_currency")), name="fx_quote_two_currencies"),
         ]
+        indexes = [models.Index(fields=["updated_at", "id"], name="fx_quote_stamp")]
 
     def __str__(self) -> str:
         return f"{self.sell_minor} {self.sell_currency} for {self.buy_minor} {self.buy_currency}"
 
 
-class HandRate(models.Model):
+class HandRate(StampedModel):
     """A rate that a member of staff set by hand, or asks a second one to: who, why, and what was known before."""
 
     currency = models.CharField(max_length=3)
@@ -56,7 +59,10 @@ class HandRate(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(per_usd__gt=0), name="hand_rate_positive")]
-        indexes = [models.Index(fields=["state", "id"], name="hand_rate_state")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="hand_rate_stamp"),
+            models.Index(fields=["state", "id"], name="hand_rate_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.per_usd.normalize():f} {self.currency} for 1 USD ({self.state})"

@@ -25,11 +25,14 @@ class FeeSchedule(StampedModel):
     )
     active_from = models.DateTimeField()
 
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="fee_schedule_stamp")]
+
     def __str__(self) -> str:
         return self.version
 
 
-class FeeProposal(models.Model):
+class FeeProposal(StampedModel):
     """A version that a member of staff proposes, and what a second one decided: who, when and why."""
 
     version = models.CharField(max_length=32)
@@ -46,7 +49,10 @@ class FeeProposal(models.Model):
     schedule = models.OneToOneField(FeeSchedule, on_delete=models.PROTECT, related_name="proposal", null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "id"], name="fee_proposal_state")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="fee_proposal_stamp"),
+            models.Index(fields=["state", "id"], name="fee_proposal_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.version} ({self.state})"

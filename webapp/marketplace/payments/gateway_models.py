@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from marketplace.core.fields import StampedModel
+
 from .states import SAVED_METHOD
 
 
@@ -22,7 +24,7 @@ class GatewayCustomer(models.Model):
         return f"{self.provider} {self.ref}"
 
 
-class SavedMethod(models.Model):
+class SavedMethod(StampedModel):
     """A means of payment that a payer saved at a gateway: its token, and what is printed on receipts. Card data never comes here."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -44,6 +46,7 @@ class SavedMethod(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="saved_method_stamp"),
             models.Index(fields=["user", "state", "id"], name="saved_method_user"),
             models.Index(fields=["provider", "token"], name="saved_method_token"),
             models.Index(fields=["state", "created_at"], name="saved_method_open"),

@@ -303,7 +303,7 @@ class Payout(StampedModel):
         return f"payout {self.pk} ({self.state})"
 
 
-class WebhookEvent(models.Model):
+class WebhookEvent(StampedModel):
     """A gateway's notification, stored under its unique id before anything is done with it."""
 
     provider = models.CharField(max_length=16)
@@ -323,7 +323,10 @@ class WebhookEvent(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "event_id"], name="webhook_once")]
-        indexes = [models.Index(fields=["handled_at", "id"], name="webhook_unhandled")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="webhook_event_stamp"),
+            models.Index(fields=["handled_at", "id"], name="webhook_unhandled"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id}"

@@ -7,12 +7,13 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import models
 
+from marketplace.core.fields import StampedModel
 from marketplace.core.money import Money
 
 from .states import DIFFERENCE, RECONCILIATION
 
 
-class ProcessorFile(models.Model):
+class ProcessorFile(StampedModel):
     """A gateway's own file, as it was read: rows = stored + known + skipped + errors. The bytes are known by their hash; a file is read once."""
 
     provider = models.CharField(max_length=16)
@@ -33,7 +34,10 @@ class ProcessorFile(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "sha256"], name="processor_file_once")]
-        indexes = [models.Index(fields=["provider", "covers_until"], name="processor_file_covers")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="processor_file_stamp"),
+            models.Index(fields=["provider", "covers_until"], name="processor_file_covers"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.name}"
@@ -54,7 +58,7 @@ class ProcessorFileError(models.Model):
         return f"line {self.line_no}: {self.message}"
 
 
-class ProviderLine(models.Model):
+class ProviderLine(StampedModel):
     """One movement of a gateway's balance, as the gateway tells it: what it changed is amount − fee."""
 
     provider = models.CharField(max_length=16)
@@ -74,6 +78,7 @@ class ProviderLine(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "line_ref", "currency"], name="provider_line_once")]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="provider_line_stamp"),
             models.Index(fields=["provider", "occurred_at"], name="provider_line_when"),
             models.Index(fields=["provider", "object_ref"], name="provider_line_object"),
             models.Index(fields=["subject_type", "subject_id"], name="provider_line_subject"),
@@ -83,7 +88,7 @@ class ProviderLine(models.Model):
         return f"{self.provider} {self.line_ref}"
 
 
-class ReconciliationRun(models.Model):
+class ReconciliationRun(StampedModel):
     """One day (UTC) of one gateway, compared with our clearing accounts. Comparing it again writes the same row."""
 
     provider = models.CharField(max_length=16)
@@ -99,6 +104,7 @@ class ReconciliationRun(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "day"], name="reconciliation_run_once")]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="reconciliation_run_stamp"),
             models.Index(fields=["day", "id"], name="reconciliation_run_day"),
             models.Index(fields=["state", "day"], name="reconciliation_run_state"),
         ]
@@ -107,7 +113,7 @@ class ReconciliationRun(models.Model):
         return f"{self.provider} {self.day} ({self.state})"
 
 
-class ReconciliationTotal(models.Model):
+class ReconciliationTotal(StampedModel):
     """A run in one currency at the end of its day: provider = ledger + in_flight + uncovered + differences + unexplained.
 
     `unexplained` is what a live `balance_differs` stands for; it is null where the gateway does not tell its balance.
@@ -128,12 +134,13 @@ class ReconciliationTotal(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "currency"], name="reconciliation_total_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="reconciliation_total_stamp")]
 
     def __str__(self) -> str:
         return f"{self.currency} of run {self.run_id}"
 
 
-class Difference(models.Model):
+class Difference(StampedModel):
     """Something that a gateway and we tell differently, until somebody has explained it, booked it, or it has gone by itself."""
 
     class Kind(models.TextChoices):
@@ -176,6 +183,7 @@ class Difference(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="difference_stamp"),
             models.Index(fields=["state", "id"], name="difference_state"),
             models.Index(fields=["provider", "currency", "id"], name="difference_provider"),
             models.Index(fields=["owner", "id"], name="difference_owner"),
@@ -191,7 +199,7 @@ class Difference(models.Model):
         return Money(self.effect_minor, self.currency)
 
 
-class LedgerCheck(models.Model):
+class LedgerCheck(StampedModel):
     """What one check of the whole ledger came to."""
 
     checked_at = models.DateTimeField()
@@ -201,13 +209,16 @@ class LedgerCheck(models.Model):
     outcomes = models.JSONField(help_text="One item an invariant: number, statement, violations.")
 
     class Meta:
-        indexes = [models.Index(fields=["checked_at"], name="ledger_check_when")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="ledger_check_stamp"),
+            models.Index(fields=["checked_at"], name="ledger_check_when"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.checked_at:%Y-%m-%d %H:%M}: {self.violations} violations"
 
 
-class PublicFigure(models.Model):
+class PublicFigure(StampedModel):
     """A total that everybody may read, as it was published for a day. Null: too few people stand behind it."""
 
     day = models.DateField(help_text="Published for this day (UTC).")
@@ -218,6 +229,7 @@ class PublicFigure(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["day", "currency", "measure"], name="public_figure_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="public_figure_stamp")]
 
     def __str__(self) -> str:
         return f"{self.measure} {self.currency} {self.day}"

@@ -6,10 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from marketplace.core.fields import StampedModel
+
 from .states import PAYOUT_METHOD, RISK_HOLD
 
 
-class PayoutMethod(models.Model):
+class PayoutMethod(StampedModel):
     """One place to which somebody's payouts go: what the gateway's adapter lets us keep of it, and a label to show.
 
     Where the gateway asks payees questions of its own, it is an account there (`ref`), and the gateway says when it is ready.
@@ -42,13 +44,16 @@ class PayoutMethod(models.Model):
             ),
             models.CheckConstraint(condition=~Q(state="ready") | Q(usable_at__isnull=False), name="payout_method_usable"),
         ]
-        indexes = [models.Index(fields=["state", "checked_at"], name="payout_method_open")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="payout_method_stamp"),
+            models.Index(fields=["state", "checked_at"], name="payout_method_open"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.label} ({self.state})"
 
 
-class PayoutResolution(models.Model):
+class PayoutResolution(StampedModel):
     """Somebody read at the gateway that a sent payout was not paid, and asks that it fails here; it waits for a second person.
 
     Gone once it is decided: the payout's events and the audit keep what was said.
@@ -59,11 +64,14 @@ class PayoutResolution(models.Model):
     asked_at = models.DateTimeField()
     reason = models.CharField(max_length=500)
 
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "payout"], name="payout_resolution_stamp")]
+
     def __str__(self) -> str:
         return f"payout {self.payout_id} as failed"
 
 
-class PayoutSchedule(models.Model):
+class PayoutSchedule(StampedModel):
     """When somebody's available balance in one currency is paid out by itself."""
 
     class Pace(models.TextChoices):
@@ -82,13 +90,16 @@ class PayoutSchedule(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "currency"], name="payout_schedule_once")]
-        indexes = [models.Index(fields=["next_at", "id"], name="payout_schedule_due")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="payout_schedule_stamp"),
+            models.Index(fields=["next_at", "id"], name="payout_schedule_due"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.currency} {self.pace}"
 
 
-class PaymentTrace(models.Model):
+class PaymentTrace(StampedModel):
     """By what a payment can be told to come from the same card or device as another: keyed hashes, forgotten after some days."""
 
     payment = models.OneToOneField("payments.Payment", on_delete=models.PROTECT, primary_key=True, related_name="trace")
@@ -98,6 +109,7 @@ class PaymentTrace(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["updated_at", "payment"], name="payment_trace_stamp"),
             models.Index(fields=["instrument", "at"], name="trace_instrument"),
             models.Index(fields=["device", "at"], name="trace_device"),
             models.Index(fields=["at"], name="trace_age"),
@@ -107,7 +119,7 @@ class PaymentTrace(models.Model):
         return f"trace of payment {self.payment_id}"
 
 
-class RiskHold(models.Model):
+class RiskHold(StampedModel):
     """What a velocity rule found. It holds the payout it is about, or all new payments of its person, unless it only counts (`shadow`)."""
 
     class Act(models.TextChoices):
@@ -128,6 +140,7 @@ class RiskHold(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["act", "subject_id", "rule"], name="risk_hold_once")]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="risk_hold_stamp"),
             models.Index(fields=["user", "act", "state"], name="risk_hold_user"),
             models.Index(fields=["state", "ends_at"], name="risk_hold_ends"),
             models.Index(fields=["rule", "shadow", "id"], name="risk_hold_rule"),

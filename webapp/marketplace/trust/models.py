@@ -45,13 +45,16 @@ class Review(StampedModel):
         return f"review {self.pk} of contract {self.contract_id}"
 
 
-class ReviewVersion(models.Model):
+class ReviewVersion(StampedModel):
     """What a review said before it was changed. Never changed itself."""
 
     review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="versions")
     rating = models.PositiveSmallIntegerField()
     text = models.TextField(blank=True, max_length=5000)
     replaced_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="review_version_stamp")]
 
     def __str__(self) -> str:
         return f"review {self.review_id} before {self.replaced_at:%Y-%m-%d %H:%M}"
@@ -90,7 +93,7 @@ class ReasonCode(models.TextChoices):
     NO_BREACH = "no_breach", "breaks no rule"
 
 
-class CheckedText(models.Model):
+class CheckedText(StampedModel):
     """A text that was handed over, as trust.text read it: findings with offsets, and what its words come down to, for copies."""
 
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -108,6 +111,7 @@ class CheckedText(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["subject_type", "subject_id", "digest"], name="checked_text_once")]
         indexes = [
+            models.Index(fields=["updated_at", "id"], name="checked_text_stamp"),
             models.Index(fields=["digest"], name="checked_text_digest"),
             models.Index(fields=["author", "subject_type", "id"], name="checked_text_author"),
             models.Index(fields=["author", "warned", "at"], name="checked_text_warned"),
@@ -165,7 +169,7 @@ class Case(StampedModel):
         return f"case {self.pk} on {self.subject_type} {self.subject_id}"
 
 
-class Report(models.Model):
+class Report(StampedModel):
     """Somebody says that something breaks the rules; once a person and thing."""
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reports")
@@ -179,13 +183,16 @@ class Report(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["reporter", "subject_type", "subject_id"], name="report_once")]
-        indexes = [models.Index(fields=["reporter", "at"], name="report_rate")]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="report_stamp"),
+            models.Index(fields=["reporter", "at"], name="report_rate"),
+        ]
 
     def __str__(self) -> str:
         return f"report {self.pk} in case {self.case_id}"
 
 
-class SecondRating(models.Model):
+class SecondRating(StampedModel):
     """A decided case that another moderator judges once more without seeing how it was decided."""
 
     case = models.OneToOneField(Case, primary_key=True, on_delete=models.PROTECT, related_name="second_rating")
@@ -198,7 +205,10 @@ class SecondRating(models.Model):
     rated_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["rated_at", "case"], name="second_rating_due")]
+        indexes = [
+            models.Index(fields=["updated_at", "case"], name="second_rating_stamp"),
+            models.Index(fields=["rated_at", "case"], name="second_rating_due"),
+        ]
 
     def __str__(self) -> str:
         return f"second rating of case {self.case_id}"

@@ -11,7 +11,6 @@ from marketplace.accounts.models import User
 from marketplace.accounts.selectors import is_suspended
 from marketplace.core import clock, events, features
 from marketplace.core.errors import Conflict, InvalidInput
-from marketplace.core.models import DeletedRow
 from marketplace.core.money import Money
 from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
@@ -102,8 +101,6 @@ def lay_terms(contract: Contract, agreed: list[terms.Term], now: datetime) -> No
         milestone.due_at = now + timedelta(days=term.due_in_days) if term.due_in_days else None
         milestone.save()
     for milestone in there[len(agreed) :]:
-        reason = "the offer's terms changed"
-        DeletedRow.objects.create(table_name=Milestone._meta.db_table, row_id=milestone.pk, reason=reason)
         milestone.tasks.all().delete()  # its board was open to both sides already, and goes with it
         milestone.delete()
 

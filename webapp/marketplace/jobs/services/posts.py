@@ -10,7 +10,6 @@ from marketplace.accounts.models import User
 from marketplace.accounts.selectors import client_profile_of
 from marketplace.core import clock, events, features, files, ports
 from marketplace.core.errors import Conflict, NotAllowed
-from marketplace.core.models import DeletedRow
 from marketplace.core.policies import require
 from marketplace.core.states import move
 from marketplace.core.transactions import unit_of_work
@@ -218,7 +217,8 @@ def _keep(job: Job, actor: User, before: dict[str, Any], after: dict[str, Any]) 
 def _set_skills(job: Job, skills: list[Skill]) -> None:
     wanted = {s.pk for s in skills}
     there = dict(JobSkill.objects.filter(job=job).values_list("skill_id", "pk"))
-    drop_job_skills([pk for skill_id, pk in there.items() if skill_id not in wanted], "skill taken off the post")
+    if gone := [pk for skill_id, pk in there.items() if skill_id not in wanted]:
+        JobSkill.objects.filter(pk__in=gone).delete()
     JobSkill.objects.bulk_create([JobSkill(job=job, skill=s) for s in skills if s.pk not in there])
     # the foreign key made each insert wait for a merge of that skill: what was merged meanwhile is seen now, and means the other one
     for merged in JobSkill.objects.filter(job=job, skill__merged_into__isnull=False).select_related("skill"):
@@ -228,16 +228,9 @@ def _set_skills(job: Job, skills: list[Skill]) -> None:
 def move_job_skill(row: JobSkill, skill_id: int) -> None:
     """Let the locked post ask for `skill_id` instead; for one that it asks for already the row goes."""
     if JobSkill.objects.filter(job=row.job_id, skill=skill_id).exists():
-        drop_job_skills([row.pk], "skills merged")
+        row.delete()
     else:
         JobSkill.objects.filter(pk=row.pk).update(skill=skill_id)
-
-
-def drop_job_skills(row_ids: Sequence[int], reason: str) -> None:
-    """Delete these rows so that the data platform learns of it."""
-    if row_ids:
-        DeletedRow.objects.bulk_create([DeletedRow(table_name=JobSkill._meta.db_table, row_id=pk, reason=reason) for pk in row_ids])
-        JobSkill.objects.filter(pk__in=row_ids).delete()
 
 
 def _plain(value: Any) -> Any:
