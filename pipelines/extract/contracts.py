@@ -1,7 +1,11 @@
 """Contracts: what the platform expects of each source table, and the comparison with what is there.
 
-python -m pipelines.extract.contracts propose TABLE…   writes contracts/<table>.toml from the database; review before committing
-python -m pipelines.extract.contracts check            compares every contract with the database; exit 1 on a violation
+python -m pipelines.extract.contracts propose TABLE…   writes contracts/<table>.toml out of the models' description; review before committing
+python -m pipelines.extract.contracts check            compares models, contracts and database and says which side moved; exit 1 on a violation
+
+A column marked `personal = "hash"` is extracted as its keyed SHA-256 (types.HASHED), one marked "omit" is not extracted at all. `[people]`
+names the columns that lead to a person (column = the table that it points at) in tables whose rows lose their history when that person is
+erased. `manage.py describe_tables` writes the models' description.
 """
 
 from __future__ import annotations
@@ -13,11 +17,9 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .types import Type
+from .types import HASHED, Type
 
 FOLDER = Path(__file__).with_name("contracts")
-#: Never proposed: credentials, and what would tell who a person is.
-_PRIVATE = {"password", "email", "display_name", "last_login", "is_superuser"}
 
 
 class ContractError(RuntimeError):
@@ -26,10 +28,16 @@ class ContractError(RuntimeError):
 
 @dataclass(frozen=True)
 class Column:
-    """A declared column."""
+    """A declared column: how the log holds it, and how the source does where that differs."""
 
     type: Type
     nullable: bool
+    source: Type | None = None
+
+    @property
+    def declared(self) -> Type:
+        """The type in the source."""
+        return self.source or self.type
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,10 @@ class Contract:
     personal_data: bool
     columns: dict[str, Column]
     omitted: tuple[str, ...] = ()
+    #: Columns that lead to a person, with the table each points at.
+    people: dict[str, str] = field(default_factory=dict)
+    #: Personal columns that are left out, as the source holds them; `omitted` names them too.
+    left_out: dict[str, Column] = field(default_factory=dict)
 
     @property
     def types(self) -> dict[str, Type]:
@@ -65,9 +77,18 @@ def load(path: Path) -> Contract:
     """Read one contract. Raises ValueError naming the file when it is not a contract."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     try:
-        columns = {name: Column(Type.parse(spec["type"]), spec["nullable"]) for name, spec in content["columns"].items()}
+        declared = {name: _column(**spec) for name, spec in content["columns"].items()}
+        columns = {name: column for name, (column, taken) in declared.items() if taken}
+        left_out = {name: column for name, (column, taken) in declared.items() if not taken}
         contract = Contract(
-            content["table"], content["key"], content["stamp"], content["personal_data"], columns, tuple(content.get("omitted", ()))
+            content["table"],
+            content["key"],
+            content["stamp"],
+            content["personal_data"],
+            columns,
+            (*content.get("omitted", ()), *left_out),
+            content.get("people", {}),
+            left_out,
         )
     except (KeyError, TypeError, ValueError) as wrong:
         raise ValueError(f"{path}: {wrong}") from wrong
@@ -77,9 +98,17 @@ def load(path: Path) -> Contract:
     return contract
 
 
+def _column(type: str, nullable: bool, personal: str = "") -> tuple[Column, bool]:
+    """(the column, whether it is extracted)."""
+    kind = Type.parse(type)
+    if personal not in ("", "hash", "omit"):
+        raise ValueError(f"personal is hash or omit, not {personal!r}")
+    return (Column(HASHED, nullable, kind) if personal == "hash" else Column(kind, nullable)), personal != "omit"
+
+
 def load_all() -> list[Contract]:
     """Every contract, the tombstones' table first: other tables' deletes are read from it."""
-    found = [load(path) for path in sorted(folder().glob("*.toml"))]
+    found = [load(path) for path in sorted(folder().glob("[!_]*.toml"))]
     return sorted(found, key=lambda contract: (contract.table != "core_deletedrow", contract.table))
 
 
@@ -106,7 +135,7 @@ def compare(contract: Contract, actual: dict[str, tuple[Type | str, bool]], *, t
 
 
 def _compare_column(name: str, declared: Column, actual: Type | str, nullable: bool, result: Comparison) -> None:
-    wanted = declared.type
+    wanted = declared.declared
     texts = {"varchar", "text", "json"}
     if isinstance(actual, str) or (
         actual.family != wanted.family and not {actual.family, wanted.family} <= texts and not _same_storage(wanted, actual)
@@ -128,27 +157,9 @@ def _same_storage(wanted: Type, actual: Type) -> bool:
     return (wanted.family, actual.family) in pairs or (wanted.family == "uuid" and actual in (Type("varchar", 32), Type("varchar", 36)))
 
 
-def propose(table: str, columns: dict[str, tuple[Type | str, bool]], key: str) -> str:
-    """A contract's text for review: everything that is there, except credentials and names."""
-    omitted = [name for name in columns if name in _PRIVATE]
-    lines = [
-        f'table = "{table}"',
-        f'key = "{key}"',
-        'stamp = "updated_at"',
-        f"personal_data = {'true' if omitted else 'false'}",
-        *(["omitted = [" + ", ".join(f'"{name}"' for name in omitted) + "]"] if omitted else []),
-        "",
-        "[columns]",
-    ]
-    for name, (kind, nullable) in columns.items():
-        if name not in omitted:
-            lines.append(f'{name} = {{ type = "{kind}", nullable = {str(nullable).lower()} }}')
-    return "\n".join(lines) + "\n"
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
-    from . import sources
+    from . import description, sources
 
     parser = argparse.ArgumentParser(prog="python -m pipelines.extract.contracts", description=__doc__)
     parser.add_argument("what", choices=["propose", "check"])
@@ -157,9 +168,11 @@ def main(arguments: list[str] | None = None) -> int:
     out = sys.stdout
     with sources.connect() as source:
         if options.what == "propose":
+            tables = description.read()
             for table in options.tables:
                 path = folder() / f"{table}.toml"
-                path.write_text(propose(table, source.columns(table), "id"), encoding="utf-8")
+                before = path.read_text(encoding="utf-8") if path.exists() else ""
+                path.write_text(description.propose(tables[table], before), encoding="utf-8")
                 out.write(f"{path}\n")
             return 0
         bad = 0

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from .. import paths
 from .contracts import Contract
-from .types import Type, row_text_mysql
+from .types import MYSQL_KEY, Type, hash_key, row_text_mysql
 from .watermark import Look, mark
 
 #: Rows a chunk: what is held in memory at once.
@@ -120,6 +120,7 @@ class MySQLSource:
         else:
             options |= {"host": os.environ.get("OPENLANCE_DB_HOST", "127.0.0.1"), "port": int(os.environ.get("OPENLANCE_DB_PORT", "3306"))}
         connection = MySQLdb.connect(**options)
+        connection.query(f"SET {MYSQL_KEY} = CONVERT(UNHEX('{hash_key().encode().hex()}') USING utf8mb4)")
         connection.query("SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES', net_write_timeout = 3600")
         return connection
 
@@ -213,7 +214,7 @@ class _MySQLSnapshot:
         return [(int(block), int(count), int(crc)) for block, count, crc in rows]
 
     def _rows(self, contract: Contract, rest: str) -> list[tuple[Any, ...]]:
-        columns = ", ".join(f"`{name}`" for name in contract.columns)
+        columns = ", ".join(kind.read_mysql(f"`{name}`") for name, kind in contract.types.items())
         self._connection.query(f"SELECT {columns} FROM `{contract.table}`{rest}")
         return list(self._connection.use_result().fetch_row(maxrows=0))
 

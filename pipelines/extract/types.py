@@ -6,6 +6,8 @@ Every value travels as the database's own text and is parsed by Arrow into the e
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,12 +34,27 @@ _OTHERS = {
     "text": ("VARCHAR", pa.string()),
     "json": ("VARCHAR", pa.string()),
     "uuid": ("VARCHAR", pa.string()),
+    "hashed": ("VARCHAR", pa.string()),
 }
 _SIZED = re.compile(r"^(varchar)\((\d+)\)$|^(decimal)\((\d+),\s*(\d+)\)$")
 #: Stands for NULL and between columns; neither byte occurs in text a person types.
 _NULL, _BETWEEN = 2, 31
 #: Doubles are compared as FLOOR(value × 10⁶) between ±9 × 10⁹: whole numbers below 2⁵³ look the same in both engines, and no score is finer.
 _DOUBLE_SCALE, _DOUBLE_LIMIT = 1_000_000, 9_000_000_000
+
+
+#: The session variable that holds the key of hashed columns: a statement then never shows it.
+MYSQL_KEY = "@openlance_hash_key"
+
+
+def hash_key() -> str:
+    """The key of hashed columns: OPENLANCE_HASH_KEY, or one for development that protects nothing."""
+    return os.environ.get("OPENLANCE_HASH_KEY") or "development: not secret"
+
+
+def hashed(value: bytes) -> str:
+    """SHA-256 of the key and the value, in hexadecimal: equal values stay equal, and nobody without the key can try values."""
+    return hashlib.sha256(hash_key().encode() + b"\x1f" + value).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,14 @@ class Type:
             return dashed(text)
         return text if self.arrow == pa.string() else text.cast(self.arrow)
 
+    def read_mysql(self, column: str) -> str:
+        """What to select: the column itself, or its hash, made by the database so that the value never leaves it."""
+        if self.family == "hashed":
+            return f"SHA2(CONCAT({MYSQL_KEY}, CHAR(31), CONVERT({column} USING utf8mb4)), 256)"
+        return column
+
     def canonical_mysql(self, column: str) -> str:
+        column = self.read_mysql(column)
         if self.family == "timestamp":
             text = f"DATE_FORMAT({column}, '%Y-%m-%d %H:%i:%s.%f')"
         elif self.family == "double":
@@ -122,7 +146,12 @@ class Type:
             return str(exact.quantize(Decimal(1).scaleb(-self.scale))).encode()
         if self.family == "double":
             return repr(float(value)).encode()
+        if self.family == "hashed":
+            return hashed(value if isinstance(value, bytes) else str(value).encode()).encode()
         return value if isinstance(value, bytes) else str(value).encode()
+
+
+HASHED = Type("hashed")
 
 
 def dashed(text: pa.Array) -> pa.Array:
