@@ -22,7 +22,7 @@ test: ## environment, test servers, every suite, one summary (SUITE="dbt" for so
 check: ## lint, types, import contracts, migrations, OpenAPI and type drift, dbt parse, frontend
 	@$(RUN) check
 
-pipeline: ## one extract → dbt → audit → publish → score round
+pipeline: ## one extract → dbt → audit → publish → score round (ENGINE=spark: then the same models on Spark, compared row by row)
 	@$(RUN) pipeline
 
 train: ## train, evaluate and gate the models; says what was promoted and why

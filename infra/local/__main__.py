@@ -3,6 +3,7 @@
     demo | up | smoke | test [suite …] | check | pipeline | train | ledger-check | manage | mutants [name …] | fuzz [cases [seed]] | bench [name …] |
     openapi | locks | stop
 PROFILE=services runs pipeline, train, ledger-check, manage and smoke on the services profile; the default is embedded. ARGS is passed on.
+ENGINE=spark lets pipeline build the same models on Spark too, and compares.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ FRONTEND = REPO / "webapp" / "frontend"
 UV = "uv==0.13.9"
 NODE_MAJOR = 20
 SUPPORTED = ((3, 11), (3, 14))
+JAVA_MAJOR = 17
+#: Debian 12 has the first, Debian 13 the second
+JAVA_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless")
 
 #: nobody measures the people who run this
 QUIET = {
@@ -132,6 +136,18 @@ def install_aside(name: str) -> str:
     run(command, env={**os.environ, **QUIET}, log=VAR / "log" / f"install-{name}.log")
     stamp.write_text(digest(lock))
     return f"installed {lock.name}"
+
+
+def java() -> str:
+    """The Java that Spark would run with (JAVA_HOME's, else the first on the path), "" when there is none or it is too old."""
+    home = os.environ.get("JAVA_HOME", "")
+    own = Path(home) / "bin" / "java"
+    found = str(own) if home and own.is_file() else shutil.which("java")
+    if not found:
+        return ""
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    return found if version and int(version[1]) >= JAVA_MAJOR else ""
 
 
 def node() -> tuple[list[str], str]:

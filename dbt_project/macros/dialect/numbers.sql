@@ -18,3 +18,16 @@
 
 {# The exact type of a factor between minor units of two currencies: 18 places keep 10 significant digits of the weakest currency. #}
 {% macro factor_type() -%} decimal(30, 18) {%- endmacro %}
+
+{#
+  A double as an exact decimal of `type`, rounded to so many places: engines differ in the digits beyond the fifteenth when they cast
+  one themselves. Same bits in, same digits out; |value| × 10^places must stay below 2^63.
+#}
+{% macro exact_of_double(value, places, type) -%}
+    cast(cast(floor(({{ value }}) * 1e{{ places }} + 0.5) as bigint) * cast(0.{{ '0' * (places - 1) }}1 as {{ type }}) as {{ type }})
+{%- endmacro %}
+
+{# A factor between currencies out of a division: 15 places keep 10 significant digits of the weakest currency. #}
+{% macro factor_of_ratio(part, whole) -%}
+    {{ exact_of_double(ratio(part, whole), 15, factor_type()) }}
+{%- endmacro %}

@@ -14,9 +14,10 @@
 
 {# The weight on the epoch of a review opened at `opened_at` of a contract worth `usd_minor` (class 1 when that is unknown). #}
 {% macro reputation_weight(usd_minor, opened_at) -%}
-    cast(power(2.0, {{ half_lives(opened_at) }})
-        * (1{% for step in var('reputation_value_steps') %} + case when {{ usd_minor }} >= {{ step }} then 1 else 0 end{% endfor %})
-        as {{ reputation_weight_type() }})
+    {%- set value_class -%}
+        (1{% for step in var('reputation_value_steps') %} + case when {{ usd_minor }} >= {{ step }} then 1 else 0 end{% endfor %})
+    {%- endset -%}
+    {{ exact_of_double('power(2.0, ' ~ half_lives(opened_at) ~ ') * ' ~ value_class, 10, reputation_weight_type()) }}
 {%- endmacro %}
 
 {# The mean at `instant` from the sums of reviews, epoch weights and weighted ratings; null without a review. #}

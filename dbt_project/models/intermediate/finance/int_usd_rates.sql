@@ -10,13 +10,13 @@ candidates as (
 
     union all
 
-    select quote_currency, as_of_day, 2, fx_rate_id, cast({{ ratio('1', 'rate') }} as {{ factor_type() }})
+    select quote_currency, as_of_day, 2, fx_rate_id, {{ factor_of_ratio('1', 'rate') }}
     from stored
     where base_currency = 'USD'
 
     union all
 
-    select per_euro.quote_currency, per_euro.as_of_day, 3, per_euro.fx_rate_id, cast({{ ratio('dollar.rate', 'per_euro.rate') }} as {{ factor_type() }})
+    select per_euro.quote_currency, per_euro.as_of_day, 3, per_euro.fx_rate_id, {{ factor_of_ratio('dollar.rate', 'per_euro.rate') }}
     from stored as per_euro
     inner join stored as dollar
         on dollar.base_currency = 'EUR' and dollar.quote_currency = 'USD' and dollar.as_of_day = per_euro.as_of_day

@@ -1,0 +1,70 @@
+
+    
+
+    create  table
+      "warehouse"."intermediate"."int_usd_rates__dbt_tmp"
+  
+    
+    as (
+      with stored as (
+    select * from "warehouse"."staging"."stg_marketplace__fx_rates" where rate_source not like 'derived%'
+),
+
+candidates as (
+    select base_currency as currency, as_of_day, 1 as preference, fx_rate_id, cast(rate as decimal(30, 18)) as usd_per_unit
+    from stored
+    where quote_currency = 'USD'
+
+    union all
+
+    select quote_currency, as_of_day, 2, fx_rate_id, cast(cast(floor(((cast(1 as double) / nullif(cast(rate as double), 0.0))) * 1e15 + 0.5) as bigint) * cast(0.000000000000001 as decimal(30, 18)) as decimal(30, 18))
+    from stored
+    where base_currency = 'USD'
+
+    union all
+
+    select per_euro.quote_currency, per_euro.as_of_day, 3, per_euro.fx_rate_id, cast(cast(floor(((cast(dollar.rate as double) / nullif(cast(per_euro.rate as double), 0.0))) * 1e15 + 0.5) as bigint) * cast(0.000000000000001 as decimal(30, 18)) as decimal(30, 18))
+    from stored as per_euro
+    inner join stored as dollar
+        on dollar.base_currency = 'EUR' and dollar.quote_currency = 'USD' and dollar.as_of_day = per_euro.as_of_day
+    where per_euro.base_currency = 'EUR'
+),
+
+chosen as (
+    select * from (
+        select *, row_number() over (partition by currency, as_of_day order by preference, fx_rate_id desc) as choice
+        from candidates
+        where currency <> 'USD'
+    ) as ranked
+    where choice = 1
+)
+
+select
+    'USD' as currency,
+    cast('0001-01-01' as date) as valid_from,
+    cast('9999-12-31' as date) as valid_to,
+    cast(1 as decimal(30, 18)) as factor,
+    cast(null as bigint) as fx_rate_id
+
+union all
+
+select
+    chosen.currency,
+    chosen.as_of_day,
+    coalesce(lead(chosen.as_of_day) over (partition by chosen.currency order by chosen.as_of_day), cast('9999-12-31' as date)),
+    cast(
+        chosen.usd_per_unit
+        * case exponents.exponent
+            when 0 then cast(100 as decimal(8, 3))
+            when 1 then cast(10 as decimal(8, 3))
+            when 2 then cast(1 as decimal(8, 3))
+            when 3 then cast(0.1 as decimal(8, 3))
+        end as decimal(30, 18)
+    ),
+    chosen.fx_rate_id
+from chosen
+inner join "warehouse"."reference"."currency_exponents" as exponents on exponents.currency = chosen.currency
+where exponents.exponent between 0 and 3
+    );
+    
+  
