@@ -11,7 +11,7 @@ import pyarrow as pa
 from duckdb.func import PythonUDFType
 
 from .contracts import Contract
-from .log import current, log_columns
+from .log import current, log_columns, select
 from .sources import Snapshot
 from .types import row_text_duckdb
 
@@ -29,10 +29,24 @@ def work_connection(folder: Path) -> duckdb.DuckDBPyConnection:
     db.execute("SET TimeZone = 'UTC'")
 
     def crc32(texts: pa.Array) -> pa.Array:
-        return pa.array([zlib.crc32(text) for text in texts.cast(pa.binary()).to_pylist()], pa.int64())
+        return pa.array(map(zlib.crc32, texts.cast(pa.binary()).to_pylist()), pa.int64())
 
     db.create_function("crc32", crc32, ["VARCHAR"], "BIGINT", type=PythonUDFType.ARROW)
     return db
+
+
+def block_checksums(db: duckdb.DuckDBPyConnection, contract: Contract, relation: str) -> dict[int, tuple[int, int]]:
+    """Block → (rows, sum of the rows' CRC32) of the SQL `relation`; the same figures as the source's for the same rows."""
+    rows = db.execute(
+        f'SELECT "{contract.key}" // {BLOCK}, count(*), sum(crc32({row_text_duckdb(contract.types)}))::HUGEINT FROM ({relation}) GROUP BY 1'
+    ).fetchall()
+    return {block: (count, crc) for block, count, crc in rows}
+
+
+def source_checksums(snapshot: Snapshot, contract: Contract) -> dict[int, tuple[int, int]] | None:
+    """Block → (rows, sum of the rows' CRC32) in the source; None when every row was read anyway."""
+    measured = snapshot.checksums(contract, BLOCK)
+    return None if measured is None else {block: (count, crc) for block, count, crc in measured}
 
 
 class Changes:
@@ -47,8 +61,11 @@ class Changes:
         db.execute(f"CREATE OR REPLACE TEMP TABLE seen ({declared})")
         db.execute(f"CREATE OR REPLACE TEMP TABLE staged ({declared}, _op VARCHAR)")
 
-    def read(self, chunks: Iterator[pa.Table]) -> int:
-        """Take rows of the source; those equal to what the log holds are left out. Returns how many were read."""
+    def read(self, chunks: Iterator[pa.Table], low: str | None = None) -> int:
+        """Take rows of the source; those equal to what the log holds are left out. Returns how many were read.
+
+        With `low`, all of them are stamped at or after it.
+        """
         count = 0
         self._db.execute("DELETE FROM seen")
         for chunk in chunks:
@@ -56,14 +73,43 @@ class Changes:
             self._db.execute(f"INSERT INTO seen SELECT {self._names} FROM chunk")
             self._db.unregister("chunk")
             count += chunk.num_rows
-        self._stage_seen()
+        if count and low is not None and not self._one("SELECT count(*) FROM staged"):
+            self._stage_newer(low)
+        else:
+            self._stage_seen()
         return count
 
     def _stage_seen(self) -> None:
+        first, last = self._db.execute(f"SELECT min({self._key}), max({self._key}) FROM seen").fetchone() or (None, None)
+        # Bounds in figures: a file is skipped by them, not by the set of keys.
+        there = "false" if first is None else f"{self._key} BETWEEN {first} AND {last} AND {self._key} IN (SELECT {self._key} FROM seen)"
         self._db.execute(
-            f"CREATE OR REPLACE TEMP TABLE different AS SELECT {self._names} FROM seen"
-            f" EXCEPT SELECT {self._names} FROM ({self._state(f'{self._key} IN (SELECT {self._key} FROM seen)')})"
+            f"CREATE OR REPLACE TEMP TABLE different AS SELECT {self._names} FROM seen EXCEPT SELECT {self._names} FROM ({self._state(there)})"
         )
+        self._stage_different()
+
+    def _stage_newer(self, low: str) -> None:
+        """As _stage_seen, without looking at what the log holds of every key: a row equal to one that was read has its stamp.
+
+        So it is enough to look at the log's rows stamped since; and that the one found equal is the latest of its key.
+        """
+        key, names = self._key, self._names
+        newer = f"\"{self._contract.stamp}\" >= TIMESTAMP '{low}'"
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE newer AS {current(self._files, self._contract, newer)}")
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE equal AS SELECT n.{key}, n._run_seq FROM newer n JOIN"
+            f" (SELECT {names} FROM seen INTERSECT SELECT {names} FROM newer WHERE _op = 'u') USING ({key})"
+        )
+        [(oldest,)] = self._db.execute("SELECT min(_run_seq) FROM equal").fetchall()
+        if oldest is not None:
+            self._db.execute(
+                f"DELETE FROM equal WHERE {key} IN (SELECT l.{key} FROM ({select(self._files, log_columns(self._contract))}) l"
+                f" JOIN equal e ON l.{key} = e.{key} AND l._run_seq > e._run_seq WHERE l._run_seq > {oldest})"
+            )
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE different AS SELECT {names} FROM seen WHERE {key} NOT IN (SELECT {key} FROM equal)")
+        self._stage_different()
+
+    def _stage_different(self) -> None:
         self._db.execute(f"DELETE FROM staged WHERE {self._key} IN (SELECT {self._key} FROM different)")
         self._db.execute(f"INSERT INTO staged SELECT {self._names}, 'u' FROM different")
 
@@ -89,7 +135,11 @@ class Changes:
 
     def living(self, among: str) -> list[int]:
         """Keys that live and are among those the SQL `among` gives."""
-        rows = self._db.execute(f"SELECT {self._key} FROM ({self._state(f'{self._key} IN ({among})')})").fetchall()
+        bounds = self._db.execute(f"SELECT min(k), max(k) FROM ({among}) a(k)").fetchone()
+        if not bounds or bounds[0] is None:
+            return []
+        there = f"{self._key} BETWEEN {bounds[0]} AND {bounds[1]} AND {self._key} IN ({among})"
+        rows = self._db.execute(f"SELECT {self._key} FROM ({self._state(there)})").fetchall()
         return [row[0] for row in rows]
 
     def unseen(self) -> list[int]:
@@ -99,19 +149,13 @@ class Changes:
         ).fetchall()
         return [row[0] for row in rows]
 
-    def _checksums(self, relation: str) -> dict[int, tuple[int, int]]:
-        rows = self._db.execute(
-            f"SELECT {self._key} // {BLOCK}, count(*), sum(crc32({row_text_duckdb(self._contract.types)}))::HUGEINT FROM ({relation}) GROUP BY 1"
-        ).fetchall()
-        return {block: (count, crc) for block, count, crc in rows}
-
     def reconcile(self, snapshot: Snapshot) -> int:
         """Compare every key block with the source, read differing ones again; returns how many rows that mended.
 
         Afterwards the log, with what is staged, equals the snapshot, or DriftError is raised.
         """
-        measured = snapshot.checksums(self._contract, BLOCK)
-        source = self._checksums("SELECT * FROM seen") if measured is None else {block: (count, crc) for block, count, crc in measured}
+        measured = source_checksums(snapshot, self._contract)
+        source = block_checksums(self._db, self._contract, "SELECT * FROM seen") if measured is None else measured
         mended, differing = 0, self._differing(source)
         for block in sorted(differing):
             first, past = block * BLOCK, (block + 1) * BLOCK
@@ -125,7 +169,7 @@ class Changes:
         return mended
 
     def _differing(self, source: dict[int, tuple[int, int]]) -> set[int]:
-        held = self._checksums(self._state())
+        held = block_checksums(self._db, self._contract, self._state())
         return {block for block in source.keys() | held.keys() if source.get(block) != held.get(block)}
 
     def counts(self) -> tuple[int, int]:

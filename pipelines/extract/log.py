@@ -1,6 +1,7 @@
 """The raw change log: append-only Parquet files, and the manifest that says which of them count.
 
-Layout under the root: `manifest.json`, `<table>/<run_seq>.parquet`, `.staging/` (work of a run that has not ended).
+Layout under the root: `manifest.json`, `<table>/run_date=<day>/<run_seq>.parquet`, `.staging/` (work of a run that has not ended).
+The day is UTC's, of the run; a file is never changed, and only the manifest's names count, wherever they lie.
 Each row is a source row plus `_op` ('u' written, 'd' deleted; a deleted row keeps its last known values), `_run_seq`, `_known_at`
 (UTC, when the run looked). The current state of a key is its row with the greatest `_run_seq`.
 One run is one manifest: readers see all of it or nothing of it. Files no manifest names are leftovers of killed runs.
@@ -8,9 +9,10 @@ One run is one manifest: readers see all of it or nothing of it. Files no manife
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from ..failpoints import failpoint
 from .contracts import Contract
 from .watermark import Remembered
 
-#: A table's files are merged into one when there are more: a scan opens each of them.
+#: A table's files are merged when there are more: a scan opens each of them.
 MERGE_ABOVE = 48
+#: Count and checksum of the rows of a relation named r.
+MEASURE = "count(*), coalesce(sum(hash(r)::HUGEINT), 0)"
 RUNS = "_runs"
 RUNS_COLUMNS = {
     "run_seq": "BIGINT",
@@ -84,25 +88,30 @@ class Log:
     def clean(self, manifest: Manifest) -> int:
         """Remove what killed runs left and what was merged; returns how many files that were. Call it under the lock."""
         known = {self.root / name for entry in manifest.tables.values() for name in entry.files}
-        orphans = [path for path in self.root.glob("*/*.parquet") if path not in known]
+        orphans = [path for path in self.root.rglob("*.parquet") if path not in known]
         for path in orphans:
             path.unlink()
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir(parents=True)
         return len(orphans)
+
+    def staged_path(self, table: str) -> Path:
+        """Where a run writes a table's file before it counts."""
+        return self.staging / f"{table}.parquet"
 
     def stage(self, db: duckdb.DuckDBPyConnection, table: str, query: str) -> tuple[Path, int] | None:
         """Write the rows of `query` to a staged file, read it back and compare; None when there are no rows.
 
         Raises CorruptError when the file's count or checksum differs from the query's.
         """
-        measure = "count(*), coalesce(sum(hash(r)::HUGEINT), 0)"
-        wanted = db.execute(f"SELECT {measure} FROM ({query}) r").fetchone()
+        wanted = db.execute(f"SELECT {MEASURE} FROM ({query}) r").fetchone()
         if not wanted or not wanted[0]:
             return None
-        path = self.staging / f"{table}.parquet"
+        path = self.staged_path(table)
         db.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
-        found = db.execute(f"SELECT {measure} FROM read_parquet('{path}') r").fetchone()
+        found = db.execute(f"SELECT {MEASURE} FROM read_parquet('{path}', hive_partitioning = false) r").fetchone()
         if found != wanted:
             raise CorruptError(f"{path}: wrote {wanted[0]} rows, read {found and found[0]} back, or their checksum differs")
         files.sync(path)
@@ -110,12 +119,14 @@ class Log:
 
     def commit(self, manifest: Manifest, staged: dict[str, Path]) -> None:
         """Move the staged files into place and make them count, with one write of the manifest."""
+        day = f"run_date={datetime.now(UTC):%Y-%m-%d}"
         for table, path in staged.items():
             entry = manifest.tables.setdefault(table, Entry())
-            target = self.root / table / f"{manifest.run_seq:08d}.parquet"
-            target.parent.mkdir(exist_ok=True)
+            target = self.root / table / day / f"{manifest.run_seq:08d}.parquet"
+            target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
             files.sync(target.parent)
+            files.sync(target.parent.parent)
             entry.files.append(str(target.relative_to(self.root)))
             failpoint("extract.between_files")
         files.sync(self.root)
@@ -133,16 +144,24 @@ class Log:
     def merge(
         self, db: duckdb.DuckDBPyConnection, manifest: Manifest, table: str, staged: Path | None, columns: dict[str, str]
     ) -> Path | None:
-        """With too many files, a staged file that holds all rows of the table's log (the manifest then names it alone)."""
+        """With too many files, a staged file that holds the rows of the newer of them too (the manifest then names it in their place).
+
+        A file that is larger than all that came after it together stays as it is: a big table is not written again for small changes.
+        """
         entry = manifest.tables.get(table)
         if entry is None or len(entry.files) < MERGE_ABOVE:
             return staged
         paths = [self.root / name for name in entry.files]
+        after, first = staged.stat().st_size if staged else 0, len(paths)
+        while first and (len(paths) - first < MERGE_ABOVE // 2 or paths[first - 1].stat().st_size <= after):
+            first -= 1
+            after += paths[first].stat().st_size
+        newer = paths[first:]
         if staged:
             # Renamed first: the merged file takes its name.
-            paths.append(staged.rename(staged.with_suffix(".part.parquet")))
-        merged = self.stage(db, table, select(paths, columns))
-        entry.files.clear()
+            newer.append(staged.rename(staged.with_suffix(".part.parquet")))
+        merged = self.stage(db, table, select(newer, columns))
+        del entry.files[first:]
         return merged[0] if merged else None
 
     def paths(self, manifest: Manifest, table: str) -> list[Path]:
@@ -162,7 +181,7 @@ def select(paths: list[Path], columns: dict[str, str]) -> str:
     listed = ", ".join(f"'{path}'" for path in paths)
     typed = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items())
     # An empty, typed relation first: it provides the columns that older files do not have.
-    return f"SELECT {typed} FROM ({select([], columns)} UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true))"
+    return f"SELECT {typed} FROM ({select([], columns)} UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false))"
 
 
 def current(paths: list[Path], contract: Contract, where: str = "true") -> str:

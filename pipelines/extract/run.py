@@ -24,6 +24,7 @@ from ..failpoints import failpoint
 from . import sources
 from .changes import Changes, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
+from .load import first_load
 from .log import RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, utc
 from .watermark import STUCK, high_mark, mark, text
 
@@ -137,9 +138,30 @@ class _Run:
 
     def _read(self, contract: Contract, entry: Entry, result: TableResult) -> None:
         held = self.log.paths(self.manifest, contract.table)
+        if self.incremental and entry.low is None and not held:
+            path = self._load(contract, result)
+        else:
+            path = self._follow(contract, entry.low, held, result)
+        if path:
+            self.staged[contract.table] = path
+        if contract.table == TOMBSTONES:
+            alive = current([*held, *([path] if path else [])], contract)
+            self.db.execute(f"INSERT INTO tombstones SELECT table_name, row_id FROM ({alive}) WHERE _op = 'u'")
+        kept = self.manifest.tables.setdefault(contract.table, Entry())
+        kept.low = self.high if kept.low is None else max(kept.low, self.high)
+
+    def _load(self, contract: Contract, result: TableResult) -> Path | None:
+        """The first time: every row as it is. Nothing is left to reconcile, since the source's checksums were compared."""
+        path = self.log.staged_path(contract.table)
+        result.rows = first_load(self.db, self.snapshot, contract, path, self.manifest.run_seq, self.t0, self.chunk)
+        return path if result.rows else None
+
+    def _follow(self, contract: Contract, mark: str | None, held: list[Path], result: TableResult) -> Path | None:
+        """What changed since the mark, and what was deleted."""
         changes = Changes(self.db, contract, held)
         whole = self.full_refresh or not self.incremental
-        changes.read(self.snapshot.changed(contract, None if whole else entry.low, self.chunk))
+        low = None if whole else mark
+        changes.read(self.snapshot.changed(contract, low, self.chunk), low)
         if whole:
             changes.bury(changes.unseen())
         else:
@@ -148,18 +170,9 @@ class _Run:
         if self.with_reconcile:
             result.repaired = changes.reconcile(self.snapshot)
         result.rows, result.deletes = changes.counts()
-        if contract.table == TOMBSTONES:
-            self.db.execute(
-                "INSERT INTO tombstones SELECT table_name, row_id FROM staged WHERE _op = 'u'"
-                f" UNION ALL SELECT table_name, row_id FROM ({current(held, contract)}) WHERE _op = 'u'"
-            )
         query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged ORDER BY {contract.key}"
         written = self.log.stage(self.db, contract.table, query)
-        path = self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
-        if path:
-            self.staged[contract.table] = path
-        kept = self.manifest.tables.setdefault(contract.table, Entry())
-        kept.low = self.high if kept.low is None else max(kept.low, self.high)
+        return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
 
     def finish(self, report: Report) -> None:
         """Write the run's own record and commit everything with one manifest."""

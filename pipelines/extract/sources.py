@@ -1,6 +1,8 @@
 """The operational database as the extraction sees it: its columns, its clock and transactions, one consistent snapshot.
 
 MySQL/MariaDB is read by mysqlclient (imported only when used). It must be the primary: a replica shows no open transactions.
+Rows come as one text each (lines.py), which costs the server no more than its own protocol and this process a fifth; the server adds up
+the lines' CRC32 while it sends them, and the sum must be that of the lines received.
 SQLite is read whole: its single writer leaves no late commits, and a demo's tables are small.
 """
 
@@ -8,29 +10,41 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
 from .. import paths
 from .contracts import Contract
+from .lines import Lines
 from .types import MYSQL_KEY, Type, hash_key, row_text_mysql
 from .watermark import Look, mark
 
 #: Rows a chunk: what is held in memory at once.
 CHUNK = 50_000
+T = TypeVar("T")
 
 
 class Snapshot(Protocol):
     """All tables as of one moment."""
 
+    #: Whether every row of the last `changed` came with a checksum that the source made of it, or was read from the file itself.
+    verified: bool
+
     def changed(self, contract: Contract, low: str | None, chunk: int = CHUNK) -> Iterator[pa.Table]:
-        """Rows with stamp ≥ `low` (all when None), at most `chunk` rows at a time, each row once."""
+        """Rows with stamp ≥ `low`, at most `chunk` rows at a time, each row once; all rows in the order of their keys when it is None.
+
+        To be read to its end, or closed, before the snapshot is asked for anything else.
+        """
 
     def block(self, contract: Contract, first: int, past: int) -> Iterator[pa.Table]:
         """Rows with first ≤ key < past."""
@@ -175,23 +189,65 @@ class MySQLSource:
             connection.close()
 
 
+@dataclass(frozen=True)
+class _Chunk:
+    """What the query ending in `rest` gave: lines, or rows where a line would not do; the last row's stamp and key; whether the
+    lines' checksum was the source's."""
+
+    rest: str
+    lines: list[bytes]
+    rows: list[tuple[Any, ...]]
+    last: tuple[str, str]
+    verified: bool
+
+    def __len__(self) -> int:
+        return len(self.lines) or len(self.rows)
+
+
 class _MySQLSnapshot:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._one_at_a_time = threading.Lock()
+        self.verified = True
 
     def changed(self, contract: Contract, low: str | None, chunk: int = CHUNK) -> Iterator[pa.Table]:
-        stamp, key = f"`{contract.stamp}`", f"`{contract.key}`"
-        where = "" if low is None else f" WHERE {stamp} >= '{low}'"
-        names = list(contract.columns)
-        at, by = names.index(contract.stamp), names.index(contract.key)
-        while True:
-            rows = self._rows(contract, f"{where} ORDER BY {stamp}, {key} LIMIT {chunk}")
-            yield from _tables(contract, rows)
-            if len(rows) < chunk:
+        """The source sends the next chunks while this one is turned into columns."""
+        self.verified = True
+        lines = Lines(contract)
+        with contextlib.closing(ahead(self._chunks(lines, low, chunk))) as chunks:
+            for got in chunks:
+                table = lines.table(got.lines) if got.lines else None
+                if table is not None:
+                    self.verified &= got.verified
+                    yield table
+                else:
+                    self.verified = False
+                    yield from _tables(contract, got.rows or self._rows(contract, got.rest))
+
+    def _chunks(self, lines: Lines, low: str | None, chunk: int) -> Iterator[_Chunk]:
+        contract = lines.contract
+        rest = f" ORDER BY `{contract.key}` LIMIT {chunk}" if low is None else _newer(contract, f"`{contract.stamp}` >= '{low}'", chunk)
+        while got := self._fetch(lines, rest):
+            yield got
+            if len(got) < chunk:
                 return
-            # Spelt out: MySQL does not use an index for (stamp, key) > (x, y).
-            x, y = rows[-1][at].decode(), rows[-1][by].decode()
-            where = f" WHERE {stamp} >= '{x}' AND ({stamp} > '{x}' OR {key} > {y})"
+            rest = _after(contract, got.last, chunk, by_key=low is None)
+
+    def _fetch(self, lines: Lines, rest: str) -> _Chunk:
+        """The rows of one query as lines; as rows when a line is longer than the server makes texts."""
+        connection, contract = self._connection, lines.contract
+        with self._one_at_a_time:
+            connection.query("SET @crc = 0")
+            # A sum does not mind the order in which the server comes upon the rows.
+            connection.query(f"SELECT IF((@crc := @crc + CRC32(@line := {lines.sql})) IS NULL, NULL, @line) FROM `{contract.table}`{rest}")
+            found = [row[0] for row in connection.store_result().fetch_row(maxrows=0)]
+            [(crc,)] = _query(connection, "SELECT CAST(@crc AS CHAR)")
+        if None in found:
+            rows, names = self._rows(contract, rest), list(contract.columns)
+            stamp, key = (rows[-1][names.index(name)].decode() for name in (contract.stamp, contract.key))
+            return _Chunk(rest, [], rows, (stamp, key), verified=False)
+        last = lines.stamp_and_key(found[-1]) if found else ("", "")
+        return _Chunk(rest, found, [], last, verified=crc == str(sum(map(zlib.crc32, found))))
 
     def block(self, contract: Contract, first: int, past: int) -> Iterator[pa.Table]:
         yield from _tables(contract, self._rows(contract, f" WHERE `{contract.key}` >= {first} AND `{contract.key}` < {past}"))
@@ -215,8 +271,58 @@ class _MySQLSnapshot:
 
     def _rows(self, contract: Contract, rest: str) -> list[tuple[Any, ...]]:
         columns = ", ".join(kind.read_mysql(f"`{name}`") for name, kind in contract.types.items())
-        self._connection.query(f"SELECT {columns} FROM `{contract.table}`{rest}")
-        return list(self._connection.use_result().fetch_row(maxrows=0))
+        with self._one_at_a_time:
+            self._connection.query(f"SELECT {columns} FROM `{contract.table}`{rest}")
+            return list(self._connection.use_result().fetch_row(maxrows=0))
+
+
+def ahead(items: Iterator[T], depth: int = 3) -> Generator[T, None, None]:
+    """The same items, up to `depth` of them made in a thread before they are asked for; closing waits for the one at work and drops the rest."""
+    made: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+    dropped = threading.Event()
+
+    def put(item: T | None, failed: BaseException | None = None) -> None:
+        while not dropped.is_set():
+            with contextlib.suppress(queue.Full):
+                return made.put((item, failed), timeout=0.1)
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(item)
+                if dropped.is_set():
+                    return
+            put(None)
+        except BaseException as failed:
+            put(None, failed)
+
+    thread = threading.Thread(target=work, name="extract-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, failed = made.get()
+            if failed is not None:
+                raise failed
+            if item is None:
+                return
+            yield item
+    finally:
+        dropped.set()
+        thread.join()
+
+
+def _newer(contract: Contract, condition: str, chunk: int) -> str:
+    return f" WHERE {condition} ORDER BY `{contract.stamp}`, `{contract.key}` LIMIT {chunk}"
+
+
+def _after(contract: Contract, last: tuple[str, str], chunk: int, *, by_key: bool) -> str:
+    """Where a chunk goes on after the row with this stamp and key."""
+    x, y = last
+    stamp, key = f"`{contract.stamp}`", f"`{contract.key}`"
+    if by_key:
+        return f" WHERE {key} > {y} ORDER BY {key} LIMIT {chunk}"
+    # Spelt out: MySQL does not use an index for (stamp, key) > (x, y).
+    return _newer(contract, f"{stamp} >= '{x}' AND ({stamp} > '{x}' OR {key} > {y})", chunk)
 
 
 def _query(connection: Any, sql: str) -> list[tuple[Any, ...]]:
@@ -294,6 +400,8 @@ class SQLiteSource:
 
 
 class _SQLiteSnapshot:
+    verified = True
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 

@@ -1,0 +1,178 @@
+"""The first load and the lines it reads: any text arrives as it is, and what differs from the source's checksum is not believed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines import paths
+from pipelines.extract import load, sources
+from pipelines.extract.lines import Lines
+from pipelines.extract.log import Log
+
+from .conftest import Source
+
+
+def text_of(value: str) -> str:
+    return "CONVERT(0x" + value.encode().hex() + " USING utf8mb4)" if value else "''"
+
+
+_NASTY = [
+    "",
+    "\x02",
+    "NULL",
+    "\\N",
+    "a\nb",
+    "a\r\nb",
+    "\r",
+    "\n",
+    "\x1e",
+    "\x1d",
+    "\x1f",
+    "a\x1fb\x1ec\nd",
+    "\x00",
+    "\u2028",
+    "'\"\\,\t",
+    "🦉",
+    " x ",
+]
+
+
+@pytest.mark.parametrize("chunk", [2, 50_000])
+def test_any_text_arrives_as_it_is_first_and_later(source: Source, chunk: int) -> None:
+    for value in _NASTY:
+        source.sql(f"INSERT INTO other (note) VALUES ({text_of(value)})")
+    source.sql("INSERT INTO other (note) VALUES (NULL)")
+    source.run(chunk=chunk)
+    assert source.state("other", "id, note") == source.rows("other", "id, note") == [*enumerate([*_NASTY, None], 1)]
+
+    source.sql("UPDATE other SET note = CONCAT('again', note)")
+    source.run(chunk=chunk)
+    assert source.state("other", "id, note") == source.rows("other", "id, note")
+    assert sum(done.repaired for done in source.run(reconcile=True).tables) == 0
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(notes=st.lists(st.one_of(st.none(), st.text(st.sampled_from('ab\n\r\x1d\x1e\x1f\x02\\"é🦉'), max_size=6)), max_size=9))
+def test_lines_give_back_every_text_or_say_that_they_cannot(source: Source, notes: list[str | None]) -> None:
+    other = next(contract for contract in source.contracts() if contract.table == "other")
+    source.sql("DELETE FROM other")
+    for note in notes:
+        source.sql(f"INSERT INTO other (note) VALUES ({'NULL' if note is None else text_of(note)})")
+    lines = Lines(other)
+    sent = [row[0].encode() for row in source.sql(f"SELECT {lines.sql} FROM other ORDER BY id")]
+    table = lines.table(sent) if sent else None
+    spoiled = any(set(note or "") & {"\x1f", "\x1e", "\x1d"} for note in notes)
+    if not spoiled and notes:
+        assert table is not None
+    if table is not None:
+        assert table["note"].to_pylist() == notes
+
+
+def test_first_load_is_in_the_order_of_keys_and_followed_by_its_changes(source: Source) -> None:
+    source.sql("INSERT INTO item (id, name, amount, updated_at) SELECT 7 * seq, CONCAT('n', seq), seq, '2026-01-01' FROM seq_1_to_1000")
+    first = source.run(chunk=64, reconcile=True)
+    assert [(done.table, done.rows, done.repaired) for done in first.tables if done.rows] == [("item", 1000, 0)]
+    assert source.warehouse("SELECT id FROM raw.item") == source.rows(columns="id")
+    source.sql("UPDATE item SET amount = -1 WHERE id IN (7, 700)")
+    source.delete(14)
+    second = source.run(chunk=64)
+    assert [(done.rows, done.deletes) for done in second.tables if done.table == "item"] == [(2, 1)]
+    assert source.state() == source.rows()
+
+
+def test_first_load_whose_chunks_lack_the_sources_checksum_is_compared_by_blocks(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a text had changed on its way: what was read is not what the source says it sent."""
+    source.sql("INSERT INTO item (name) VALUES ('a'), ('b')")
+    original = sources._MySQLSnapshot._fetch
+
+    def garbled(self: Any, lines: Any, rest: str) -> Any:
+        got = original(self, lines, rest)
+        changed = [line.replace(b"\x1fa\x1f", b"\x1fz\x1f") for line in got.lines]
+        return sources._Chunk(got.rest, changed, got.rows, got.last, verified=got.verified and changed == got.lines)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources._MySQLSnapshot, "_fetch", garbled)
+        report = source.run()
+    assert [done.stopped for done in report.stopped] == ["item: 1 key blocks of the first load differ from the source"]
+    assert source.state() == []
+    source.run()
+    assert source.names() == ["a", "b"]
+
+
+def test_checksum_of_the_source_is_compared_with_the_lines_received(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    source.sql("INSERT INTO item (name) VALUES ('a')")
+    seen: list[bool] = []
+    monkeypatch.setattr(load, "_compare", lambda db, snapshot, contract, path: seen.append(snapshot.verified))
+    monkeypatch.setattr(sources.zlib, "crc32", lambda line: 1)
+    source.run()
+    assert seen == [False]
+
+
+def test_row_put_back_as_it_was_is_not_taken_for_the_row_the_log_once_held(source: Source) -> None:
+    stamps = ("2037-01-01", "2036-01-01", "2037-01-01")
+    for amount, stamp in zip((1, 2, 1), stamps, strict=True):
+        source.sql(f"REPLACE INTO item (id, name, amount, updated_at) VALUES (1, 'x', {amount}, '{stamp}')")
+        source.run()
+    assert source.state() == source.rows()
+    assert [amount for (amount,) in source.warehouse("SELECT amount FROM raw.item ORDER BY _run_seq")] == [1, 2, 1]
+    source.run()
+    assert len(source.warehouse("SELECT * FROM raw.item")) == 3
+
+
+def test_big_file_is_not_written_again_for_small_ones(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.extract.log.MERGE_ABOVE", 4)
+    source.sql("INSERT INTO item (name, updated_at) SELECT MD5(seq), '2026-01-01' FROM seq_1_to_3000")
+    source.run()
+    [big] = Log(paths.raw()).manifest().tables["item"].files
+    for number in range(9):
+        source.sql(f"UPDATE item SET amount = {number} WHERE id = {number + 1}")
+        source.run()
+        held = Log(paths.raw()).manifest().tables["item"].files
+        assert held[0] == big and len(held) <= 4
+    assert source.state() == source.rows()
+    assert len(source.warehouse("SELECT * FROM raw.item")) == 3009
+
+
+def test_files_lie_by_day_and_the_day_is_no_column(source: Source) -> None:
+    source.sql("INSERT INTO item (name) VALUES ('a')")
+    source.run()
+    [name] = Log(paths.raw()).manifest().tables["item"].files
+    table, day, file = name.split("/")
+    assert (table, day[:9], file) == ("item", "run_date=", "00000001.parquet")
+    assert "run_date" not in [column for column, *_ in source.warehouse("DESCRIBE raw.item")]
+
+
+def test_items_are_made_ahead_up_to_a_depth_and_no_more_once_dropped() -> None:
+    made: list[int] = []
+    enough = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        for number in range(1000):
+            made.append(number)
+            if len(made) == 4:
+                enough.set()
+            yield number
+
+    items = sources.ahead(numbers(), depth=2)
+    assert next(items) == 0
+    assert enough.wait(10), "one is asked for, two wait, one is in hand"
+    items.close()
+    assert len(made) <= 5
+    assert not any(thread.name == "extract-ahead" for thread in threading.enumerate())
+
+
+def test_what_fails_ahead_is_raised_where_the_items_are_asked_for() -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise OSError("gone")
+
+    items = sources.ahead(broken())
+    assert next(items) == 1
+    with pytest.raises(OSError, match="gone"):
+        next(items)
