@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) -m infra.local
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke up test check pipeline train bench ledger-check manage mutants fuzz openapi locks stop
+.PHONY: help demo smoke up test check pipeline loop train bench ledger-check manage mutants fuzz openapi locks stop
 
 help: ## all targets, one line each
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ check: ## lint, types, import contracts, migrations, OpenAPI and type drift, dbt
 
 pipeline: ## one extract → dbt → audit → publish → score round (ENGINE=spark: then the same models on Spark, compared row by row)
 	@$(RUN) pipeline
+
+loop: ## marts that follow the database all day (services profile; `make up` starts it too; Ctrl-C stops it)
+	@$(RUN) loop
 
 train: ## train, evaluate and gate the models; says what was promoted and why
 	@$(RUN) train

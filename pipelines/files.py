@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,17 @@ def read_json(path: Path) -> Any | None:
 
 
 @contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock that the system releases when the process ends, however it ends. Raises Busy at once when it is taken."""
+def lock(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold an exclusive lock that the system releases when the process ends, however it ends. Raises Busy when it is taken and stays so."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
     with path.open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as taken:
-            raise Busy(f"another process works in {path.parent}; wait for it to end") from taken
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as taken:
+                if time.monotonic() >= deadline:
+                    raise Busy(f"another process works in {path.parent}; wait for it to end") from taken
+                time.sleep(0.1)
         yield

@@ -23,6 +23,11 @@ def warehouse() -> Path:
     return Path(os.environ.get("OPENLANCE_WAREHOUSE") or var() / "work" / "warehouse.duckdb").absolute()
 
 
+def round_lock() -> Path:
+    """Held by whoever changes the work file: a round, the resident loop, a step of Dagster."""
+    return var() / "work" / ".round.lock"
+
+
 def published() -> Path:
     """The folder of published marts, one subfolder an audience."""
     return var() / "published"

@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import files, paths, transform
-from .extract.run import Report, extract
-from .publish import AuditError, Publication, publish
+from . import files, paths, rounds, transform
+from .extract.run import Report
+from .publish import AuditError, Publication
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -54,23 +54,19 @@ class _Stage:
 
 
 def round_of_pipeline(*, full_refresh: bool = False) -> int:
-    """Run one round under a lock; returns the exit code."""
+    """Run one round; returns the exit code."""
     began = time.monotonic()
-    with files.lock(paths.var() / "work" / ".round.lock"):
-        with stage("Extract") as now:
-            report = extract(full_refresh=full_refresh, progress=now.at)
-            now.result = (
-                f"{sum(t.rows for t in report.tables)} rows, {sum(t.deletes for t in report.tables)} deletes of {len(report.tables)} tables"
-            )
-        with stage("Build marts (dbt)") as now:
-            for line in transform.build(full_refresh=full_refresh):
-                now.at(line)
-                if "Done. PASS=" in line:
-                    now.result = line.split("Done. ", 1)[1]
-        with stage("Audit and publish") as now:
-            done = publish(progress=now.at)
-            now.result = f"{len(done.rows)} models, {done.written} parts written, {done.reused} unchanged"
-        score()
+    with stage("Extract") as now:
+        report = rounds.extracted(full_refresh=full_refresh, progress=now.at)
+        now.result = (
+            f"{sum(t.rows for t in report.tables)} rows, {sum(t.deletes for t in report.tables)} deletes of {len(report.tables)} tables"
+        )
+    with stage("Build marts (dbt)") as now:
+        now.result = rounds.built(full_refresh=full_refresh, progress=now.at).summary
+    with stage("Audit and publish") as now:
+        done = rounds.published(progress=now.at)
+        now.result = f"{len(done.rows)} models, {done.written} parts written, {done.reused} unchanged"
+    score()
     summary(report, done, time.monotonic() - began)
     return 1 if report.stopped else 0
 

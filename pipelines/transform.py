@@ -1,16 +1,38 @@
-"""dbt as a process of its own: no secret, no network, no telemetry, its artefacts in the run-time folder."""
+"""dbt as a process of its own: no secret, no network, no telemetry, its artefacts in the run-time folder.
+
+A process a build (`cold`), or one that stays and keeps its imports and the parsed project (warm.WarmDbt, for the resident loop).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import files, paths
 from .failpoints import failpoint
+
+#: Runs dbt with these arguments, gives its lines as they come, and returns its exit code.
+Runner = Callable[[list[str]], Generator[str, None, int]]
+_RESULTS, _BEFORE = "run_results.json", "run_results.before.json"
+_OWN = "openlance_own"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Names of the nodes to build with the tests that touch them, and of those that must stay as they are."""
+
+    nodes: tuple[str, ...]
+    held: tuple[str, ...] = ()
+
+    def arguments(self) -> list[str]:
+        chosen = ["--select", *self.nodes] if self.nodes else []
+        return [*chosen, *(["--exclude", *self.held] if self.held else [])]
 
 
 def environment() -> dict[str, str]:
@@ -25,12 +47,16 @@ def environment() -> dict[str, str]:
     }
 
 
+def arguments_of(*arguments: str, target: Path | None = None) -> list[str]:
+    """dbt's arguments with our project, profile and artefact folder."""
+    project, artefacts = str(paths.dbt_project()), str(target or paths.dbt_target())
+    folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", artefacts, "--log-path", artefacts]
+    return ["--no-version-check", *arguments, *folders]
+
+
 def command(*arguments: str, target: Path | None = None) -> list[str]:
     """The command line of dbt with our project, profile and artefact folder."""
-    project, artefacts = str(paths.dbt_project()), str(target or paths.dbt_target())
-    dbt = Path(sys.executable).with_name("dbt")
-    folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", artefacts, "--log-path", artefacts]
-    return [str(dbt), "--no-version-check", *arguments, *folders]
+    return [str(Path(sys.executable).with_name("dbt")), *arguments_of(*arguments, target=target)]
 
 
 class BuildFailed(RuntimeError):
@@ -40,36 +66,55 @@ class BuildFailed(RuntimeError):
         super().__init__(f"dbt ended with code {code}; all it said is in {log}" + "".join(f"\n  {line}" for line in told))
 
 
-def build(*, full_refresh: bool = False, retry: bool = False) -> Iterator[str]:
+def cold(arguments: list[str]) -> Generator[str, None, int]:
+    """dbt in a process of its own, which ends with the build; killed when its reader gives up."""
+    process = subprocess.Popen(
+        command(*arguments), env=environment(), cwd=paths.REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        for line in process.stdout or ():
+            failpoint("dbt.running", process.pid)
+            yield line.rstrip()
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        code = process.wait()
+    return code
+
+
+def build(*, full_refresh: bool = False, retry: bool = False, selection: Selection | None = None, runner: Runner = cold) -> Iterator[str]:
     """Run `dbt build` (or `dbt retry`, which continues where the last one stopped), giving its lines as they come.
 
-    Raises BuildFailed when a model or a blocking test fails, or the process is killed. The artefacts of an earlier run are
-    removed first, so that a publish can never mistake them for this one's.
+    Raises BuildFailed when a model or a blocking test fails, or the process is killed. The results of an earlier run are put
+    aside first, so that a publish can never mistake them for this one's; a retry and a build of a `selection` put those of the
+    nodes they did not touch beside their own.
     """
     target = paths.dbt_target()
     target.mkdir(parents=True, exist_ok=True)
     paths.warehouse().parent.mkdir(parents=True, exist_ok=True)
-    before = results() if retry else {}
-    if not retry:
-        (target / "run_results.json").unlink(missing_ok=True)
-    arguments = ["retry"] if retry else ["build", *(["--full-refresh"] if full_refresh else [])]
+    before = results() or _results(_BEFORE)
+    if not retry and (target / _RESULTS).is_file():
+        (target / _RESULTS).replace(target / _BEFORE)
+    arguments = (
+        ["retry"] if retry else ["build", *(["--full-refresh"] if full_refresh else []), *(selection.arguments() if selection else [])]
+    )
+    if selection and selection.nodes:
+        # what they prove does not depend on data: a build of everything ran them
+        arguments += ["--exclude-resource-type", "unit_test"]
     log, said = target / "build.log", []
-    with log.open("w", encoding="utf-8") as keep:
-        process = subprocess.Popen(
-            command(*arguments), env=environment(), cwd=paths.REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        try:
-            for line in process.stdout or ():
-                keep.write(line)
-                said.append(line.rstrip())
-                failpoint("dbt.running", process.pid)
-                yield line.rstrip()
-        finally:
-            if process.poll() is None and sys.exc_info()[0] is not None:
-                process.kill()
-            code = process.wait()
-    if retry:
-        _complete(before)
+    with log.open("w", encoding="utf-8") as keep, contextlib.closing(runner(arguments)) as lines:
+        while True:
+            try:
+                line = next(lines)
+            except StopIteration as ended:
+                code = ended.value
+                break
+            keep.write(line + "\n")
+            said.append(line)
+            yield line
+    _complete(before if retry or selection else {})
+    (target / _BEFORE).unlink(missing_ok=True)
     if code:
         raise BuildFailed(code, log, [line for line in said if "Error" in line or "FAIL" in line or "ERROR" in line][-12:])
 
@@ -85,14 +130,31 @@ def parse(target: Path) -> Path:
 
 def results() -> dict[str, dict[str, Any]]:
     """The last build's results by dbt's unique id; empty when there is none."""
-    stored = files.read_json(paths.dbt_target() / "run_results.json") or {"results": []}
+    return _results(_RESULTS)
+
+
+def ran() -> dict[str, dict[str, Any]]:
+    """Those of the last build's results that it got itself, not taken over from one before it."""
+    stored = files.read_json(paths.dbt_target() / _RESULTS) or {}
+    own = set(stored.get(_OWN, ()))
+    return {unique_id: result for unique_id, result in results().items() if unique_id in own}
+
+
+def remembered() -> bool:
+    """Whether the results of an earlier build are there to complete those of a part."""
+    return any((paths.dbt_target() / name).is_file() for name in (_RESULTS, _BEFORE))
+
+
+def _results(name: str) -> dict[str, dict[str, Any]]:
+    stored = files.read_json(paths.dbt_target() / name) or {"results": []}
     return {result["unique_id"]: result for result in stored["results"]}
 
 
 def _complete(before: dict[str, dict[str, Any]]) -> None:
-    """A retry reports only what it ran again: keep the earlier results of the rest beside them."""
-    path = paths.dbt_target() / "run_results.json"
+    """A retry or a part reports only what it ran: keep the earlier results of the rest beside them."""
+    path = paths.dbt_target() / _RESULTS
     stored = files.read_json(path)
     if stored:
+        stored[_OWN] = [result["unique_id"] for result in stored["results"]]
         stored["results"] = list({**before, **{result["unique_id"]: result for result in stored["results"]}}.values())
         files.write_json(path, stored)

@@ -1,6 +1,6 @@
 """The door behind the Makefile: python3 -m infra.local COMMAND. Standard library only.
 
-    demo | up | smoke | test [suite …] | check | pipeline | train | ledger-check | manage | mutants [name …] | fuzz [cases [seed]] | bench [name …] |
+    demo | up | smoke | test [suite …] | check | pipeline | loop | train | ledger-check | manage | mutants [name …] | fuzz [cases [seed]] | bench [name …] |
     openapi | locks | stop
 PROFILE=services runs pipeline, train, ledger-check, manage and smoke on the services profile; the default is embedded. ARGS is passed on.
 ENGINE=spark lets pipeline build the same models on Spark too, and compares.
@@ -80,6 +80,7 @@ def main(arguments: list[str]) -> int:
         "smoke": lambda: house.smoke(profile),
         "pipeline": lambda: house.one_command(profile, lambda h: house.pipeline(h, *extra)),
         "manage": lambda: house.one_command(profile, lambda h: h.manage(*extra)),
+        "loop": lambda: house.one_command("services", lambda h: h.module("pipelines.loop", *extra)),
         "train": lambda: house.one_command(profile, lambda h: house.train(h, *extra)),
         "ledger-check": lambda: house.one_command(profile, lambda h: h.manage("ledger_check", *extra)),
         "test": lambda: suites.test(rest),

@@ -202,9 +202,12 @@ def server_commands(house: House) -> dict[str, tuple[list[str], str | None]]:
         str(bin_ / "mlflow"), "server", "--backend-store-uri", store, "--default-artifact-root", str(house.home / "mlflow" / "artifacts"),
         "--host", "127.0.0.1", "--port", port["mlflow"], "--workers", "1",
     ]  # fmt: skip
+    # where the database is a server, marts follow it all day
+    loop = {"loop": ([str(PYTHON), "-m", "pipelines.loop"], None)} if house.profile == "services" else {}
     return {
         "web": (web, house.url("web", "/api/v1/health")),
         "worker": (celery, None),
+        **loop,
         "dashboards": (streamlit, house.url("dashboards", "/_stcore/health")),
         "dagster": (dagster, house.url("dagster", "/server_info")),
         "mlflow": (mlflow, house.url("mlflow", "/health")),

@@ -38,6 +38,7 @@ BENCHES = {
     "search": "tests/load/search_bench.py",
     "lists": "tests/load/lists_bench.py",
     "chaos": "tests/load/chaos_bench.py",
+    "freshness": "tests/load/freshness_bench.py",
 }
 
 

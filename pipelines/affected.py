@@ -1,0 +1,140 @@
+"""What a round must build: the models below tables that brought rows since each of them was last built well.
+
+The marks stand in the work file itself (schema `_build`), so that a file that was removed or replaced can never look up to date:
+a node → the last run of the extraction it holds. A node is marked when it and every test that touches it went well; one that failed,
+was skipped or was never reached keeps its old mark and is built in the next round. When the project changed, all are built.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from . import paths, transform
+from .transform import Selection
+from .warm import project_digest
+
+_WELL = {"success", "pass", "warn", "no-op"}
+_BUILT = ("model", "seed", "snapshot")
+_SCHEMA = """
+    CREATE SCHEMA IF NOT EXISTS _build;
+    CREATE TABLE IF NOT EXISTS _build.node (unique_id VARCHAR PRIMARY KEY, run_seq BIGINT);
+    CREATE TABLE IF NOT EXISTS _build.project (digest VARCHAR);
+"""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The project's nodes, each with the raw tables below it, and what its tests touch."""
+
+    names: dict[str, str]
+    tables: dict[str, frozenset[str]]
+    tests: dict[str, frozenset[str]]
+
+    @classmethod
+    def read(cls, manifest: Path) -> Graph:
+        """Raises FileNotFoundError before the first build."""
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        nodes, sources = content["nodes"], content["sources"]
+        names = {
+            unique_id: node["name"]
+            for unique_id, node in nodes.items()
+            if node["resource_type"] in _BUILT and node["config"].get("materialized") != "ephemeral"
+        }
+        found: dict[str, frozenset[str]] = {unique_id: frozenset([source["identifier"]]) for unique_id, source in sources.items()}
+
+        def below(unique_id: str) -> frozenset[str]:
+            if unique_id not in found:
+                found[unique_id] = frozenset()
+                parents = nodes.get(unique_id, {}).get("depends_on", {}).get("nodes", [])
+                found[unique_id] = frozenset().union(*(below(parent) for parent in parents))
+            return found[unique_id]
+
+        tables = {unique_id: below(unique_id) for unique_id in names}
+        tests = {
+            unique_id: frozenset(node["depends_on"]["nodes"]) & names.keys()
+            for unique_id, node in nodes.items()
+            if node["resource_type"] == "test"
+        }
+        return cls(names, tables, tests)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to build (None: everything) and the state of the log that the build will hold. `affected` of the project's `nodes`."""
+
+    selection: Selection | None
+    run_seq: int
+    digest: str
+    affected: int
+    nodes: int
+
+    @property
+    def nothing(self) -> bool:
+        return self.nodes > 0 and self.affected == 0
+
+
+def choose(held: Iterable[str] = ()) -> Work:
+    """What must be built so that the marts hold all of the log, except what is made from the `held` tables: that stays as it was."""
+    digest, held = project_digest(), frozenset(held)
+    with duckdb.connect(str(paths.warehouse())) as work:
+        work.execute(_SCHEMA)
+        if not work.execute("SELECT 1 FROM information_schema.tables WHERE table_schema = 'raw' AND table_name = '_runs'").fetchall():
+            return Work(None, 0, digest, 0, 0)
+        rows = work.execute('SELECT "table", max(run_seq) FROM raw._runs WHERE rows + deletes > 0 GROUP BY 1').fetchall()
+        changed: dict[str, int] = dict(rows)
+        [(first, last)] = work.execute("SELECT coalesce(min(run_seq), 0), coalesce(max(run_seq), 0) FROM raw._runs").fetchall()
+        marks: dict[str, int] = dict(work.execute("SELECT unique_id, run_seq FROM _build.node").fetchall())
+        known = work.execute("SELECT digest FROM _build.project").fetchall()
+    try:
+        graph = Graph.read(paths.dbt_target() / "manifest.json")
+    except FileNotFoundError:
+        return Work(None, last, digest, 0, 0)
+    count = len(graph.names)
+    standing = {name for unique_id, name in graph.names.items() if graph.tables[unique_id] & held}
+    forgotten = bool(marks) and min(marks.values()) < first - 1 and not held
+    if known != [(digest,)] or forgotten or not transform.remembered():
+        return Work(Selection((), tuple(sorted(standing))) if standing else None, last, digest, count - len(standing), count)
+    stale = {
+        name
+        for unique_id, name in graph.names.items()
+        if unique_id not in marks or any(changed.get(table, 0) > marks[unique_id] for table in graph.tables[unique_id])
+    }
+    chosen = stale - standing
+    if len(chosen) == count:
+        return Work(None, last, digest, count, count)
+    return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing)) if chosen else ()), last, digest, len(chosen), count)
+
+
+def mark(work: Work) -> None:
+    """Remember the nodes that the build which just ended, well or not, brought up to `work.run_seq`."""
+    ran = transform.ran()
+    if not ran:
+        return
+    graph = Graph.read(paths.dbt_target() / "manifest.json")
+    spoiled: set[str] = set()
+    for test, parents in graph.tests.items():
+        if test in ran and ran[test]["status"] not in _WELL:
+            spoiled |= parents
+    good = [
+        unique_id
+        for unique_id, result in ran.items()
+        if unique_id in graph.names and result["status"] in _WELL and unique_id not in spoiled
+    ]
+    with duckdb.connect(str(paths.warehouse())) as db:
+        db.execute(_SCHEMA)
+        db.execute("BEGIN")
+        if db.execute("SELECT digest FROM _build.project").fetchall() != [(work.digest,)]:
+            db.execute("DELETE FROM _build.node")
+            db.execute("DELETE FROM _build.project")
+            db.execute("INSERT INTO _build.project VALUES (?)", [work.digest])
+        if good:
+            db.executemany("INSERT OR REPLACE INTO _build.node VALUES (?, ?)", [[unique_id, work.run_seq] for unique_id in good])
+        gone = [[unique_id] for (unique_id,) in db.execute("SELECT unique_id FROM _build.node").fetchall() if unique_id not in graph.names]
+        if gone:
+            db.executemany("DELETE FROM _build.node WHERE unique_id = ?", gone)
+        db.execute("COMMIT")

@@ -1,0 +1,64 @@
+"""The steps of a round, for whoever takes them: the one-off command (run), the resident loop (loop), Dagster.
+
+Each step holds the round's lock, so that they may meet on one machine; each leaves something whole for the next, so that a round may
+be cut between any two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import affected, files, paths, transform
+from .affected import Work
+from .extract.run import Report, extract
+from .publish import Publication, publish
+from .transform import Runner, cold
+
+Progress = Callable[[str], None]
+#: How long a step waits for another's to end.
+PATIENCE_SECONDS = 300.0
+
+
+def quiet(detail: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build did. `summary` is dbt's own line of counts."""
+
+    work: Work
+    summary: str
+
+
+def extracted(*, full_refresh: bool = False, reconcile: bool = True, progress: Progress = quiet) -> Report:
+    """Bring the raw log up to the source."""
+    with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
+        return extract(full_refresh=full_refresh, reconcile=reconcile, progress=progress)
+
+
+def built(
+    *, full_refresh: bool = False, only_affected: bool = False, retry: bool = False, runner: Runner = cold, progress: Progress = quiet
+) -> Build:
+    """Build the marts, all of them or those that a change reached. Raises transform.BuildFailed; what was built well counts also then."""
+    with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
+        work = affected.choose()
+        if work.nothing and only_affected:
+            return Build(work, "nothing to build")
+        selection = work.selection if only_affected else None
+        summary = ""
+        try:
+            for line in transform.build(full_refresh=full_refresh, retry=retry, selection=selection, runner=runner):
+                progress(line)
+                if "Done. PASS=" in line:
+                    summary = line.split("Done. ", 1)[1]
+        finally:
+            affected.mark(work)
+    return Build(work, summary)
+
+
+def published(*, progress: Progress = quiet) -> Publication:
+    """Audit, write, switch. Raises AuditError; readers then keep what they have."""
+    with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
+        return publish(progress=progress)

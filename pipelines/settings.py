@@ -1,0 +1,103 @@
+"""The platform's settings by environment: a typo fails where it is made, not where it is missed.
+
+`pipelines/environments/<name>.toml` holds what differs from the defaults here. An environment variable wins over the file:
+OPENLANCE_PLATFORM__LOOP__INTERVAL_SECONDS=5 sets [loop] interval_seconds. OPENLANCE_PLATFORM_ENV names the environment; without it,
+it is `services` where a database server is named, else `embedded`. Nothing here is secret: secrets are named, by the variable that holds them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FOLDER = Path(__file__).with_name("environments")
+PREFIX = "OPENLANCE_PLATFORM__"
+
+
+class SettingsError(RuntimeError):
+    """A setting is unknown or has a value that it cannot have; the message names each."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Loop(_Strict):
+    """The resident loop."""
+
+    interval_seconds: float = Field(default=10, gt=0, description="From the beginning of a round to the beginning of the next.")
+    reconcile_seconds: float = Field(default=3600, gt=0, description="From one comparison of every key block to the next.")
+    longest_pause_seconds: float = Field(default=300, gt=0, description="What the pause after failures grows to.")
+
+
+class Quality(_Strict):
+    """Floors of the quality checks; thresholds are measured from history and never below these."""
+
+    least_batch: int = Field(default=20, ge=1, description="Smaller batches are not judged.")
+    least_history: int = Field(default=1000, ge=1, description="Rows of history that a check of values needs.")
+    least_runs: int = Field(default=20, ge=2, description="Runs of history that a check between runs needs.")
+    history_rows: int = Field(default=200_000, ge=1, description="The newest rows of the log that stand for its history.")
+    deleted_share: float = Field(default=0.2, gt=0, le=1, description="Deletes at once, of the living rows.")
+    null_share: float = Field(default=0.05, gt=0, le=1, description="Empty values in a column that never had one.")
+    range_factor: float = Field(default=10, gt=1, description="How far beyond the span of history a number is odd.")
+    range_share: float = Field(default=0.05, gt=0, le=1, description="Numbers that far out, of those in a batch.")
+    psi: float = Field(default=0.5, gt=0, description="Population stability index of a column's words.")
+    most_words: int = Field(default=20, ge=2, description="Columns with more words have no spread worth comparing.")
+    volume_deviations: float = Field(default=6, gt=0, description="Of the logarithm of rows a run, in robust deviations.")
+    least_volume: int = Field(default=1000, ge=1, description="Fewer rows at once are never too many.")
+    silence_hours: float = Field(default=6, gt=0, description="A table may always be quiet that long.")
+
+
+class Alerts(_Strict):
+    """Who is told. An address may hold a secret: it is the value of the variable named here."""
+
+    webhook_variable: str = Field(default="OPENLANCE_ALERT_WEBHOOK", pattern=r"^[A-Z][A-Z0-9_]*$")
+
+
+class Settings(_Strict):
+    """All of one environment."""
+
+    loop: Loop = Loop()
+    quality: Quality = Quality()
+    alerts: Alerts = Alerts()
+
+
+def name(environment: Mapping[str, str] = os.environ) -> str:
+    """The environment's name."""
+    server = environment.get("OPENLANCE_DB_NAME") or environment.get("OPENLANCE_DB_SOCKET")
+    lite = environment.get("OPENLANCE_SQLITE")
+    return environment.get("OPENLANCE_PLATFORM_ENV") or ("services" if server and not lite else "embedded")
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in force. Raises SettingsError."""
+    path = FOLDER / f"{name(environment)}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
+        raise SettingsError(f"OPENLANCE_PLATFORM_ENV names {path.stem!r}; there are {known}")
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    for variable, value in environment.items():
+        if variable.startswith(PREFIX):
+            _put(content, variable, value)
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as wrong:
+        told = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong.errors())
+        raise SettingsError(f"{path.name} with the variables {PREFIX}…: {told}") from wrong
+
+
+def _put(content: dict[str, Any], variable: str, value: str) -> None:
+    *sections, last = variable.removeprefix(PREFIX).lower().split("__")
+    if not last or not all(sections):
+        raise SettingsError(f"{variable}: a setting is named {PREFIX}SECTION__NAME")
+    place = content
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise SettingsError(f"{variable}: {section} is no section")
+    place[last] = value

@@ -1,0 +1,145 @@
+"""A dbt that stays: a child process that has imported dbt and parsed the project once, and builds on request.
+
+Belongs here: the child, and its life. It is a process of its own as every dbt is (its memory, its crash and its hold on the work
+file are not the loop's); between builds it holds no file open. It dies with its parent, however that ends.
+One line of JSON on its input asks for one build; its output is dbt's own, ended by a line that begins with the record separator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from typing import Any
+
+from . import paths, transform
+from .failpoints import failpoint
+
+_END = "\x1e"
+_PR_SET_PDEATHSIG = 1
+
+
+def project_digest() -> str:
+    """Changes when any file of dbt's project does."""
+    project, found = paths.dbt_project(), hashlib.sha256()
+    for path in sorted(path for path in project.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        found.update(f"{path.relative_to(project)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
+class WarmDbt:
+    """The resident child, started when it is first asked and again when it has ended. Call it like transform.cold."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self.starts = 0
+
+    def __call__(self, arguments: list[str]) -> Generator[str, None, int]:
+        process = self._running()
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps({"project": project_digest(), "arguments": arguments}) + "\n")
+            process.stdin.flush()
+        finished = False
+        try:
+            for line in process.stdout:
+                failpoint("dbt.running", process.pid)
+                if line.startswith(_END):
+                    finished = True
+                    told = json.loads(line[1:])
+                    if told["error"]:
+                        yield f"Error: {told['error']}"
+                    return int(told["code"])
+                yield line.rstrip()
+            return process.wait()
+        finally:
+            if not finished:
+                self.close()
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self.starts += 1
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.warm"],
+                env=transform.environment(),
+                cwd=paths.REPO,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                # Ctrl-C is the parent's to hear: it ends the child when it is ready to
+                start_new_session=True,
+            )
+        return self._process
+
+    def close(self) -> None:
+        """End the child at once; what it was building is rolled back when the work file is next opened."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for stream in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):
+                    if stream is not None:
+                        stream.close()
+            self._process = None
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:
+            sys.exit(1)
+
+
+def _let_go() -> None:
+    """Close the work file: dbt-duckdb leaves it open to the end of its process, and nobody else could open it till then."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+        DuckDBConnectionManager.close_all_connections()
+
+
+class _Builder:
+    """Parses when the project changed, else builds with the project as it was parsed."""
+
+    def __init__(self) -> None:
+        self._digest = ""
+        self._manifest: Any = None
+
+    def build(self, digest: str, arguments: list[str]) -> tuple[int, str]:
+        from dbt.cli.main import dbtRunner
+
+        if self._manifest is None or digest != self._digest:
+            parsed = dbtRunner().invoke(transform.arguments_of("parse"))
+            if not parsed.success:
+                return 2, str(parsed.exception)
+            self._manifest, self._digest = parsed.result, digest
+        # dbt writes what it compiles into the manifest it is given
+        try:
+            done = dbtRunner(manifest=self._manifest.deepcopy()).invoke(transform.arguments_of(*arguments))
+        finally:
+            _let_go()
+        return (0 if done.success else 2 if done.exception else 1), str(done.exception or "")
+
+
+def main() -> int:
+    """The child: one build a line, until its input ends."""
+    _die_with_parent()
+    builder = _Builder()
+    for line in sys.stdin:
+        order = json.loads(line)
+        code, error = builder.build(order["project"], order["arguments"])
+        sys.stdout.write(f"{_END}{json.dumps({'code': code, 'error': error})}\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
