@@ -119,6 +119,8 @@ POSTING_TITLES = {
     "bonus": "Wallet → freelancer",
     "clear_bonus": "Clearing → available",
     "settle": "Funds held → both sides",
+    "client_fee": "Wallet → service fee",
+    "client_fee_refund": "Service fee → client's wallet",
 }
 RULES = {
     "client_funding": "paid by the client",
@@ -342,6 +344,8 @@ def _posting(entry: Entry, effects: list[money.Effect], titles: dict[int, str], 
     """An entry by what it moved: the amount that left the account it came from; fee and tax are named in the text."""
     left = [e.change for e in effects if e.change.minor < 0]
     amount = -left[0] if left else None
+    if entry.kind == "client_fee_refund":  # it comes out of two accounts, of one currency
+        amount = -sum(left[1:], left[0])
     milestone_id = entry.subject_id if entry.subject_type == "milestone" else None
     parts = [titles.get(milestone_id or 0, "")]
     if entry.gross_minor and amount is not None and "fee" in entry.quote:
@@ -349,6 +353,9 @@ def _posting(entry: Entry, effects: list[money.Effect], titles: dict[int, str], 
         parts.append(
             f"fee {Money(entry.quote['fee'], currency)}, tax {Money(entry.quote['tax'], currency)}, net {Money(entry.quote['net'], currency)}"
         )
+    elif entry.kind in ("client_fee", "client_fee_refund"):
+        currency = entry.quote["currency"]
+        parts.append(f"fee {Money(entry.quote['fee'], currency)}, tax {Money(entry.quote['tax'], currency)}")
     parts.append(rule_text(entry.rule))
     return Item(
         at=entry.occurred_at,

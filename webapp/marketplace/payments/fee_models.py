@@ -23,6 +23,10 @@ class FeeSchedule(StampedModel):
     minimum = models.JSONField(
         default=dict, help_text="currency → minor units that a contract bears at least, out of half of what is paid at most."
     )
+    client_fee_bps = models.PositiveIntegerField(
+        default=0, help_text="Hundredths of a per cent of what is funded: the client's fee, on top."
+    )
+    client_minimum = models.JSONField(default=dict, help_text="Currency → the least that a client's fee is, in minor units.")
     active_from = models.DateTimeField()
 
     class Meta:

@@ -28,6 +28,7 @@ from .states import FEE_PROPOSAL
 ACTION = "fees_publish"
 #: a currency has so many tiers at most
 MOST_TIERS = 20
+_CLIENT_SIDE = ("client_fee_bps", "client_minimum")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,30}[a-z0-9])?")
 
 
@@ -40,7 +41,8 @@ def fee_proposals(actor: Actor, *, state: str = "") -> QuerySet[FeeProposal]:
 
 @unit_of_work
 def fee_propose(*, actor: Actor, version: str, active_from: datetime, reason: str, **terms: Any) -> FeeProposal:
-    """Propose a version: `terms` are freelancer_fee_bps and, where wanted, tax_bps, tiers and minimum.
+    """Propose a version: `terms` are freelancer_fee_bps and, where wanted, tax_bps, tiers and minimum, and for the clients' side
+    client_fee_bps and client_minimum.
 
     Raises NotAllowed for anybody else, InvalidInput with a message per field, Conflict("fee_version_taken") for a name that is published or
     proposed already.
@@ -100,15 +102,20 @@ def fee_refuse(*, actor: Actor, fee_proposal_id: int, reason: str) -> FeeProposa
 
 def terms_checked(checks: Checks, given: dict[str, Any]) -> dict[str, Any]:
     """The terms as a schedule keeps them; what is wrong goes into `checks`."""
-    unknown = sorted(set(given) - {"freelancer_fee_bps", "tax_bps", "tiers", "minimum"})
+    unknown = sorted(set(given) - {"freelancer_fee_bps", "tax_bps", "tiers", "minimum", *_CLIENT_SIDE})
     if unknown:
         raise TypeError(f"a schedule has no {unknown}")
-    return {
+    found: dict[str, Any] = {
         "freelancer_fee_bps": checks.whole("freelancer_fee_bps", given.get("freelancer_fee_bps"), low=0, high=MOST_BPS),
         "tax_bps": checks.whole("tax_bps", given.get("tax_bps", 0), low=0, high=MOST_BPS),
         "tiers": {c: _tiers(checks, f"tiers.{c}", steps) for c, steps in _by_currency(checks, "tiers", given.get("tiers")).items()},
         "minimum": {c: checks.amount(f"minimum.{c}", least) for c, least in _by_currency(checks, "minimum", given.get("minimum")).items()},
     }
+    if any(given.get(name) for name in _CLIENT_SIDE):
+        least = _by_currency(checks, "client_minimum", given.get("client_minimum"))
+        found["client_fee_bps"] = checks.whole("client_fee_bps", given.get("client_fee_bps", 0), low=0, high=MOST_BPS)
+        found["client_minimum"] = {c: checks.amount(f"client_minimum.{c}", minor) for c, minor in least.items()}
+    return found
 
 
 def _by_currency(checks: Checks, field: str, given: Any) -> dict[str, Any]:

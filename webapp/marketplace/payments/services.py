@@ -19,9 +19,12 @@ from marketplace.core import clock, features
 from marketplace.core.errors import Conflict, InvalidInput
 from marketplace.core.money import Money
 
-from . import debts, fee_tiers, fees, fx, levies, selectors
+from . import client_fees, debts, fee_tiers, fees, fx, levies, selectors
 from .billing.issue import documents_issue, documents_missing, documents_of_subject
 from .chargebacks import chargeback_refresh
+from .client_fees import Charge
+from .client_fees import payable as client_payable
+from .client_fees import quote as client_quote
 from .exchange import exchange_for_payment, exchange_lock, exchange_make, exchange_quote, exchange_unlock
 from .fee_publishing import fee_propose, fee_publish, fee_refuse
 from .fee_refunds import fee_refund
@@ -88,6 +91,7 @@ from .webhooks import missed_events, webhook_handle, webhook_receive
 from .write_offs import debt_write_off, debt_write_off_approve, debt_write_off_refuse
 
 __all__ = [
+    "Charge",
     "Quote",
     "Report",
     "bonus",
@@ -97,6 +101,8 @@ __all__ = [
     "clear",
     "clear_bonus",
     "clear_part",
+    "client_payable",
+    "client_quote",
     "debt_write_off",
     "debt_write_off_approve",
     "debt_write_off_refuse",
@@ -256,20 +262,41 @@ def quote_make(*, gross: Money, payee_currency: str, fee_schedule: str | None = 
     )
 
 
-def hold(*, contract_id: int, milestone_id: int, payer_id: int, amount: Money, actor_id: int | None, rule: str, reason: str = "") -> Entry:
-    """Wallet → hold of the milestone. Raises Conflict("insufficient_funds") when the wallet has less."""
+def hold(
+    *,
+    contract_id: int,
+    milestone_id: int,
+    payer_id: int,
+    amount: Money,
+    actor_id: int | None,
+    rule: str,
+    reason: str = "",
+    fee_schedule: str | None = None,
+    fee_from: int | None = None,
+) -> Entry:
+    """Wallet → hold of the milestone, and the client's fee of the schedule on top. With `fee_from` it is money that came from that milestone's
+    hold and takes its share of the fee along. Raises Conflict("insufficient_funds") when the wallet has less.
+    """
     currency = amount.currency
     line = Line("hold", accounts.wallet(payer_id, currency), accounts.hold(milestone_id, payer_id, currency), amount)
-    return post(
+    entry = post(
         "hold",
         key=f"hold:{milestone_id}",
         lines=[line],
+        quote={"fee_from": fee_from} if fee_from is not None and client_fees.charging(fee_schedule) else None,
         subject=("milestone", milestone_id),
         contract_id=contract_id,
         actor_id=actor_id,
         rule=rule,
         reason=reason,
     )
+    if fee_from is None:
+        client_fees.take(entry, payer_id=payer_id, amount=amount, fee_schedule=fee_schedule)
+    else:
+        client_fees.take_along(
+            entry, from_milestone_id=fee_from, to_milestone_id=milestone_id, payer_id=payer_id, amount=amount, fee_schedule=fee_schedule
+        )
+    return entry
 
 
 def release(
@@ -382,8 +409,10 @@ def refund(
     rule: str,
     reason: str,
     part: str = "",
+    fee_schedule: str | None = None,
 ) -> Entry:
-    """Hold → the client's wallet: all that is held, or with `part` (a word for its cause, once a milestone) less than that.
+    """Hold → the client's wallet: all that is held, or with `part` (a word for its cause, once a milestone) less than that. With a schedule the
+    client's fee on it goes back too; without one it stays, for money that goes into another hold in the same transaction.
 
     The caller lowers the milestone's amount with a part. Raises Conflict("insufficient_funds") when less is held.
     """
@@ -399,6 +428,7 @@ def refund(
         rule=rule,
         reason=reason,
     )
+    client_fees.give_back(entry, milestone_id=milestone_id, payer_id=payer_id, currency=currency, fee_schedule=fee_schedule)
     debts.recover(payer_id, currency, cause=entry)
     return entry
 
@@ -413,15 +443,17 @@ def roll(
     actor_id: int | None,
     rule: str,
     reason: str,
+    fee_schedule: str | None = None,
 ) -> Entry:
-    """What is left in a milestone's hold → the hold of another milestone of the same contract, in one entry. Once a milestone.
+    """What is left in a milestone's hold → the hold of another milestone of the same contract, in one entry. Once a milestone. It takes its share
+    of the client's fee along.
 
     The caller moves the amount from one milestone to the other with it.
     Raises Conflict("insufficient_funds") when less is held.
     """
     currency = amount.currency
     wallet = accounts.wallet(payer_id, currency)
-    return post(
+    entry = post(
         "roll",
         key=f"roll:{milestone_id}",
         lines=[
@@ -434,6 +466,15 @@ def roll(
         rule=rule,
         reason=reason,
     )
+    client_fees.take_along(
+        entry,
+        from_milestone_id=milestone_id,
+        to_milestone_id=to_milestone_id,
+        payer_id=payer_id,
+        amount=amount,
+        fee_schedule=fee_schedule,
+    )
+    return entry
 
 
 def bonus(
@@ -449,13 +490,14 @@ def bonus(
     rule: str,
     reason: str = "",
 ) -> Entry:
-    """Wallet → freelancer's pending, fees and tax by the contract's schedule, as a release but out of money that was never held.
+    """Wallet → freelancer's pending, fees and tax by the contract's schedule, as a release but out of money that was never held; the
+    client's fee on it on top.
 
     Raises Conflict("insufficient_funds") when the wallet has less, Conflict("fx_rate_old") as release.
     """
     key = f"bonus:{bonus_id}"
     pay = _pay(key, contract_id, accounts.wallet(payer_id, gross.currency), payee_id, gross, payee_currency, fee_schedule)
-    return post(
+    entry = post(
         "bonus",
         key=key,
         lines=pay.lines,
@@ -468,6 +510,8 @@ def bonus(
         rule=rule,
         reason=reason,
     )
+    client_fees.take(entry, payer_id=payer_id, amount=gross, fee_schedule=fee_schedule)
+    return entry
 
 
 def settle(
@@ -484,7 +528,8 @@ def settle(
     rule: str,
     reason: str,
 ) -> Entry:
-    """Split the whole hold in one entry: the payee's part as a release, the payer's part back to the wallet.
+    """Split the whole hold in one entry: the payee's part as a release, the payer's part back to the wallet with its share of
+    their fee.
 
     Raises Conflict("split_mismatch") unless the parts sum to what is held, Conflict("fx_rate_old") as release, InvalidInput for a negative part.
     """
@@ -512,6 +557,7 @@ def settle(
         reason=reason,
     )
     if to_payer:
+        client_fees.give_back(entry, milestone_id=milestone_id, payer_id=payer_id, currency=currency, fee_schedule=fee_schedule)
         debts.recover(payer_id, currency, cause=entry)
     return entry
 

@@ -6718,6 +6718,12 @@ export interface components {
             minimum?: {
                 [key: string]: number;
             };
+            /** @description Hundredths of a per cent of what is funded or given, 3000 at most: the client's fee, on top. */
+            client_fee_bps?: number;
+            /** @description By currency: the least that a client's fee on one funding or bonus is, in minor units. */
+            client_minimum?: {
+                [key: string]: number;
+            };
             /** @description A name of its own: small letters, digits, points and hyphens. */
             version: string;
             /**
@@ -6753,6 +6759,12 @@ export interface components {
             };
             /** @description By currency: what a contract bears at least, in minor units, out of half of what is paid on it at most. */
             readonly minimum: {
+                [key: string]: number;
+            };
+            /** @description Hundredths of a per cent of what is funded: the client's fee, on top. */
+            readonly client_fee_bps: number;
+            /** @description By currency: the least that a client's fee on one funding or bonus is, in minor units. */
+            readonly client_minimum: {
                 [key: string]: number;
             };
             /**
@@ -6794,6 +6806,12 @@ export interface components {
             };
             /** @description By currency: what a contract bears at least, in minor units, out of half of what is paid on it at most. */
             minimum?: {
+                [key: string]: number;
+            };
+            /** @description Hundredths of a per cent of what is funded or given, 3000 at most: the client's fee, on top. */
+            client_fee_bps?: number;
+            /** @description By currency: the least that a client's fee on one funding or bonus is, in minor units. */
+            client_minimum?: {
                 [key: string]: number;
             };
         };
@@ -7006,7 +7024,7 @@ export interface components {
             };
             /**
              * Format: int64
-             * @description An exchange quote for the milestone's amount: pay in its other currency.
+             * @description An exchange quote for the total that funds the milestone: pay in its other currency.
              */
             quote_id?: number;
         };
@@ -7636,7 +7654,7 @@ export interface components {
             readonly client_profile: components["schemas"]["ClientProfile"] | null;
             readonly freelancer_profile: components["schemas"]["FreelancerProfile"] | null;
         };
-        /** @description A milestone; `held` is what its hold contains now. */
+        /** @description A milestone; `held` is what its hold contains now. `to_fund` is there for the client until it is funded. */
         Milestone: {
             readonly id: number;
             readonly contract_id: number;
@@ -7648,6 +7666,7 @@ export interface components {
             readonly amount_minor: number;
             readonly currency: string;
             readonly held: components["schemas"]["Amount"];
+            readonly to_fund: components["schemas"]["ToFund"] | null;
             /**
              * Format: date-time
              * @description UTC. From then on the milestone counts as late; no money moves by itself.
@@ -10653,6 +10672,16 @@ export interface components {
          * @enum {string}
          */
         TimelineItemKindEnum: "event" | "posting" | "clock";
+        /**
+         * @description What the client pays to fund a milestone: its amount, and the client's fee and its tax on top. Who pays in another currency asks for a
+         *     quote for the total.
+         */
+        ToFund: {
+            amount: components["schemas"]["Amount"];
+            fee: components["schemas"]["Amount"];
+            tax: components["schemas"]["Amount"];
+            total: components["schemas"]["Amount"];
+        };
         /** @description An entry of the ledger as this user sees it. */
         Transaction: {
             entry_id: number;
@@ -17890,7 +17919,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "client_fee" | "client_fee_refund" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -17974,7 +18003,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "client_fee" | "client_fee_refund" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -25570,7 +25599,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "client_fee" | "client_fee_refund" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -25642,7 +25671,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "client_fee" | "client_fee_refund" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Before this instant, or to the end of this day (UTC). */
                 to?: string;
             };
@@ -25712,7 +25741,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "client_fee" | "client_fee_refund" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Default: the document's own. */
                 language?: "de" | "en";
                 /** @description Before this instant, or to the end of this day (UTC). */
@@ -31943,7 +31972,7 @@ export interface operations {
                 /** @description Of this gateway. */
                 gateway?: "mpesa" | "paypal" | "sandbox" | "stripe";
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "client_fee" | "client_fee_refund" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Of at least so many minor units. */
                 least?: number;
                 /** @description Rows on a page. */
@@ -36240,7 +36269,7 @@ export interface operations {
                 /** @description From this instant on, or from the beginning of this day (UTC). */
                 from?: string;
                 /** @description Kind of entry. */
-                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
+                kind?: "bonus" | "card_refund_fail" | "card_refund_request" | "card_refund_return" | "card_refund_settle" | "chargeback" | "clear" | "clear_bonus" | "clear_part" | "client_fee" | "client_fee_refund" | "debt_recover" | "debt_set_off" | "debt_write_off" | "deposit" | "difference_book" | "difference_credit" | "difference_write_off" | "dispute_less" | "dispute_open" | "dispute_won" | "exchange" | "fee_refund" | "hold" | "payout_fail" | "payout_late" | "payout_request" | "payout_return" | "payout_settle" | "provider_fee" | "refund" | "release" | "roll" | "settle";
                 /** @description Rows on a page. */
                 limit?: number;
                 /** @description Before this instant, or to the end of this day (UTC). */

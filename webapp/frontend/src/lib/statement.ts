@@ -47,6 +47,8 @@ export const ENTRY_KINDS = [
   "refund",
   "roll",
   "fee_refund",
+  "client_fee",
+  "client_fee_refund",
   "card_refund_request",
   "card_refund_settle",
   "card_refund_fail",

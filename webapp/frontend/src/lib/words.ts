@@ -107,6 +107,8 @@ const LEDGER: Record<string, string> = {
   roll: "Moved to the next milestone",
   settle: "Dispute settled",
   fee_refund: "Fee given back",
+  client_fee: "Service fee",
+  client_fee_refund: "Service fee given back",
   payout_request: "Payout requested",
   payout_settle: "Paid out",
   payout_fail: "Payout came back",

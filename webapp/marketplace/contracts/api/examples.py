@@ -44,6 +44,11 @@ def _told(kind: str, at: str, title: str, text: str, **more: Any) -> dict[str, A
     return {"at": at, "kind": kind, "title": title, "text": text, **empty, **more}
 
 
+def _to_fund(minor: int) -> dict[str, Any]:
+    """Without a client's fee."""
+    return {"amount": usd(minor), "fee": usd(0), "tax": usd(0), "total": usd(minor)}
+
+
 _PLANNED = {
     "id": 51,
     "contract_id": 31,
@@ -54,6 +59,7 @@ _PLANNED = {
     "amount_minor": 80000,
     "currency": "USD",
     "held": usd(0),
+    "to_fund": _to_fund(80000),
     "due_at": None,
     "funded_at": None,
     "started_at": None,
@@ -75,11 +81,20 @@ _PLANNED = {
     "actions": [],
     "week_id": None,
 }
-_LATER = {**_PLANNED, "id": 52, "position": 2, "title": _SECOND, "acceptance": ["Totals match the shop's"], "amount_minor": 120000}
+_LATER = {
+    **_PLANNED,
+    "id": 52,
+    "position": 2,
+    "title": _SECOND,
+    "acceptance": ["Totals match the shop's"],
+    "amount_minor": 120000,
+    "to_fund": _to_fund(120000),
+}
 _FUNDED = {
     **_PLANNED,
     "state": "funded",
     "held": usd(80000),
+    "to_fund": None,
     "due_at": "2026-03-13T09:00:00Z",
     "funded_at": "2026-03-06T09:30:00Z",
     "clocks": [

@@ -92,12 +92,23 @@ class RefundRequestSerializer(ModelSerializer):
         return asdict(Money(request.amount_minor, request.currency))
 
 
+class ToFundSerializer(Serializer):
+    """What the client pays to fund a milestone: its amount, and the client's fee and its tax on top. Who pays in another currency asks for a
+    quote for the total."""
+
+    amount = Amount()
+    fee = Amount()
+    tax = Amount()
+    total = Amount()
+
+
 class MilestoneSerializer(ModelSerializer):
-    """A milestone; `held` is what its hold contains now."""
+    """A milestone; `held` is what its hold contains now. `to_fund` is there for the client until it is funded."""
 
     contract_id = serializers.IntegerField(read_only=True)
     acceptance = serializers.ListField(child=serializers.CharField(), read_only=True)
     held = serializers.SerializerMethodField()
+    to_fund = serializers.SerializerMethodField()
     submissions = SubmissionSerializer(many=True)
     refund_request = serializers.SerializerMethodField()
     clocks = serializers.SerializerMethodField()
@@ -117,6 +128,7 @@ class MilestoneSerializer(ModelSerializer):
             "amount_minor",
             "currency",
             "held",
+            "to_fund",
             "due_at",
             "funded_at",
             "started_at",
@@ -154,6 +166,11 @@ class MilestoneSerializer(ModelSerializer):
     @extend_schema_field(Amount)
     def get_held(self, milestone: Milestone) -> dict[str, Any]:
         return asdict(self.context["held"].get(milestone.pk) or Money(0, milestone.currency))
+
+    @extend_schema_field(ToFundSerializer(allow_null=True))
+    def get_to_fund(self, milestone: Milestone) -> Any:
+        charge = self.context["to_fund"].get(milestone.pk)
+        return None if charge is None else ToFundSerializer(charge).data
 
     @extend_schema_field(RefundRequestSerializer(allow_null=True))
     def get_refund_request(self, milestone: Milestone) -> Any:
@@ -329,7 +346,10 @@ class FundSerializer(Serializer):
     provider = serializers.CharField(max_length=16, default="sandbox")
     method = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
     quote_id = WholeNumber(
-        required=False, min_value=1, max_value=MAX_ID, help_text="An exchange quote for the milestone's amount: pay in its other currency."
+        required=False,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="An exchange quote for the total that funds the milestone: pay in its other currency.",
     )
 
 

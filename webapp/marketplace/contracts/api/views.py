@@ -19,7 +19,9 @@ from marketplace.core import clock, ports
 from marketplace.core.api.idempotency import IdempotentMixin, key_of
 from marketplace.core.api.pagination import KeysetPagination
 from marketplace.core.files import files_of_many
+from marketplace.core.money import Money
 from marketplace.core.policies import staff_may
+from marketplace.payments import services as payments
 from marketplace.payments.api.serializers import PaymentSerializer
 
 from .. import policies, selectors, services
@@ -59,8 +61,16 @@ def _context(viewer: Any, contract: Contract) -> dict[str, Any]:
             may_pause=staff_may(viewer, "contract_pause"),
             may_counter=role == "freelancer" and selectors.counter_offer_possible(contract),
         ),
+        "to_fund": _to_fund(contract, milestones) if role == "client" else {},
         "milestone_actions": {m.pk: policies.milestone_actions(contract, m, role) for m in milestones},
     }
+
+
+def _to_fund(contract: Contract, milestones: list[Milestone]) -> dict[int, payments.Charge]:
+    planned = [m for m in milestones if m.state == "planned"]
+    amounts = [Money(m.amount_minor, m.currency) for m in planned]
+    charges = payments.client_quote(payer_id=contract.client_id, amounts=amounts, fee_schedule=contract.fee_schedule)
+    return {m.pk: charge for m, charge in zip(planned, charges, strict=True)}
 
 
 def contract_data(viewer: Any, contract_id: int) -> Any:

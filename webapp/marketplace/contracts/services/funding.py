@@ -26,6 +26,7 @@ from ..states import MILESTONE
 
 if TYPE_CHECKING:
     from marketplace.payments.models import Payment
+    from marketplace.payments.services import Charge
 
 #: the "provider" that needs no gateway: the client's own wallet
 WALLET = "wallet"
@@ -34,11 +35,11 @@ WALLET = "wallet"
 def milestone_fund(
     *, actor: User, milestone_id: int, provider: str, method: dict[str, Any], idempotency_key: str, quote_id: int | None = None
 ) -> tuple[Payment | None, Milestone]:
-    """The client pays for a milestone: payment (None from the wallet) and milestone as they stand afterwards.
+    """The client pays for a milestone, their fee and its tax on top: payment (None from the wallet) and milestone as they stand afterwards.
 
     The same key again continues the same payment, whatever a crash left undone, and never charges twice. When a payment succeeds but
     the milestone can no longer be funded, the money stays in the client's wallet and `milestone.funding_refused` says why.
-    With a quote (payments.services.exchange_quote) for the milestone's amount the client pays its price in the other currency, which is
+    With a quote (payments.services.exchange_quote) for that total the client pays its price in the other currency, which is
     exchanged in the transaction that puts the money into the hold; a payment begun in time keeps the price, and one that was refused leaves
     it for the next.
     A payment that the gateway still works on funds the milestone when its success arrives. Not to be called inside a transaction.
@@ -50,12 +51,16 @@ def milestone_fund(
     if provider == WALLET:
         return None, _fund_from_wallet(actor=actor, milestone_id=milestone_id, quote_id=quote_id)
     key = f"milestone:{milestone_id}:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}"
-    again = money.payments_visible_to(actor).filter(idempotency_key=key).exists()
-    if not again and (why := _why_not(milestone.contract, milestone)):
+    again = money.payments_visible_to(actor).filter(idempotency_key=key).first()
+    if again is None and (why := _why_not(milestone.contract, milestone)):
         raise Conflict("milestone_fund_impossible", why)
-    amount = Money(milestone.amount_minor, milestone.currency)
+    charge = fund_charge(milestone.contract, milestone)
     if quote_id is not None:
-        amount = payments.exchange_lock(actor=actor, quote_id=quote_id, buy=amount, payment_key=key, provider=provider)
+        amount = payments.exchange_lock(actor=actor, quote_id=quote_id, buy=charge.total, payment_key=key, provider=provider)
+    elif again is not None and charge.fee:  # the tax may be another one by now: it goes on with what it asked for
+        amount = Money(again.amount_minor, again.currency)
+    else:
+        amount = payments.client_payable(charge, provider)
     try:
         payment = payments.payment_start(
             actor_id=actor.pk,
@@ -73,6 +78,12 @@ def milestone_fund(
     if payment.state == "succeeded":
         milestone_take_payment(milestone_id=milestone_id, payment_id=payment.pk)
     return payment, milestone_for(actor, milestone_id)
+
+
+def fund_charge(contract: Contract, milestone: Milestone) -> Charge:
+    """What the client pays to fund the milestone now: its amount, and their fee and its tax on top by the contract's schedule."""
+    amount = Money(milestone.amount_minor, milestone.currency)
+    return payments.client_quote(payer_id=contract.client_id, amounts=[amount], fee_schedule=contract.fee_schedule)[0]
 
 
 def _why_not(contract: Contract, milestone: Milestone) -> str:
@@ -111,7 +122,13 @@ def milestone_take_payment(*, milestone_id: int, payment_id: int) -> Milestone:
             if e.code not in ("insufficient_funds", "quote_gone"):
                 raise
             milestone.refresh_from_db()
-            why = e.message if e.code == "quote_gone" else "The client's wallet no longer holds the amount."
+            why = (
+                e.message
+                if e.code == "quote_gone"
+                else "The client's wallet no longer holds the amount and the fee on it."
+                if fund_charge(contract, milestone).fee
+                else "The client's wallet no longer holds the amount."
+            )
     if why and not _refused_before(milestone, payment_id):
         events.record(
             aggregate=milestone,
@@ -141,7 +158,7 @@ def _fund_from_wallet(*, actor: User, milestone_id: int, quote_id: int | None) -
 
 
 def put_in_hold(contract: Contract, milestone: Milestone, *, payment_id: int | None, rule: str) -> None:
-    """Wallet → hold, and the locked planned milestone is funded. Raises Conflict("insufficient_funds") when the wallet has less."""
+    """Wallet → hold, the client's fee on top, and the locked planned milestone is funded. Raises Conflict("insufficient_funds") when the wallet has less."""
     amount = Money(milestone.amount_minor, milestone.currency)
     payments.hold(
         contract_id=contract.pk,
@@ -150,6 +167,7 @@ def put_in_hold(contract: Contract, milestone: Milestone, *, payment_id: int | N
         amount=amount,
         actor_id=contract.client_id,
         rule=rule,
+        fee_schedule=contract.fee_schedule,
     )
     milestone.funded_at = clock.now()
     milestone.payment_id = payment_id

@@ -96,6 +96,7 @@ def empty_to_wallet(contract: Contract, milestone: Milestone, *, role: str, acto
         actor_id=actor_id,
         rule=rule,
         reason=reason[:500],
+        fee_schedule=contract.fee_schedule,
     )
     end_if_done(contract, actor_id=actor_id, reason=reason[:500])
     return held

@@ -114,11 +114,22 @@ def _set_apart(contract: Contract, sheet: Timesheet, amount: int, actor: User) -
     )
     rule, by = "hours_questioned", actor.pk
     if amount == week.amount_minor:
-        close_hold(contract, week, rule=rule, role="system", actor_id=by, reason="All of it was questioned and is held apart.")
+        close_hold(
+            contract, week, rule=rule, role="system", actor_id=by, reason="All of it was questioned and is held apart.", fee_stays=True
+        )
     else:
-        give_back_part(contract, week, amount, part="questioned", rule=rule, actor_id=by)
+        give_back_part(contract, week, amount, part="questioned", rule=rule, actor_id=by, fee_stays=True)
     held = Money(amount, week.currency)
-    payments.hold(contract_id=contract.pk, milestone_id=apart.pk, payer_id=contract.client_id, amount=held, actor_id=by, rule=rule)
+    payments.hold(
+        contract_id=contract.pk,
+        milestone_id=apart.pk,
+        payer_id=contract.client_id,
+        amount=held,
+        actor_id=by,
+        rule=rule,
+        fee_schedule=contract.fee_schedule,
+        fee_from=week.pk,
+    )
     apart.funded_at, apart.started_at, apart.submitted_at = week.funded_at, week.started_at, week.submitted_at
     apart.held_since = week.held_since  # its age is that of the client's payment
     move(

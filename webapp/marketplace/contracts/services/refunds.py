@@ -293,7 +293,7 @@ def _carry_out(
     target = _next_for(milestone) if request.to == RefundRequest.To.NEXT else None
     request_ends(contract, milestone, action, role=role, actor_id=actor_id)
     common: dict[str, Any] = {"contract_id": contract.pk, "milestone_id": milestone.pk, "payer_id": contract.client_id, "amount": amount,
-              "actor_id": actor_id, "rule": rule, "reason": request.reason[:500]}  # fmt: skip
+              "actor_id": actor_id, "rule": rule, "reason": request.reason[:500], "fee_schedule": contract.fee_schedule}  # fmt: skip
     if target is not None:
         payments.roll(to_milestone_id=target.pk, **common)
         _closed_by_roll(contract, milestone, target, amount, role=role, actor_id=actor_id)

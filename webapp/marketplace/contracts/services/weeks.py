@@ -298,9 +298,19 @@ def hand_in(milestone: Milestone, role: str, actor_id: int | None, auto_approve_
 
 
 def give_back_part(
-    contract: Contract, milestone: Milestone, minor: int, *, part: str, rule: str, actor_id: int | None, reason: str = ""
+    contract: Contract,
+    milestone: Milestone,
+    minor: int,
+    *,
+    part: str,
+    rule: str,
+    actor_id: int | None,
+    reason: str = "",
+    fee_stays: bool = False,
 ) -> None:
-    """Part of the hold → the client's wallet, less than all of it; the milestone's amount becomes what stays held."""
+    """Part of the hold → the client's wallet, less than all of it; the milestone's amount becomes what stays held. With `fee_stays` the client's
+    fee on it does not go back yet: the money goes into another hold in the same transaction.
+    """
     payments.refund(
         contract_id=contract.pk,
         milestone_id=milestone.pk,
@@ -310,13 +320,16 @@ def give_back_part(
         rule=rule,
         reason=reason,
         part=part,
+        fee_schedule=None if fee_stays else contract.fee_schedule,
     )
     milestone.amount_minor -= minor
     milestone.save(update_fields=["amount_minor"])
 
 
-def close_hold(contract: Contract, milestone: Milestone, *, rule: str, role: str, actor_id: int | None, reason: str = "") -> None:
-    """All that is held → the client's wallet, and the milestone ends as refunded."""
+def close_hold(
+    contract: Contract, milestone: Milestone, *, rule: str, role: str, actor_id: int | None, reason: str = "", fee_stays: bool = False
+) -> None:
+    """All that is held → the client's wallet, and the milestone ends as refunded. `fee_stays` as in `give_back_part`."""
     held = money.held_locked(milestone.pk, milestone.currency)
     milestone.refunded_at = clock.now()
     milestone.auto_approve_at = None
@@ -338,6 +351,7 @@ def close_hold(contract: Contract, milestone: Milestone, *, rule: str, role: str
         actor_id=actor_id,
         rule=rule,
         reason=reason,
+        fee_schedule=None if fee_stays else contract.fee_schedule,
     )
 
 

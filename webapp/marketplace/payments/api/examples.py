@@ -337,13 +337,15 @@ ANSWERS: dict[str, Any] = {
     "FeeSchedules": {
         "current": "standard-1",
         "schedules": [
-            {"version": "standard-2", **_FEE_TERMS, "active_from": "2026-05-01T00:00:00Z"},
+            {"version": "standard-2", **_FEE_TERMS, "client_fee_bps": 0, "client_minimum": {}, "active_from": "2026-05-01T00:00:00Z"},
             {
                 "version": "standard-1",
                 "freelancer_fee_bps": 1000,
                 "tax_bps": 0,
                 "tiers": {},
                 "minimum": {},
+                "client_fee_bps": 0,
+                "client_minimum": {},
                 "active_from": "2020-01-01T00:00:00Z",
             },
         ],

@@ -23,7 +23,7 @@ from ..fee_publishing import fee_proposals
 from ..models import FeeProposal
 from ..states import FEE_PROPOSAL
 from .oversight_views import TAG, MoneyReasonSerializer, StaffAct, StaffPersonSerializer, wanted_by
-from .serializers import minimum_field, tiers_field
+from .serializers import client_minimum_field, minimum_field, tiers_field
 
 
 class FeeVersionTermsSerializer(Serializer):
@@ -33,6 +33,10 @@ class FeeVersionTermsSerializer(Serializer):
     tax_bps = WholeNumber(default=0, help_text="Hundredths of a per cent of the fee, where no tax table decides.")
     tiers = tiers_field(required=False)
     minimum = minimum_field(required=False)
+    client_fee_bps = WholeNumber(
+        required=False, help_text="Hundredths of a per cent of what is funded or given, 3000 at most: the client's fee, on top."
+    )
+    client_minimum = client_minimum_field(required=False)
 
 
 class FeeProposalSerializer(ModelSerializer):

@@ -161,15 +161,31 @@ def minimum_field(**more: Any) -> serializers.DictField:
     return serializers.DictField(child=WholeNumber(), help_text=told, **more)
 
 
+def client_minimum_field(**more: Any) -> serializers.DictField:
+    """currency → minor units."""
+    told = "By currency: the least that a client's fee on one funding or bonus is, in minor units."
+    return serializers.DictField(child=WholeNumber(), help_text=told, **more)
+
+
 class FeeScheduleSerializer(ModelSerializer):
     """A published price; a contract keeps the version that it was quoted."""
 
     tiers = tiers_field(read_only=True)
     minimum = minimum_field(read_only=True)
+    client_minimum = client_minimum_field(read_only=True)
 
     class Meta:
         model = FeeSchedule
-        fields = ["version", "freelancer_fee_bps", "tax_bps", "tiers", "minimum", "active_from"]
+        fields = [
+            "version",
+            "freelancer_fee_bps",
+            "tax_bps",
+            "tiers",
+            "minimum",
+            "client_fee_bps",
+            "client_minimum",
+            "active_from",
+        ]
         read_only_fields = fields
 
 

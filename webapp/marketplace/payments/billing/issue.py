@@ -8,7 +8,7 @@ made later, out of what was frozen here, so that no lock waits for a page to be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -260,15 +260,19 @@ def _as_json(tax: taxes.Tax) -> dict[str, Any]:
 
 
 def _fee_refund(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
-    """A fee given back: a credit note about the invoice of that fee, which is written first when it is not there."""
-    if entry.subject_id is None:
-        return []
-    documents_issue(entry_id=entry.subject_id)
-    invoice = Document.objects.get(entry=entry.subject_id, about=About.FEE)
+    """A fee given back to a freelancer."""
+    return [] if entry.subject_id is None else _credit_note(entry, entry.subject_id, postings, "fee_refund", {})
+
+
+def _credit_note(entry: Entry, of: int, postings: Sequence[Posting], what: str, also: Mapping[str, Any]) -> list[_Draft]:
+    """A credit note about the invoice of the entry `of` that took the fee; the invoice is written first when it is not there."""
+    documents_issue(entry_id=of)
+    invoice = Document.objects.get(entry=of, about=About.FEE)
     legs = {p.leg: p.amount for p in postings}
     tax = legs.get("tax", 0)
-    line = _line("fee_refund", postings, legs.get("fee", 0), tax)
+    line = _line(what, postings, legs.get("fee", 0), tax)
     more = {
+        **also,
         "reason": entry.reason,
         "corrects": {"label": invoice.label, "issued_at": invoice.issued_at.isoformat()},
         "seller_currency": _corrected(invoice, entry, tax),
@@ -278,14 +282,39 @@ def _fee_refund(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
     ]
 
 
+def _client_fee(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
+    """The platform's service to a client: what they paid on top of what they funded or gave."""
+    legs = {p.leg: p for p in postings}
+    if "fee" not in legs:
+        return []
+    posting, quote = legs["fee"], entry.quote
+    tax, fee_tax = (legs["tax"].amount if "tax" in legs else 0), _tax_on_fee(entry)
+    more = {
+        "fee_schedule": quote["fee_schedule"],
+        "gross_minor": quote["base"],
+        "from_wallet": True,
+        "seller_currency": _in_own_currency(tax, posting.currency, _of_fee(fee_tax), entry.occurred_at),
+    }
+    line = _line("client_fee", postings, posting.amount, tax)
+    return [_Draft(Kind.INVOICE, About.FEE, None, int(posting.debit_account.user_id or 0), [line], fee_tax, posting.currency, more)]
+
+
+def _client_fee_refund(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
+    """The share of a client's fee that went back with its money: a credit note, as of a freelancer's fee."""
+    return _credit_note(entry, int(entry.quote["of"]), postings, "client_fee_refund", {"to_wallet": True})
+
+
 def _corrected(invoice: Document, entry: Entry, tax: int) -> dict[str, Any]:
     """A credit note's tax in the currency in which the invoice's is owed: at the invoice's rate, and its parts sum to what the invoice told."""
     own = invoice.content.get("seller_currency")
     if not own or not tax:
         return {}
-    earlier = Posting.objects.filter(
-        entry__kind="fee_refund", entry__subject_type="entry", entry__subject_id=entry.subject_id, entry__lt=entry.pk, leg="tax"
-    )
+    same = Posting.objects.filter(entry__kind=entry.kind, entry__subject_type=entry.subject_type, entry__subject_id=entry.subject_id)
+    earlier = same.filter(entry__lt=entry.pk, leg="tax")
+    if entry.kind == "client_fee_refund":  # its subject is the milestone, of which several fees may have been taken
+        earlier = earlier.filter(
+            entry__in=[e.pk for e in Entry.objects.filter(pk__in=earlier.values("entry_id")) if e.quote["of"] == entry.quote["of"]]
+        )
     done = int(earlier.aggregate(n=Sum("amount"))["n"] or 0)
     before, after = (taxes.part_of(own["minor"], n, invoice.tax_minor) for n in (done, done + tax))
     return {**own, "minor": after - before}
@@ -311,6 +340,8 @@ def _card_refund(entry: Entry, postings: Sequence[Posting]) -> list[_Draft]:
 _MAKERS: dict[str, Callable[[Entry, Sequence[Posting]], list[_Draft]]] = {
     **dict.fromkeys(("release", "settle", "bonus"), _payment),
     "fee_refund": _fee_refund,
+    "client_fee": _client_fee,
+    "client_fee_refund": _client_fee_refund,
     **dict.fromkeys(("deposit", "difference_credit", "card_refund_return"), _deposit),
     "card_refund_settle": _card_refund,
 }

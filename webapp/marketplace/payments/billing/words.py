@@ -110,12 +110,17 @@ def line(document: Document, item: Mapping[str, Any], say: Words) -> str:
     known: dict[str, str] = {"subject": content["subject"] or say("work_untitled").format(contract=document.contract_id)}
     if item["what"] == "fee":
         known["percent"] = say.percent(content["fee_bps"])
+    if item["what"] in ("fee", "client_fee"):
         known["gross"] = say.money(Money(content["gross_minor"], document.currency))
     return say(f"line_{item['what']}").format(**known)
 
 
 def tax_reason(document: Document, say: Words) -> str:
     return say(f"reason_{document.content['tax']['reason']}") if document.content["tax"] else ""
+
+
+def _paid_by(content: Mapping[str, Any], say: Words) -> str:
+    return say("paid_from_wallet" if "from_wallet" in content else "deducted").format(date=say.day(content["supplied_at"]))
 
 
 def notes(document: Document, say: Words) -> list[str]:
@@ -125,8 +130,8 @@ def notes(document: Document, say: Words) -> list[str]:
     found = [
         tax_reason(document, say),
         say("on_behalf") if document.about == about.WORK else "",
-        say("deducted").format(date=say.day(content["supplied_at"])) if document.about == about.FEE and not credit else "",
-        say("fee_refunded") if credit else "",
+        _paid_by(content, say) if document.about == about.FEE and not credit else "",
+        say("fee_refunded_wallet" if "to_wallet" in content else "fee_refunded") if credit else "",
         say("reason").format(reason=content["reason"]) if content.get("reason") else "",
         say("work_paid") if document.about == about.WORK else "",
         say("deposit_by").format(processor=processor) if document.about == about.DEPOSIT else "",

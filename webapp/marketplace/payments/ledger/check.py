@@ -16,7 +16,7 @@ from django.db import connection
 from marketplace.core import triggers as core_triggers
 
 from ..models import Entry, Posting
-from . import outside, recompute, triggers
+from . import client_side, outside, recompute, triggers
 from .accounts import USER_KINDS
 from .causes import CAUSES
 from .templates import TEMPLATES
@@ -430,7 +430,7 @@ class _Pass:
 
     def of(self, invariant: int) -> list[Violation]:
         if self._found is None:
-            self._found = list(recompute.violations())
+            self._found = [*recompute.violations(), *client_side.violations()]
         return [Violation(n, rule, f"payments_entry {entry}", detail) for n, rule, entry, detail in self._found if n == invariant][:MOST]
 
 

@@ -59,6 +59,9 @@ TEMPLATES: Mapping[str, Template] = {
     "bonus": Template(_PAY_FROM_WALLET, priced=True),
     # the platform gives a fee back, with its tax, to the freelancer who bore it; the subject is the entry that took it
     "fee_refund": Template({"fee": Leg(Kind.FEES, Kind.AVAILABLE), "tax": Leg(Kind.TAX, Kind.AVAILABLE)}, once=False),
+    # the client's fee on what an entry put into a hold, or gave as a bonus, and its share of what went back
+    "client_fee": Template({"fee": Leg(Kind.WALLET, Kind.FEES), "tax": Leg(Kind.WALLET, Kind.TAX)}, once=False),
+    "client_fee_refund": Template({"fee": Leg(Kind.FEES, Kind.WALLET), "tax": Leg(Kind.TAX, Kind.WALLET)}, once=False),
     "clear_bonus": Template({"clear": Leg(Kind.PENDING, Kind.AVAILABLE, required=True)}),
     "payout_request": Template({"payout": Leg(Kind.AVAILABLE, Kind.PAYOUT_TRANSIT, required=True)}),
     "payout_settle": Template({"payout": Leg(Kind.PAYOUT_TRANSIT, Kind.CLEARING, required=True)}),

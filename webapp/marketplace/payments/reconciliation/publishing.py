@@ -138,7 +138,7 @@ def _moved(when: Q) -> People:
 
 
 def _flows(when: Q) -> People:
-    """What was paid out and what was taken in fees, by the freelancer who was paid."""
+    """What was paid out, by the freelancer who was paid, and what was taken in fees, by the freelancer or client who bore it."""
     found: People = defaultdict(lambda: defaultdict(int))
     for kind, side, sign in (
         ("payout_settle", "debit_account", 1),
@@ -154,8 +154,9 @@ def _flows(when: Q) -> People:
             "entry_id", "credit_account__user_id"
         )
     )
+    clients = dict(paid.filter(entry__kind="client_fee").values_list("entry_id", "debit_account__user_id"))
     for entry, currency, amount in paid.values_list("entry_id", "currency", "amount"):
-        found[currency, "fees"][payees.get(entry) or 0] += amount
+        found[currency, "fees"][payees.get(entry) or clients.get(entry) or 0] += amount
     back = Posting.objects.filter(when, debit_account__kind=Kind.FEES).values_list("currency", "credit_account__user_id")
     for currency, user, total in back.annotate(n=Sum("amount")):
         found[currency, "fees"][user or 0] -= int(total)
