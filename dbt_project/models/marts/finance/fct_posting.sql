@@ -3,7 +3,8 @@
     funded    wallet → hold          money a client committed to a milestone
     released  hold → anything else   what left the hold for the freelancer, fees and tax: the gross; and a bonus, which leaves the wallet
     refunded  hold → wallet          what went back; a rest that goes on to the next milestone is refunded here and funded there
-  fee_minor is + for a posting into a fee account and − for one out of it. milestone_id is that of the hold on either side.
+  fee_minor is + for a posting into a fee account and − for one out of it; also the client's fee, which moves no hold: wallet → fees and back.
+  milestone_id is that of the hold on either side, and for a client's fee that of the milestone it was taken for (null for a bonus).
 -#}
 select
     postings.posting_id,
@@ -12,7 +13,11 @@ select
     postings.leg,
     entries.kind as entry_kind,
     entries.contract_id,
-    coalesce(debit.milestone_id, credit.milestone_id) as milestone_id,
+    coalesce(
+        debit.milestone_id,
+        credit.milestone_id,
+        case when entries.kind in ('client_fee', 'client_fee_refund') and entries.subject_type = 'milestone' then entries.subject_id end
+    ) as milestone_id,
     postings.debit_account_id,
     postings.credit_account_id,
     debit.kind as debit_kind,
