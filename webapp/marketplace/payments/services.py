@@ -410,9 +410,10 @@ def refund(
     reason: str,
     part: str = "",
     fee_schedule: str | None = None,
+    passes_on: bool = False,
 ) -> Entry:
     """Hold → the client's wallet: all that is held, or with `part` (a word for its cause, once a milestone) less than that. With a schedule the
-    client's fee on it goes back too; without one it stays, for money that goes into another hold in the same transaction.
+    client's fee on it goes back too. With `passes_on` it is on its way into another hold in the same transaction: fee and debts leave it alone.
 
     The caller lowers the milestone's amount with a part. Raises Conflict("insufficient_funds") when less is held.
     """
@@ -428,8 +429,9 @@ def refund(
         rule=rule,
         reason=reason,
     )
-    client_fees.give_back(entry, milestone_id=milestone_id, payer_id=payer_id, currency=currency, fee_schedule=fee_schedule)
-    debts.recover(payer_id, currency, cause=entry)
+    if not passes_on:
+        client_fees.give_back(entry, milestone_id=milestone_id, payer_id=payer_id, currency=currency, fee_schedule=fee_schedule)
+        debts.recover(payer_id, currency, cause=entry)
     return entry
 
 

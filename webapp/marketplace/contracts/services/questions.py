@@ -115,10 +115,10 @@ def _set_apart(contract: Contract, sheet: Timesheet, amount: int, actor: User) -
     rule, by = "hours_questioned", actor.pk
     if amount == week.amount_minor:
         close_hold(
-            contract, week, rule=rule, role="system", actor_id=by, reason="All of it was questioned and is held apart.", fee_stays=True
+            contract, week, rule=rule, role="system", actor_id=by, reason="All of it was questioned and is held apart.", passes_on=True
         )
     else:
-        give_back_part(contract, week, amount, part="questioned", rule=rule, actor_id=by, fee_stays=True)
+        give_back_part(contract, week, amount, part="questioned", rule=rule, actor_id=by, passes_on=True)
     held = Money(amount, week.currency)
     payments.hold(
         contract_id=contract.pk,

@@ -306,10 +306,10 @@ def give_back_part(
     rule: str,
     actor_id: int | None,
     reason: str = "",
-    fee_stays: bool = False,
+    passes_on: bool = False,
 ) -> None:
-    """Part of the hold → the client's wallet, less than all of it; the milestone's amount becomes what stays held. With `fee_stays` the client's
-    fee on it does not go back yet: the money goes into another hold in the same transaction.
+    """Part of the hold → the client's wallet, less than all of it; the milestone's amount becomes what stays held. With `passes_on` the
+    caller puts it into another hold in the same transaction.
     """
     payments.refund(
         contract_id=contract.pk,
@@ -320,16 +320,17 @@ def give_back_part(
         rule=rule,
         reason=reason,
         part=part,
-        fee_schedule=None if fee_stays else contract.fee_schedule,
+        fee_schedule=contract.fee_schedule,
+        passes_on=passes_on,
     )
     milestone.amount_minor -= minor
     milestone.save(update_fields=["amount_minor"])
 
 
 def close_hold(
-    contract: Contract, milestone: Milestone, *, rule: str, role: str, actor_id: int | None, reason: str = "", fee_stays: bool = False
+    contract: Contract, milestone: Milestone, *, rule: str, role: str, actor_id: int | None, reason: str = "", passes_on: bool = False
 ) -> None:
-    """All that is held → the client's wallet, and the milestone ends as refunded. `fee_stays` as in `give_back_part`."""
+    """All that is held → the client's wallet, and the milestone ends as refunded. `passes_on` as in `give_back_part`."""
     held = money.held_locked(milestone.pk, milestone.currency)
     milestone.refunded_at = clock.now()
     milestone.auto_approve_at = None
@@ -351,7 +352,8 @@ def close_hold(
         actor_id=actor_id,
         rule=rule,
         reason=reason,
-        fee_schedule=None if fee_stays else contract.fee_schedule,
+        fee_schedule=contract.fee_schedule,
+        passes_on=passes_on,
     )
 
 
