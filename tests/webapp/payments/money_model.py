@@ -12,6 +12,8 @@ EXPONENT = {"USD": 2, "KRW": 0, "KWD": 3}
 HELD = ("funded", "submitted")
 ENDED = ("released", "refunded", "resolved")
 FEE_BPS, TAX_BPS, SPREAD_BPS = 1_000, 1_900, 100
+#: the client's side: what its schedules ask of what is funded or given, and the least
+CLIENT_BPS, CLIENT_LEAST = 300, {"USD": 25, "KRW": 3}
 CLEARING, SILENCE, ANSWER, LIMIT, ALARM, GIVE_UP, BONUS_DAYS = 5, 14, 7, 75, 60, 3, 60
 
 
@@ -28,6 +30,18 @@ def parts_of(gross: int) -> tuple[int, int, int]:
     return given[0], given[1], given[2]
 
 
+def half_up(whole: int, part: int, of: int) -> int:
+    """The share that `part` of `of` has of the whole, half a unit up."""
+    units, rest = divmod(whole * part, of)
+    return units + (2 * rest >= of)
+
+
+def on_top(amount: int, currency: str) -> tuple[int, int]:
+    """The client's fee on the amount, and the tax on that fee."""
+    fee = max(half_up(amount, CLIENT_BPS, 10_000), CLIENT_LEAST[currency])
+    return fee, half_up(fee, TAX_BPS, 10_000)
+
+
 def changed(minor: int, base: str, quote: str, millionths: int) -> int:
     """So much of `base` in `quote`, never more than the rate gives after the spread."""
     return minor * 10 ** EXPONENT[quote] * millionths * (10_000 - SPREAD_BPS) // (10 ** EXPONENT[base] * 1_000_000 * 10_000)
@@ -42,13 +56,35 @@ class Ask:
 
 
 @dataclass
+class Lot:
+    """A filling of a hold: what went in, the client's fee and tax that came with it, and what of all three has gone back."""
+
+    amount: int
+    fee: int
+    tax: int
+    back: int = 0
+    fee_back: int = 0
+    tax_back: int = 0
+
+    def give(self, amount: int) -> tuple[int, int]:
+        """So much more goes back; the fee and tax that go with it."""
+        self.back += amount
+        fee = half_up(self.fee, self.back, self.amount)
+        tax = half_up(self.tax, fee, self.fee) if self.fee else 0
+        more = fee - self.fee_back, tax - self.tax_back
+        self.fee_back, self.tax_back = fee, tax
+        return more
+
+
+@dataclass
 class Part:
-    """A milestone."""
+    """A milestone; with `on_top` its client bears a fee."""
 
     contract: int
     amount: int
     currency: str
     payee: str
+    on_top: bool = False
     state: str = "planned"
     held: int = 0
     funded: int = 0
@@ -63,6 +99,22 @@ class Part:
     paid: int = 0
     closing: tuple[int, int] | None = None
     waiting: list[tuple[int, int]] = field(default_factory=list)
+    lots: list[Lot] = field(default_factory=list)
+
+    def charge(self, amount: int) -> tuple[int, int]:
+        """Fee and tax that this client pays on top of the amount."""
+        return on_top(amount, self.currency) if self.on_top else (0, 0)
+
+    def returns(self, amount: int) -> tuple[int, int]:
+        """So much leaves the hold for somewhere else than the freelancer, the oldest lot first; the fee and tax that go with it."""
+        fee = tax = 0
+        for lot in self.lots:
+            part = min(amount, lot.amount - lot.back)
+            amount -= part
+            more = lot.give(part) if part else (0, 0)
+            fee, tax = fee + more[0], tax + more[1]
+        assert not amount
+        return fee, tax
 
 
 @dataclass
@@ -177,9 +229,12 @@ class Books:
 
     def fund(self, i: int) -> bool:
         p = self.parts[i]
-        if p.contract in self.ended or p.state != "planned" or self.at["wallet", p.currency] < p.amount:
+        fee, tax = p.charge(p.amount)
+        if p.contract in self.ended or p.state != "planned" or self.at["wallet", p.currency] < p.amount + fee + tax:
             return False
         self._move("wallet", "hold", p.amount, p.currency)
+        self._charge(p.currency, fee, tax)
+        p.lots.append(Lot(p.amount, fee, tax))
         p.state, p.held, p.funded, p.began = "funded", p.amount, self.day, self.day
         return True
 
@@ -216,9 +271,11 @@ class Books:
     def bonus(self, i: int, gross: int) -> bool:
         p = self.parts[i]
         late = p.contract in self.ended and self.day > self.ended[p.contract] + BONUS_DAYS
-        if late or self.at["wallet", p.currency] < gross:
+        fee, tax = p.charge(gross)
+        if late or self.at["wallet", p.currency] < gross + fee + tax:
             return False
         net = self._pay("wallet", p.currency, p.payee, gross)
+        self._charge(p.currency, fee, tax)
         self.bonuses.append((p.payee, net, self.day + CLEARING))
         return True
 
@@ -250,16 +307,11 @@ class Books:
     def fee_back(self, fee: Fee, amount: int) -> bool:
         if not fee.reached or not fee.fee or fee.back + amount > fee.fee:
             return False
-        before, after = (self._tax_of(fee, n) for n in (fee.back, fee.back + amount))
+        before, after = (half_up(fee.tax, n, fee.fee) for n in (fee.back, fee.back + amount))
         fee.back += amount
         self._move("fees", "available", amount, fee.currency)
         self._move("tax", "available", after - before, fee.currency)
         return True
-
-    @staticmethod
-    def _tax_of(fee: Fee, part: int) -> int:
-        whole, rest = divmod(fee.tax * part, fee.fee)
-        return whole + (2 * rest >= fee.fee)
 
     # --- back to the client
     def ask_back(self, i: int, amount: int) -> bool:
@@ -294,6 +346,7 @@ class Books:
         if ask.to == "next":
             target = self._next(i)
             assert target is not None
+            target.lots.append(Lot(ask.amount, *p.returns(ask.amount)))
             target.held += ask.amount
             target.amount += ask.amount
             target.began = min(target.began, p.began)
@@ -302,12 +355,22 @@ class Books:
         elif ask.amount == p.held:
             self._empty(p)
         else:
-            self._move("hold", "wallet", ask.amount, p.currency)
+            self._back(p, ask.amount)
             p.held -= ask.amount
             p.amount -= ask.amount
 
+    def _charge(self, currency: str, fee: int, tax: int) -> None:
+        self._move("wallet", "fees", fee, currency)
+        self._move("wallet", "tax", tax, currency)
+
+    def _back(self, p: Part, amount: int) -> None:
+        fee, tax = p.returns(amount)
+        self._move("hold", "wallet", amount, p.currency)
+        self._move("fees", "wallet", fee, p.currency)
+        self._move("tax", "wallet", tax, p.currency)
+
     def _empty(self, p: Part) -> None:
-        self._move("hold", "wallet", p.held, p.currency)
+        self._back(p, p.held)
         if p.paid:
             p.amount -= p.held
         p.state, p.held, p.auto, p.ask = ("released" if p.paid else "refunded"), 0, None, None
@@ -335,7 +398,7 @@ class Books:
         p = self.parts[i]
         if p.state != "disputed" or given > p.held:
             return False
-        self._move("hold", "wallet", p.held - given, p.currency)
+        self._back(p, p.held - given)
         if given:
             p.closing = (self._pay("hold", p.currency, p.payee, given), self.day + CLEARING)
         p.held, p.state, p.auto = 0, "resolved", None

@@ -36,13 +36,13 @@ from marketplace.payments.models import Entry, FeeSchedule, FxRate, Payment, Pay
 from marketplace.payments.services import ledger_check
 
 from .house_bank import CURRENCIES, HouseBank
-from .money_model import FEE_BPS, HELD, LIMIT, SPREAD_BPS, TAX_BPS, Books, Part
+from .money_model import CLIENT_BPS, CLIENT_LEAST, FEE_BPS, HELD, LIMIT, SPREAD_BPS, TAX_BPS, Books, Part
 
 EXAMPLES = int(os.environ.get("OPENLANCE_MONEY_EXAMPLES", "12"))
 STEPS = int(os.environ.get("OPENLANCE_MONEY_STEPS", "30"))
 START = datetime(2028, 2, 20, 12, tzinfo=UTC)  # before a leap day
-#: contract: currency, the payee's, milestones. A won is worth less than a fils, so that pay can shrink to nothing
-CONTRACTS = (("USD", "KRW", (700, 40_000)), ("KRW", "KWD", (9, 5_000)), ("KWD", "KWD", (1, 90_001)))
+#: contract: currency, the payee's, milestones, whether its client bears a fee. A won is worth less than a fils, so that pay can shrink to nothing
+CONTRACTS = (("USD", "KRW", (700, 40_000), True), ("KRW", "KWD", (9, 5_000), True), ("KWD", "KWD", (1, 90_001), False))
 RATES = {("USD", "KRW"): 1_391_470_000, ("KRW", "KWD"): 221}
 AMOUNTS = st.one_of(st.integers(1, 12), st.integers(1, 60_000))
 CURRENCY = st.sampled_from(CURRENCIES)
@@ -51,7 +51,7 @@ ANY = st.integers(0, 10**6)
 
 
 def parts() -> list[Part]:
-    return [Part(n, amount, currency, payee) for n, (currency, payee, amounts) in enumerate(CONTRACTS) for amount in amounts]
+    return [Part(n, amount, currency, payee, top) for n, (currency, payee, amounts, top) in enumerate(CONTRACTS) for amount in amounts]
 
 
 class Machine(RuleBasedStateMachine):
@@ -176,7 +176,7 @@ class Machine(RuleBasedStateMachine):
         payment, _ = self.ask(fund)
         self.payments.append(payment.pk)
         waiting, self.books.to_fund = self.books.to_fund, []
-        self.books.pay(p.amount, p.currency, token, i)
+        self.books.pay(p.amount + sum(p.charge(p.amount)), p.currency, token, i)
         if token == "now":
             self.books.fund(i)
         self.books.to_fund = waiting + self.books.to_fund
@@ -552,18 +552,20 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.fixture
 def three_contracts(alice: Any, bob: Any) -> list[Contract]:
-    """Alice's contracts with Bob, each in another currency, nothing funded."""
-    version = "machine"
-    FeeSchedule.objects.create(version=version, freelancer_fee_bps=FEE_BPS, tax_bps=TAX_BPS, active_from="2026-01-01T00:00:00Z")
+    """Alice's contracts with Bob, each in another currency, nothing funded; she bears a fee on two of them."""
+    prices = {"freelancer_fee_bps": FEE_BPS, "tax_bps": TAX_BPS, "active_from": "2026-01-01T00:00:00Z"}
+    FeeSchedule.objects.create(version="machine", **prices)
+    FeeSchedule.objects.create(version="machine-both-sides", client_fee_bps=CLIENT_BPS, client_minimum=CLIENT_LEAST, **prices)
     category, _ = Category.objects.get_or_create(slug="test", defaults={"name": "Test"})
     made = []
-    for currency, payee, amounts in CONTRACTS:
+    for currency, payee, amounts, on_top in CONTRACTS:
         job = Job.objects.create(client=alice, title="A job", description="Work.", category=category, pricing="fixed", created_at=START)
         terms = {"amount_minor": sum(amounts), "currency": currency}
         proposal = Proposal.objects.create(job=job, freelancer=bob, cover_letter="Hello.", submitted_at=START, **terms)
         people = {"job": job, "proposal": proposal, "client": alice, "freelancer": bob}
         agreed = {"pricing": "fixed", "title": "A job", "currency": currency, "payee_currency": payee, "total_minor": sum(amounts)}
         times = {"state": "active", "offered_at": START, "started_at": START}
+        version = "machine-both-sides" if on_top else "machine"
         contract = Contract.objects.create(fee_schedule=version, **people, **agreed, **times)
         for n, minor in enumerate(amounts, start=1):
             Milestone.objects.create(contract=contract, position=n, title=f"Part {n}", amount_minor=minor, currency=currency)
