@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from marketplace.contracts import services, tasks
@@ -16,13 +17,18 @@ from marketplace.core import clock
 from marketplace.core.errors import Conflict
 from marketplace.core.models import Event
 from marketplace.core.money import Money
+from marketplace.core.tasks import drain
 from marketplace.disputes import services as disputes
+from marketplace.notifications.models import InboxItem
 from marketplace.payments import client_fees
 from marketplace.payments.client_fees import Lot, due_back
+from marketplace.payments.debts import owed
 from marketplace.payments.models import Document, Entry, FeeSchedule, FxRate, Payment, Posting
+from marketplace.payments.providers import sandbox
 from marketplace.payments.selectors import balances_of
-from marketplace.payments.services import documents_issue, documents_missing, ledger_check, wallet_pay_in
+from marketplace.payments.services import chargeback_refresh, documents_issue, documents_missing, ledger_check, wallet_pay_in
 from marketplace.payments.taxes import Levy, Tax
+from tests.webapp.hours_cast import past
 from tests.webapp.people import Person
 
 #: 3 % of 400.00 is 12.00, and 19 % tax on it 2.28
@@ -186,6 +192,25 @@ def test_a_week_that_is_questioned_whole_takes_its_whole_fee_along(alice: Any, h
     assert kept() == (999, 190)
 
 
+@pytest.mark.parametrize("questioned", ["a part", "all"])
+def test_hours_of_a_client_who_owes_us_can_be_questioned(
+    committed_db: None, alice: Any, handed_in: Timesheet, logged: list[TimeEntry], questioned: str
+) -> None:
+    """The money is on its way into the next hold: it is not in the wallet for what is owed, nor is its share of the fee."""
+    chargeback_refresh(provider="sandbox", ref=sandbox.dispute(str(Payment.objects.get().provider_ref)))
+    assert (wallet(alice)[0], owed(alice.pk, "USD") > 0) == (0, True)
+    before, chosen = owed(alice.pk, "USD"), logged[1:] if questioned == "a part" else logged
+    apart = services.week_question(actor=alice, timesheet_id=handed_in.pk, questions=[{"entry_id": e.pk, "reason": "?"} for e in chosen])
+    assert apart.milestone.amount_minor == (13_300 if questioned == "a part" else 33_300)
+    assert (wallet(alice), owed(alice.pk, "USD"), kept()) == ((0, 33_300), before, (999, 190))
+    # granted by silence it is the client's again, and pays what is owed first
+    past(apart.answer_by)
+    assert services.questions_grant(timesheet_id=apart.pk)
+    assert wallet(alice)[0] == 0
+    fee = (399 + 76) if questioned == "a part" else (999 + 190)
+    assert before - owed(alice.pk, "USD") == apart.milestone.amount_minor + fee
+
+
 def test_a_bonus_bears_the_fee_on_top(committed_db: None, alice: Any, bob: Any, contract: Contract, funded: Milestone) -> None:
     pay_in(alice, 10_000 + 300 + 57)
     services.bonus_give(actor=alice, contract_id=contract.pk, amount_minor=10_000)
@@ -199,6 +224,32 @@ def test_a_contract_keeps_the_schedule_it_was_quoted(alice: Any, planned: Milest
     FeeSchedule.objects.create(version="dearer", freelancer_fee_bps=0, client_fee_bps=9_000, active_from="2026-02-01T00:00:00Z")
     fund(planned)
     assert kept() == (FEE, TAX)
+
+
+def test_the_client_hears_what_the_fee_was_and_what_came_back(alice: Any, bob: Any, funded: Milestone) -> None:
+    ask_back(alice, bob, funded, AMOUNT // 2)
+    drain()
+    assert Document.objects.filter(about="fee", recipient=alice).count() == 2
+    told = {
+        kind: list(InboxItem.objects.filter(kind=kind).values_list("user", "text"))
+        for kind in ("entry.client_fee", "entry.client_fee_refund")
+    }
+    title = "A web shop"
+    assert told == {
+        "entry.client_fee": [(alice.pk, f"The service fee for “{title}”, tax included, is 14.28 USD: it was taken from your wallet.")],
+        "entry.client_fee_refund": [(alice.pk, f"7.14 USD of the service fee for “{title}”, tax included, is back in your wallet.")],
+    }
+
+
+def test_a_fee_that_goes_along_to_another_hold_is_no_news(
+    alice: Any, bob: Any, contract: Contract, submitted: Milestone, fund: Any
+) -> None:
+    fund(contract.milestones.get(position=2), key="fund-2")
+    services.milestone_approve_part(actor=alice, milestone_id=submitted.pk, amount_minor=30_001, rest="next", reason="Go on.")
+    services.refund_request_accept(actor=bob, request_id=submitted.refund_requests.get().pk)
+    drain()
+    assert InboxItem.objects.filter(kind__startswith="entry.client_fee").count() == 2  # of the two fundings
+    assert Document.objects.filter(about="fee", recipient=alice).count() == 4  # an invoice more, and a credit note
 
 
 def test_invoice_and_credit_notes_sum_to_what_was_kept(alice: Any, bob: Any, funded: Milestone) -> None:
@@ -281,6 +332,7 @@ def test_the_tax_is_the_levys_when_there_is_one() -> None:
 lots = st.lists(st.builds(Lot, st.integers(1, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)), min_size=1, max_size=4)
 
 
+@bounded(deadline=None)
 @given(lots, st.lists(st.integers(1, 10**6), max_size=12))
 def test_parts_give_back_never_more_than_was_taken_and_all_of_it_at_last(filled: list[Lot], parts: list[int]) -> None:
     held, before = sum(lot.base for lot in filled), [(0, 0)] * len(filled)

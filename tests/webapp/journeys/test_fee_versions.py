@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from marketplace.contracts import services as contracts
+from marketplace.contracts.models import Contract, Milestone
 from marketplace.core import clock
 from marketplace.core.models import StaffAct
 from marketplace.core.tasks import drain
@@ -92,6 +93,58 @@ def test_a_version_is_published_by_two_and_a_contract_is_paid_by_it(desk: Any, a
     ]
 
 
+def test_a_version_with_a_clients_side_leaves_running_contracts_as_they_were_quoted(
+    desk: Any, alice: Any, bob: Any, contract: Contract, days: Any, fund: Any, funded: Milestone
+) -> None:
+    """One contract runs when two people publish the version, one begins after its day: each pays by what it was quoted."""
+    finance, admin = desk
+    client = Person(alice)
+    side = {"client_fee_bps": 250, "client_minimum": {"USD": 99}}
+    proposed = propose(finance, version="both-sides-1", tax_bps=1_900, **side)
+    assert proposed.status_code == 201, proposed.content
+    published = admin.post(f"{VERSIONS}/{proposed.json()['id']}/approve", {"reason": "As decided."})
+    assert published.json()["state"] == "published"
+    told = client.get("fee-schedule").json()["schedules"][0]
+    assert {name: told[name] for name in side} == side
+    days(1)
+
+    planned = next(m for m in client.get(f"contracts/{contract.pk}").json()["milestones"] if m["state"] == "planned")
+    assert (planned["to_fund"]["fee"]["minor"], planned["to_fund"]["total"]["minor"]) == (0, planned["amount_minor"])
+    fund(contract.milestones.get(pk=planned["id"]), key="fund-old")
+    assert not Entry.objects.filter(kind="client_fee").exists()
+
+    later = begun(alice, bob)
+    assert (contract.fee_schedule, later.fee_schedule) == ("standard-1", "both-sides-1")
+    charges = [
+        {name: m["minor"] for name, m in each["to_fund"].items()} for each in client.get(f"contracts/{later.pk}").json()["milestones"]
+    ]
+    assert charges == [
+        {"amount": 3_000, "fee": 99, "tax": 19, "total": 3_118},
+        {"amount": 90_000, "fee": 2_250, "tax": 428, "total": 92_678},
+    ]
+    for n, milestone in enumerate(later.milestones.order_by("position")):
+        fund(milestone, key=f"fund-{n}")
+    taken = Entry.objects.filter(kind="client_fee").order_by("id")
+    assert [(e.contract_id, e.quote["fee"], e.quote["tax"], e.quote["fee_schedule"]) for e in taken] == [
+        (later.pk, 99, 19, "both-sides-1"),
+        (later.pk, 2_250, 428, "both-sides-1"),
+    ]
+
+
+def begun(alice: Any, bob: Any) -> Contract:
+    """A contract that is quoted and accepted now: 30.00 and 900.00 USD."""
+    Category.objects.get_or_create(slug="web-development", defaults={"name": "Web development"})
+    made = jobs.job_create(
+        actor=alice, title="Another shop", description="A shop with a cart and a checkout.", category="web-development", pricing="fixed"
+    )
+    job = jobs.job_publish(actor=alice, job_id=made.pk)
+    asked = {"amount_minor": 93_000, "currency": "USD", "delivery_days": 30}
+    parts = [{"title": t, "amount_minor": a, "due_in_days": 9, "acceptance": []} for t, a in (("Design", 3_000), ("Build", 90_000))]
+    bid = jobs.proposal_submit(actor=bob, job_id=job.pk, cover_letter="I have built ten.", milestones=parts, answers=[], **asked)
+    offer = contracts.offer_make(actor=alice, proposal_id=bid.pk)
+    return contracts.offer_accept(actor=bob, contract_id=offer.pk)
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -107,6 +160,10 @@ def test_a_version_is_published_by_two_and_a_contract_is_paid_by_it(desk: Any, a
         ({"minimum": {"usd": 100}}, "minimum"),
         ({"minimum": {"USD": 0}}, "minimum.USD"),
         ({"minimum": {"USD": 10**19}}, "minimum.USD"),
+        ({"client_fee_bps": 3_001}, "client_fee_bps"),
+        ({"client_fee_bps": -1}, "client_fee_bps"),
+        ({"client_fee_bps": 1, "client_minimum": {"USD": 0}}, "client_minimum.USD"),
+        ({"client_minimum": {"usd": 100}}, "client_minimum"),
         ({"version": "Standard 2"}, "version"),
         ({"version": ""}, "version"),
         ({"active_from": "2020-01-01T00:00:00Z"}, "active_from"),

@@ -141,6 +141,42 @@ def test_each_fee_invoice_and_its_credit_note_keep_the_norm(
         assert failed(schematron, en16931.xml_of(document, language)) == []
 
 
+@pytest.fixture
+def from_both() -> str:
+    """A schedule by which clients bear 5 %."""
+    return FeeSchedule.objects.create(
+        version="from-both", freelancer_fee_bps=1_000, client_fee_bps=500, client_minimum={}, active_from="2026-01-01T00:00:00Z"
+    ).version
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", FEES)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_each_invoice_of_a_clients_fee_and_its_credit_note_keep_the_norm(
+    alice: Any, pay: Any, from_both: str, settings: Any, schematron: Any, case: str, language: str
+) -> None:
+    """Nothing is withheld of it, and the whole fee taken back in two parts is the invoice again."""
+    said, details, category = FEES[case]
+    sell(settings, **said)
+    levies.tax_profile_put(actor=alice, **details)
+    pay(alice, Money(15_000, "USD"))
+    common = {"contract_id": 1, "milestone_id": 7, "payer_id": alice.pk, "actor_id": alice.pk, "rule": "test", "fee_schedule": from_both}
+    run_in_transaction(lambda: services.hold(amount=Money(12_345, "USD"), **common))
+    for part, minor in (("some", 2_345), ("", 10_000)):
+        back = {"amount": Money(minor, "USD"), "reason": "Goodwill <&>", "part": part}
+        run_in_transaction(lambda back=back: services.refund(**common, **back))
+    fee = told(Entry.objects.get(kind="client_fee"))["fee"]
+    notes = [told(entry)["fee"] for entry in Entry.objects.filter(kind="client_fee_refund").order_by("id")]
+
+    assert (fee.kind, fee.issuer, fee.recipient, fee.net_minor) == ("invoice", None, alice, 617)
+    assert [(n.kind, n.corrects, n.recipient, n.net_minor) for n in notes] == [("credit_note", fee, alice, n) for n in (117, 500)]
+    assert sum(n.tax_minor for n in notes) == fee.tax_minor
+    assert (fee.tax_minor > 0) == (category == "S")
+    for document in (fee, *notes):
+        assert document.tax_category == category
+        assert failed(schematron, en16931.xml_of(document, language)) == []
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("case", WORKS)
 def test_each_invoice_of_work_keeps_the_norm(

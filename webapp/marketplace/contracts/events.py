@@ -22,8 +22,5 @@ def _documents(event: Event) -> None:
     payments.documents_of_subject(subject_type=subject, subject_id=event.aggregate_id)
 
 
-_PAYS = ("milestone.release", "milestone.approve_part", "milestone.resolve", "milestone.close", "bonus.give")
-#: by which a client's fee is taken or goes back
-_MOVES = ("milestone.fund", "milestone.refund", "milestone.refund_part", "milestone.hold_questioned", "milestone.take_rest")
-for _kind in (*_PAYS, *_MOVES):
+for _kind in ("milestone.release", "milestone.approve_part", "milestone.resolve", "milestone.close", "bonus.give"):
     handler(_kind, name="contracts.documents")(_documents)

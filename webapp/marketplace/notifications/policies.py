@@ -404,6 +404,8 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
     "progress_report.add": (CLIENT, "There is a report on the progress of “{title}”."),
     "bonus.give": (FREELANCER, "You were paid a bonus on “{title}”. {reason}"),
     "entry.fee_refund": (FREELANCER, "A fee that you paid for “{title}” was given back: it is on your available balance. {reason}"),
+    "entry.client_fee": (CLIENT, "The service fee for “{title}”, tax included, is {amount}: it was taken from your wallet."),
+    "entry.client_fee_refund": (CLIENT, "{amount} of the service fee for “{title}”, tax included, is back in your wallet."),
     "difference.age": (FREELANCER, "A difference with a gateway ({title}) is still open after {reason}: explain or book it."),
     "difference.ask": (FREELANCER, "The booking of a difference with a gateway ({title}) waits for a second person. {reason}"),
     "reconciliation.contradict": (
@@ -524,7 +526,16 @@ RULES: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 #: what also those are told who did it themselves: somebody else may have used their account, or it changes until when their money is held
-OWN_ACTS = frozenset({"closing.request", "closing.cancel", "milestone.take_rest", "payout_method.add_another", "payout_method.remove"})
+OWN_ACTS = frozenset(
+    {
+        "closing.request",
+        "closing.cancel",
+        "entry.client_fee",
+        "milestone.take_rest",
+        "payout_method.add_another",
+        "payout_method.remove",
+    }
+)
 
 
 #: what people may set a pace for, with the first words of the event kinds in it
@@ -592,6 +603,12 @@ def _reason(event: Event, language: str) -> str:
     return say(f"reason_{code}", language, in_words(code)) if code in WORDS else in_words(code)
 
 
+def _amount(event: Event) -> str:
+    """What the event moved, for sentences that tell it; empty where it tells none."""
+    minor, currency = event.after.get("amount_minor"), event.after.get("currency")
+    return str(Money(minor, currency)) if isinstance(minor, int) and currency else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One sentence for one person, with the page it is about."""
@@ -621,5 +638,7 @@ def notices(event: Event, languages: Callable[[list[int]], dict[int, str]] = lam
     for user in people:
         language = spoken.get(user, "en")
         wording = say(kind, language, sentence)
-        found.append(Notice(user, wording.format(title=title[:120], reason=_reason(event, language)).strip()[:300], link))
+        found.append(
+            Notice(user, wording.format(title=title[:120], reason=_reason(event, language), amount=_amount(event)).strip()[:300], link)
+        )
     return found

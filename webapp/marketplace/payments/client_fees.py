@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
-from marketplace.core import clock
+from marketplace.core import clock, events
 from marketplace.core.errors import InvalidInput
 from marketplace.core.money import Money
 
@@ -31,6 +31,8 @@ from .providers import gateway
 from .taxes import Levy
 
 TAKEN, GIVEN_BACK = "client_fee", "client_fee_refund"
+#: an entry of either kind that only carries the fee from one hold to another
+MOVED = "client_fee_move"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def take(cause: Entry, *, payer_id: int, amount: Money, fee_schedule: str | None
     levy = _levy(payer_id)
     charge = of(amount, schedule, levy)
     more = {} if levy is None else {"levy": levy.stored()}
-    return _post_taken(cause, cause.subject_id, payer_id, charge, {"fee_schedule": schedule.version, **more})
+    return _post_taken(cause, cause.subject_id, payer_id, charge, {"fee_schedule": schedule.version, **more}, told=TAKEN)
 
 
 def give_back(cause: Entry, *, milestone_id: int, payer_id: int, currency: str, fee_schedule: str | None) -> list[Entry]:
@@ -178,6 +180,10 @@ def give_back(cause: Entry, *, milestone_id: int, payer_id: int, currency: str, 
 
     Runs in the transaction of `cause`, after it. Safe to repeat.
     """
+    return _give_back(cause, milestone_id, payer_id, currency, fee_schedule, told=GIVEN_BACK)
+
+
+def _give_back(cause: Entry, milestone_id: int, payer_id: int, currency: str, fee_schedule: str | None, *, told: str) -> list[Entry]:
     if _charging(fee_schedule) is None:
         return []
     wallet = accounts.wallet(payer_id, currency)
@@ -204,7 +210,15 @@ def give_back(cause: Entry, *, milestone_id: int, payer_id: int, currency: str, 
                     reason=cause.reason,
                 )
             )
+            _tell(made[-1], told)
     return made
+
+
+def _tell(entry: Entry, told: str) -> None:
+    """An event of the entry, by which its documents are made and the client hears of it."""
+    fee, tax = entry.quote["fee"], entry.quote["tax"]
+    after = {"amount_minor": fee + tax, "fee_minor": fee, "tax_minor": tax, "currency": entry.quote["currency"]}
+    events.record(aggregate=entry, kind=f"entry.{told}", actor_id=entry.actor_id, after=after)
 
 
 def take_along(
@@ -214,22 +228,22 @@ def take_along(
     other, to the same unit, so that the wallet stays as it is. Runs in the transaction of `cause`, after it. Safe to repeat.
     """
     currency = amount.currency
-    back = give_back(cause, milestone_id=from_milestone_id, payer_id=payer_id, currency=currency, fee_schedule=fee_schedule)
+    back = _give_back(cause, from_milestone_id, payer_id, currency, fee_schedule, told=MOVED)
     if not back:
         return None
     fee, tax = (Money(sum(entry.quote[name] for entry in back), currency) for name in ("fee", "tax"))
     kept = {name: back[-1].quote[name] for name in ("fee_schedule", "levy") if name in back[-1].quote}
-    return _post_taken(cause, to_milestone_id, payer_id, Charge(amount, fee, tax), {"moved_from": from_milestone_id, **kept})
+    return _post_taken(cause, to_milestone_id, payer_id, Charge(amount, fee, tax), {"moved_from": from_milestone_id, **kept}, told=MOVED)
 
 
-def _post_taken(cause: Entry, subject_id: int | None, payer_id: int, charge: Charge, more: Mapping[str, Any]) -> Entry | None:
+def _post_taken(cause: Entry, subject_id: int | None, payer_id: int, charge: Charge, more: Mapping[str, Any], *, told: str) -> Entry | None:
     if not (charge.fee or charge.tax):
         return None
     currency = charge.amount.currency
     wallet = accounts.wallet(payer_id, currency)
     assert subject_id is not None
-    told = {"currency": currency, "base": charge.amount.minor, "fee": charge.fee.minor, "tax": charge.tax.minor}
-    return post(
+    charged = {"currency": currency, "base": charge.amount.minor, "fee": charge.fee.minor, "tax": charge.tax.minor}
+    entry = post(
         TAKEN,
         key=f"{TAKEN}:{cause.pk}",
         lines=[
@@ -238,11 +252,13 @@ def _post_taken(cause: Entry, subject_id: int | None, payer_id: int, charge: Cha
         ],
         subject=(cause.subject_type, subject_id),
         contract_id=cause.contract_id,
-        quote={**told, **more},
+        quote={**charged, **more},
         actor_id=cause.actor_id,
         rule=cause.rule,
         reason=cause.reason,
     )
+    _tell(entry, told)
+    return entry
 
 
 def _charging(fee_schedule: str | None) -> FeeSchedule | None:

@@ -10,6 +10,7 @@ from marketplace.core import events
 from marketplace.core.models import Event
 
 from . import services
+from .client_fees import GIVEN_BACK, MOVED, TAKEN
 from .models import Payment, TaxProfile
 
 VERIFIED = "payments.verified"
@@ -65,6 +66,11 @@ def fee_refund_documents(event: Event) -> None:
     services.documents_of_subject(subject_type="entry", subject_id=event.aggregate_id)
 
 
+def client_fee_documents(event: Event) -> None:
+    """The invoice of a client's fee, or the credit note of what went back of it."""
+    services.documents_issue(entry_id=event.aggregate_id)
+
+
 def erase(event: Event) -> None:
     """Delete what a person told for documents to come (those that were issued are kept as the books are), what they saved to pay with, and
     where they were paid to. Safe to run twice.
@@ -84,4 +90,6 @@ def connect() -> None:
     events.handler("payment_refund.return", name=DOCUMENTS)(refund_documents)
     events.handler("difference.credit", name=DOCUMENTS)(credit_documents)
     events.handler("entry.fee_refund", name=DOCUMENTS)(fee_refund_documents)
+    for kind in (TAKEN, GIVEN_BACK, MOVED):
+        events.handler(f"entry.{kind}", name=DOCUMENTS)(client_fee_documents)
     events.handler("closing.erase", name="payments.closing_erase")(erase)
