@@ -74,6 +74,28 @@ def test_a_milestone_is_paid_after_a_decline_with_a_card_whose_bank_asks(visitor
     assert ledger_check().ok
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_clients_fee_is_said_before_it_is_paid(visitor: Any, agreed: Any, width: int, tmp_path: Any) -> None:
+    from marketplace.contracts.models import Contract
+    from marketplace.payments.models import Entry, FeeSchedule
+    from marketplace.payments.services import ledger_check
+
+    prices = {"freelancer_fee_bps": 1_000, "tax_bps": 1_900, "client_fee_bps": 300, "active_from": "2026-01-01T00:00:00Z"}
+    FeeSchedule.objects.create(version="web-both-sides", **prices)
+    Contract.objects.filter(pk=agreed.pk).update(fee_schedule="web-both-sides")
+    page = visitor(agreed.client, width=width).go(f"/contracts/{agreed.pk}")
+    page.get_by_role("button", name="Fund", exact=True).click()
+
+    expect(page.locator("main"), "With the service fee of $22.50 USD and tax of $4.28 USD you pay $776.78 USD.")
+    page.get_by_role("button", name="Pay $776.78 USD").wait_for()
+    page.screenshot(path=tmp_path / "fund.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("button", name="Pay $776.78 USD").click()
+    expect(page.get_by_test_id("held"), "$750.00 USD")
+    assert Entry.objects.get(kind="client_fee").quote["fee"] == 2_250
+    assert ledger_check().ok
+
+
 def test_a_payment_whose_answer_is_lost_is_asked_for_again_and_made_once(visitor: Any, agreed: Any) -> None:
     from marketplace.payments.models import Payment
 
