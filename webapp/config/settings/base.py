@@ -615,7 +615,7 @@ def mysql_database() -> dict:
     if socket:
         options["unix_socket"] = socket
     return {
-        "ENGINE": "django.db.backends.mysql",
+        "ENGINE": "marketplace.core.mysql",
         "NAME": os.environ.get("OPENLANCE_DB_NAME", "openlance"),
         "USER": os.environ.get("OPENLANCE_DB_USER", "root"),
         "PASSWORD": os.environ.get("OPENLANCE_DB_PASSWORD", ""),

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 
 from . import clock
 from .models import Delivery, Event
@@ -22,6 +22,7 @@ _INSERT = {
     vendor: f"INSERT INTO core_event ({', '.join(f'{mark}{c}{mark}' for c in _COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
     for vendor, mark in (("mysql", "`"), ("sqlite", '"'))
 }
+_FIELDS = ("id", *_COLUMNS)
 _handlers: dict[str, dict[str, Handler]] = defaultdict(dict)
 
 
@@ -71,43 +72,34 @@ def record(
     The caller holds the aggregate's lock (or has just inserted it): the version is the next number of the aggregate,
     and a unique key refuses a rival's. Raises TransactionManagementError outside a transaction.
     """
-    if not connection.in_atomic_block:
+    db = connections[DEFAULT_DB_ALIAS]
+    if not db.in_atomic_block:
         raise transaction.TransactionManagementError("an event is recorded inside the transaction that makes it true")
-    event = Event(
-        aggregate_type=aggregate_name(aggregate),
-        aggregate_id=aggregate.pk,
-        kind=kind,
-        actor_id=actor_id,
-        before=dict(before or {}),
-        after=dict(after or {}),
-        reason=reason,
-        occurred_at=clock.now(),
-    )
-    _insert(event)
+    event = _insert(db, aggregate_name(aggregate), aggregate.pk, kind, actor_id, dict(before or {}), dict(after or {}), reason)
     names = sorted(_handlers.get(kind, {}))
     if names:
         Delivery.objects.bulk_create([Delivery(event=event, handler=n, next_try_at=event.occurred_at) for n in names])
         # one wake-up a transaction, however many events it records; a savepoint that is rolled back takes its own away
-        if not any(entry[1] is _wake for entry in connection.run_on_commit):
+        if not any(entry[1] is _wake for entry in db.run_on_commit):
             transaction.on_commit(_wake, robust=True)
     return event
 
 
-def _insert(event: Event) -> None:
+def _insert(
+    db: Any, name: str, pk: int, kind: str, actor_id: int | None, before: dict[str, Any], after: dict[str, Any], reason: str
+) -> Event:
     """Allot the version and write the row. Written out, because every change of state in the house pays for it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT MAX(version) FROM core_event WHERE aggregate_type = %s AND aggregate_id = %s",
-            (event.aggregate_type, event.aggregate_id),
-        )
-        event.version = (cursor.fetchone()[0] or 0) + 1
-        cursor.execute(_INSERT[connection.vendor], (
-            event.aggregate_type, event.aggregate_id, event.version, event.kind, event.actor_id, json.dumps(event.before),
-            json.dumps(event.after), event.reason, connection.ops.adapt_datetimefield_value(event.occurred_at),
-        ))  # fmt: skip
-        event.pk = cursor.lastrowid
-    event._state.adding = False
-    event._state.db = connection.alias
+    now = clock.now()
+    with db.cursor() as cursor:
+        cursor.execute("SELECT MAX(version) FROM core_event WHERE aggregate_type = %s AND aggregate_id = %s", (name, pk))
+        version = (cursor.fetchone()[0] or 0) + 1
+        at = db.ops.adapt_datetimefield_value(now)
+        cursor.execute(_INSERT[db.vendor], (name, pk, version, kind, actor_id, _json(before), _json(after), reason, at))
+        return Event.from_db(db.alias, _FIELDS, (cursor.lastrowid, name, pk, version, kind, actor_id, before, after, reason, now))
+
+
+def _json(told: dict[str, Any]) -> str:
+    return json.dumps(told) if told else "{}"
 
 
 def _wake() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.db import IntegrityError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, IdempotencyConflict, InvalidInput
@@ -26,6 +26,14 @@ from .templates import TEMPLATES
 
 #: (line_no, leg, debit account id, credit account id, amount in minor units, currency)
 Row = tuple[int, str, int, int, int, str]
+
+# in the order of the model, from which an entry that was just written is made without asking the database
+_ENTRY = (
+    *("kind", "idempotency_key", "payload_hash", "posting_count", "subject_type", "subject_id", "contract_id", "gross_minor", "fx_rate_id"),
+    *("quote", "actor_id", "rule", "reason", "occurred_at"),
+)
+_ENTRY_FIELDS = ("id", *_ENTRY)
+_INSERT_ENTRY = f"INSERT INTO payments_entry ({', '.join(_ENTRY)}) VALUES ({', '.join(['%s'] * len(_ENTRY))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,49 +81,42 @@ def post(
     would go below zero, ValueError when the lines do not fit the template, TransactionManagementError outside a transaction.
     Nothing has been written when it raises.
     """
-    if not connection.in_atomic_block:
+    db = connections[DEFAULT_DB_ALIAS]
+    if not db.in_atomic_block:
         raise transaction.TransactionManagementError("an entry is posted inside the transaction that makes it true")
     lines = [line for line in lines if line.amount.minor != 0]
     _fit(kind, lines)
     refs = {ref.key: ref for line in lines for ref in (line.debit, line.credit)}
-    entry = Entry(
-        kind=kind,
-        idempotency_key=key,
-        posting_count=len(lines),
-        subject_type=subject[0],
-        subject_id=subject[1],
-        contract_id=contract_id,
-        gross_minor=gross.minor if gross is not None else None,
-        fx_rate_id=fx_rate_id,
-        quote=quote or {},
-        actor_id=actor_id,
-        rule=rule,
-        reason=reason[:500],
-    )
-    with connection.cursor() as cursor:
+    gross_minor = gross.minor if gross is not None else None
+    quote = quote or {}
+    with db.cursor() as cursor:
         ids = accounts.ids(cursor, refs.values())
         rows: list[Row] = [
             (n, line.leg, ids[line.debit.key], ids[line.credit.key], line.amount.minor, line.amount.currency)
             for n, line in enumerate(lines, start=1)
         ]
-        entry.payload_hash = payload_hash(kind, *subject, contract_id, entry.gross_minor, fx_rate_id, entry.quote, rows)
+        digest = payload_hash(kind, *subject, contract_id, gross_minor, fx_rate_id, quote, rows)
         deltas = _deltas({ids[ref.key] for ref in refs.values() if ref.cached}, rows)
-        balances = _lock(cursor, sorted(deltas))
+        balances = _lock(cursor, sorted(deltas), db.features.has_select_for_update)
         if any(balances[i] + delta < 0 for i, (delta, _) in deltas.items()):
-            known = _known(entry)
+            known = _known(key, digest)
             if known is not None:
                 return known
             raise Conflict("insufficient_funds", "There is not enough money in the account for this.")
-        entry.occurred_at = clock.now()
+        now = clock.now()
+        at = db.ops.adapt_datetimefield_value(now)
+        before = (kind, key, digest, len(lines), *subject, contract_id, gross_minor, fx_rate_id)
+        after = (actor_id, rule, reason[:500])
         try:
-            _insert(cursor, entry)
+            cursor.execute(_INSERT_ENTRY, (*before, orjson.dumps(quote).decode(), *after, at))
         except IntegrityError:
             # the failed statement alone is undone on MariaDB and SQLite; the rival's row is visible at READ COMMITTED
-            known = _known(entry)
+            known = _known(key, digest)
             if known is None:
                 raise
             return known
-        _insert_postings(cursor, entry, rows)
+        entry = Entry.from_db(db.alias, _ENTRY_FIELDS, (cursor.lastrowid, *before, quote, *after, now))
+        _insert_postings(cursor, entry.pk, rows, at)
         _move_balances(cursor, deltas)
     return entry
 
@@ -150,64 +151,30 @@ def _deltas(cached: set[int], rows: Sequence[Row]) -> dict[int, tuple[int, int]]
     return found
 
 
-def _lock(cursor: Any, account_ids: Sequence[int]) -> dict[int, int]:
+def _lock(cursor: Any, account_ids: Sequence[int], for_update: bool) -> dict[int, int]:
     """Lock the balances in primary-key order (one range read of the primary key) and return their amounts."""
     if not account_ids:
         return {}
-    suffix = " FOR UPDATE" if connection.features.has_select_for_update else ""
     marks = ", ".join(["%s"] * len(account_ids))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT account_id, available FROM payments_accountbalance WHERE account_id IN ({marks}) ORDER BY account_id{suffix}",
-            account_ids,
-        )
-        return dict(cursor.fetchall())
+    cursor.execute(
+        f"SELECT account_id, available FROM payments_accountbalance WHERE account_id IN ({marks}) ORDER BY account_id{' FOR UPDATE' if for_update else ''}",
+        account_ids,
+    )
+    return dict(cursor.fetchall())
 
 
-def _known(wanted: Entry) -> Entry | None:
-    """The entry that was posted under the same key before, None when there is none."""
-    entry = Entry.objects.filter(idempotency_key=wanted.idempotency_key).first()
-    if entry is not None and entry.payload_hash != wanted.payload_hash:
+def _known(key: str, digest: str) -> Entry | None:
+    """The entry that was posted under the same key before, None when there is none. Raises IdempotencyConflict when it moved something else."""
+    entry = Entry.objects.filter(idempotency_key=key).first()
+    if entry is not None and entry.payload_hash != digest:
         raise IdempotencyConflict
     return entry
 
 
-_INSERT_ENTRY = (
-    "INSERT INTO payments_entry (kind, idempotency_key, payload_hash, posting_count, subject_type, subject_id, contract_id, gross_minor, "
-    f"fx_rate_id, quote, actor_id, rule, reason, occurred_at) VALUES ({', '.join(['%s'] * 14)})"
-)
-
-
-def _insert(cursor: Any, entry: Entry) -> None:
-    cursor.execute(
-        _INSERT_ENTRY,
-        (
-            entry.kind,
-            entry.idempotency_key,
-            entry.payload_hash,
-            entry.posting_count,
-            entry.subject_type,
-            entry.subject_id,
-            entry.contract_id,
-            entry.gross_minor,
-            entry.fx_rate_id,
-            orjson.dumps(entry.quote).decode(),
-            entry.actor_id,
-            entry.rule,
-            entry.reason,
-            connection.ops.adapt_datetimefield_value(entry.occurred_at),
-        ),
-    )
-    entry.pk = cursor.lastrowid
-    entry._state.adding = False
-    entry._state.db = connection.alias
-
-
-def _insert_postings(cursor: Any, entry: Entry, rows: Sequence[Row]) -> None:
-    at = connection.ops.adapt_datetimefield_value(entry.occurred_at)
+def _insert_postings(cursor: Any, entry_id: int, rows: Sequence[Row], at: Any) -> None:
     values: list[Any] = []
     for row in rows:
-        values += (entry.pk, *row, at)
+        values += (entry_id, *row, at)
     marks = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
     cursor.execute(
         f"INSERT INTO payments_posting (entry_id, line_no, leg, debit_account_id, credit_account_id, amount, currency, occurred_at) VALUES {marks}",
