@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.backends.mysql import base
+from MySQLdb import OperationalError
 
 #: deadlock; and, where the server checks snapshots, a row that changed since it was read
 _ROLLED_BACK = frozenset({1213, 1020})
@@ -26,14 +27,14 @@ class CursorWrapper(base.CursorWrapper):
     def execute(self, query: Any, args: Any = None) -> Any:
         try:
             return super().execute(query, args)
-        except base.Database.OperationalError as error:
+        except OperationalError as error:
             self._ended(error)
             raise
 
     def executemany(self, query: Any, args: Any) -> Any:
         try:
             return super().executemany(query, args)
-        except base.Database.OperationalError as error:
+        except OperationalError as error:
             self._ended(error)
             raise
 

@@ -44,7 +44,7 @@ def _column(field: models.Field[Any, Any]) -> dict[str, Any]:
     # A foreign key's column is of the kind of what it points at.
     stored: models.Field[Any, Any] = field
     while stored.remote_field is not None and getattr(stored, "target_field", None) is not None:
-        stored = stored.target_field
+        stored = stored.target_field  # type: ignore[attr-defined]  # of a foreign key
     told: dict[str, Any] = {"kind": stored.get_internal_type(), "nullable": field.null}
     told |= {name: value for name in _SIZES if (value := getattr(stored, name, None)) is not None}
     if field.remote_field is not None:
