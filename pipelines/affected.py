@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from . import paths, transform
+from .extract.log import OWN
 from .transform import Selection
 from .warm import project_digest
 
@@ -87,6 +88,10 @@ def choose(held: Iterable[str] = ()) -> Work:
             return Work(None, 0, digest, 0, 0)
         rows = work.execute('SELECT "table", max(run_seq) FROM raw._runs WHERE rows + deletes > 0 GROUP BY 1').fetchall()
         changed: dict[str, int] = dict(rows)
+        # what the platform tells of itself is told anew when anything was read, and when a table's state turned
+        turned = 'SELECT max(run_seq) FROM (SELECT run_seq, state, lag(state) OVER (PARTITION BY "table" ORDER BY run_seq) AS before FROM raw._runs) WHERE state <> before'
+        [(turn,)] = work.execute(turned).fetchall()
+        changed |= dict.fromkeys(OWN, max([*changed.values(), turn or 0]))
         [(first, last)] = work.execute("SELECT coalesce(min(run_seq), 0), coalesce(max(run_seq), 0) FROM raw._runs").fetchall()
         marks: dict[str, int] = dict(work.execute("SELECT unique_id, run_seq FROM _build.node").fetchall())
         known = work.execute("SELECT digest FROM _build.project").fetchall()
@@ -107,7 +112,7 @@ def choose(held: Iterable[str] = ()) -> Work:
     chosen = stale - standing
     if len(chosen) == count:
         return Work(None, last, digest, count, count)
-    return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing)) if chosen else ()), last, digest, len(chosen), count)
+    return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing))), last, digest, len(chosen), count)
 
 
 def mark(work: Work) -> None:

@@ -13,7 +13,9 @@ from . import affected, files, paths, transform
 from .affected import Work
 from .extract.run import Report, extract
 from .publish import Publication, publish
-from .transform import Runner, cold
+from .quality import Gate, held_tables
+from .settings import load
+from .transform import Runner, Selection, cold
 
 Progress = Callable[[str], None]
 #: How long a step waits for another's to end.
@@ -35,7 +37,7 @@ class Build:
 def extracted(*, full_refresh: bool = False, reconcile: bool = True, progress: Progress = quiet) -> Report:
     """Bring the raw log up to the source."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        return extract(full_refresh=full_refresh, reconcile=reconcile, progress=progress)
+        return extract(full_refresh=full_refresh, reconcile=reconcile, gate=Gate(load().quality), progress=progress)
 
 
 def built(
@@ -43,10 +45,12 @@ def built(
 ) -> Build:
     """Build the marts, all of them or those that a change reached. Raises transform.BuildFailed; what was built well counts also then."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        work = affected.choose()
+        work = affected.choose(held=held_tables())
         if work.nothing and only_affected:
             return Build(work, "nothing to build")
-        selection = work.selection if only_affected else None
+        # a whole build leaves out what is made from tables that are set aside, too
+        standing = work.selection.held if work.selection else ()
+        selection = work.selection if only_affected else Selection((), standing) if standing else None
         summary = ""
         try:
             for line in transform.build(full_refresh=full_refresh, retry=retry, selection=selection, runner=runner):

@@ -42,6 +42,22 @@ RUNS_COLUMNS = {
     "message": "VARCHAR",
     "known_at": "TIMESTAMP",
 }
+#: What the gate found odd in a run's batches, kept out or let in.
+FINDINGS = "_findings"
+FINDINGS_COLUMNS = {
+    "run_seq": "BIGINT",
+    "table": "VARCHAR",
+    "check": "VARCHAR",
+    "column": "VARCHAR",
+    "severity": "VARCHAR",
+    "value": "DOUBLE",
+    "threshold": "DOUBLE",
+    "rows": "BIGINT",
+    "message": "VARCHAR",
+    "known_at": "TIMESTAMP",
+}
+#: Tables that the platform keeps about itself, beside the source's.
+OWN = {RUNS: RUNS_COLUMNS, FINDINGS: FINDINGS_COLUMNS}
 META = {"_op": "VARCHAR", "_run_seq": "BIGINT", "_known_at": "TIMESTAMP"}
 
 
@@ -204,7 +220,8 @@ def expose(log: Log, contracts: list[Contract], warehouse: Path) -> None:
             db.execute(
                 f'CREATE OR REPLACE VIEW raw."{contract.table}" AS {select(log.paths(manifest, contract.table), log_columns(contract))}'
             )
-        db.execute(f"CREATE OR REPLACE VIEW raw.{RUNS} AS {select(log.paths(manifest, RUNS), RUNS_COLUMNS)}")
+        for table, columns in OWN.items():
+            db.execute(f"CREATE OR REPLACE VIEW raw.{table} AS {select(log.paths(manifest, table), columns)}")
         db.execute("COMMIT")
 
 

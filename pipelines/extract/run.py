@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -25,16 +26,45 @@ from . import sources
 from .changes import Changes, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
 from .load import first_load
-from .log import RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, utc
+from .log import FINDINGS, OWN, RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, select, utc
 from .watermark import STUCK, high_mark, mark, text
 
 logger = logging.getLogger(__name__)
 TOMBSTONES = "core_deletedrow"
 
 
+class Gate(Protocol):
+    """Looks at what a run is about to write to the log (pipelines.quality has one)."""
+
+    def inspect(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        contract: Contract,
+        history: str,
+        runs: str,
+        counts: tuple[int, int],
+        run_seq: int,
+        at: datetime,
+    ) -> str:
+        """ "" when the table `staged` may enter the log, else why it may not: the table then keeps its mark. `history`, `runs`: SQL of the log."""
+
+    def findings(self) -> list[tuple[Any, ...]]:
+        """What was odd in this run: (table, check, column, severity, value, threshold, rows, message)."""
+
+    def committed(self) -> None:
+        """What was let in is in the log."""
+
+
+class SetAside(RuntimeError):
+    """The gate kept a batch out of the log."""
+
+
 @dataclass
 class TableResult:
-    """What a run did to one table. `rows` and `deletes` went into the log; `repaired` of them only reconciliation found."""
+    """What a run did to one table. `rows` and `deletes` went into the log; `repaired` of them only reconciliation found.
+
+    `held`: stopped by the gate, not by a fault.
+    """
 
     table: str
     low: str | None = None
@@ -44,6 +74,7 @@ class TableResult:
     drift: int = 0
     seconds: float = 0.0
     stopped: str = ""
+    held: bool = False
 
 
 @dataclass
@@ -66,6 +97,7 @@ def extract(
     full_refresh: bool = False,
     reconcile: bool = True,
     chunk: int = sources.CHUNK,
+    gate: Gate | None = None,
     progress: Callable[[str], None] = lambda table: None,
 ) -> Report:
     """Bring the raw log up to the source's present state and show it in the work file.
@@ -91,11 +123,13 @@ def extract(
                     f"a transaction has been open since {text(look.oldest)} (UTC): the marks wait for it, so each run reads again from there;"
                     " nothing is lost. Find it in information_schema.innodb_trx"
                 )
-            run = _Run(log, manifest, snapshot, source.typed, look.t0, text(high), full_refresh, reconcile, chunk)
+            run = _Run(log, manifest, snapshot, source.typed, look.t0, text(high), full_refresh, reconcile, chunk, gate)
             for contract in contracts:
                 progress(contract.table)
                 report.tables.append(run.table(contract, found[contract.table].violations))
         run.finish(report)
+        if gate:
+            gate.committed()
         expose(log, contracts, paths.warehouse())
         log.clean(manifest)
     for warning in report.warnings:
@@ -114,6 +148,7 @@ class _Run:
     full_refresh: bool
     with_reconcile: bool
     chunk: int
+    gate: Gate | None = None
     staged: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -133,6 +168,8 @@ class _Run:
             result.stopped = f"{contract.table}: {stop}" if contract.table not in str(stop) else str(stop)
             result.drift = int(isinstance(stop, DriftError))
             logger.error("stopped: %s", result.stopped)
+        except SetAside as kept_out:
+            result.stopped, result.held, result.rows, result.deletes, result.repaired = f"{contract.table}: {kept_out}", True, 0, 0, 0
         result.seconds = time.monotonic() - began
         return result
 
@@ -170,13 +207,18 @@ class _Run:
         if self.with_reconcile:
             result.repaired = changes.reconcile(self.snapshot)
         result.rows, result.deletes = changes.counts()
+        # tombstones are let through: without them the deletes of every other table would wait
+        if self.gate and contract.table != TOMBSTONES:
+            history, runs = select(held, log_columns(contract)), select(self.log.paths(self.manifest, RUNS), RUNS_COLUMNS)
+            counts = (result.rows, result.deletes)
+            if why := self.gate.inspect(self.db, contract, history, runs, counts, self.manifest.run_seq, self.t0):
+                raise SetAside(why)
         query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged ORDER BY {contract.key}"
         written = self.log.stage(self.db, contract.table, query)
         return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
 
     def finish(self, report: Report) -> None:
         """Write the run's own record and commit everything with one manifest."""
-        self.db.execute("CREATE TEMP TABLE runs (" + ", ".join(f'"{name}" {kind}' for name, kind in RUNS_COLUMNS.items()) + ")")
         rows = [
             (
                 report.run_seq,
@@ -188,19 +230,29 @@ class _Run:
                 done.repaired,
                 done.drift,
                 round(done.seconds, 3),
-                "stopped" if done.stopped else "read",
+                "quarantined" if done.held else "stopped" if done.stopped else "read",
                 done.stopped or None,
                 self.t0,
             )
             for done in report.tables
         ]
-        self.db.executemany(f"INSERT INTO runs VALUES ({', '.join('?' * len(RUNS_COLUMNS))})", rows)
-        written = self.log.stage(self.db, RUNS, "SELECT * FROM runs")
-        path = self.log.merge(self.db, self.manifest, RUNS, written[0] if written else None, RUNS_COLUMNS)
-        if path:
-            self.staged[RUNS] = path
+        odd = self.gate.findings() if self.gate else []
+        self._own(RUNS, rows)
+        self._own(FINDINGS, [(report.run_seq, *finding, self.t0) for finding in odd])
         self.log.commit(self.manifest, self.staged)
         self.db.close()
+
+    def _own(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        """Stage rows of a table that the platform keeps about itself."""
+        if not rows:
+            return
+        columns = OWN[table]
+        self.db.execute(f"CREATE TEMP TABLE {table} (" + ", ".join(f'"{name}" {kind}' for name, kind in columns.items()) + ")")
+        self.db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", rows)
+        written = self.log.stage(self.db, table, f"SELECT * FROM {table}")
+        path = self.log.merge(self.db, self.manifest, table, written[0] if written else None, columns)
+        if path:
+            self.staged[table] = path
 
 
 def main(arguments: list[str] | None = None) -> int:

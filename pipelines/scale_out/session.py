@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import paths
 from ..extract.contracts import load_all
-from ..extract.log import RUNS, RUNS_COLUMNS, Log, log_columns
+from ..extract.log import OWN, Log, log_columns
 from .engine import folder
 
 #: The physical type in which Spark reads what DuckDB wrote to Parquet; unsigned types are one size wider there.
@@ -92,7 +92,7 @@ def start(raw_bytes: int) -> Any:
 def expose(spark: Any, log: Log) -> int:
     """Make `raw.<table>` show exactly the committed files of each contract's table; returns how many tables that were."""
     manifest = log.manifest()
-    tables = {contract.table: log_columns(contract) for contract in load_all()} | {RUNS: RUNS_COLUMNS}
+    tables = {contract.table: log_columns(contract) for contract in load_all()} | OWN
     for table, columns in tables.items():
         schema = ", ".join(f"`{name}` {spark_type(kind)}" for name, kind in columns.items())
         files = [str(path) for path in log.paths(manifest, table)]

@@ -1,0 +1,212 @@
+"""Checks of one batch against the history that the raw log holds.
+
+History is the log itself: rows of earlier runs (never the first, whose rows show how things ended and not how they begin, where only
+later runs can tell) and the runs' own record. A check without enough history says nothing. Each threshold is measured from history and
+has a floor from the settings, so that a quiet history does not make a nervous check.
+
+check         what it compares                                              severity
+deletes       share of the living rows that the batch deletes               quarantine
+nulls         share of empty values where history knows none                quarantine
+range         numbers far outside all that history holds                    quarantine
+distribution  how a column's words are spread, against later runs (PSI)     warn
+volume        rows an hour, against earlier runs                            warn
+freshness     time since a table last brought rows, against earlier gaps    warn
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from ..extract.contracts import Contract
+from ..settings import Quality
+
+_NUMBERS = {"tinyint", "utinyint", "smallint", "usmallint", "integer", "uinteger", "bigint", "ubigint", "double", "decimal"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check that failed: what was measured, beyond which threshold, and how many rows of the batch it concerns."""
+
+    table: str
+    check: str
+    column: str
+    severity: str
+    value: float
+    threshold: float
+    rows: int
+    message: str
+
+    @property
+    def held(self) -> bool:
+        return self.severity == "quarantine"
+
+    @property
+    def line(self) -> str:
+        """Table, check and rows in one line."""
+        where = f"{self.table}.{self.column}" if self.column else self.table
+        return f"{where}: {self.check}: {self.message} ({self.rows} rows; measured {self.value:.4g}, threshold {self.threshold:.4g})"
+
+
+def check_batch(
+    db: duckdb.DuckDBPyConnection, contract: Contract, batch: str, history: str, deletes: int, settings: Quality
+) -> list[Finding]:
+    """What is odd about `batch` (SQL of its written rows) beside `history` (SQL of the log's rows). `deletes` rows of it are gone."""
+    found = _deletes(db, contract, history, deletes, settings)
+    [(rows,)] = db.execute(f"SELECT count(*) FROM ({batch})").fetchall()
+    if rows < settings.least_batch:
+        return found
+    past = f"SELECT * FROM ({history}) WHERE _op = 'u' ORDER BY _run_seq DESC LIMIT {settings.history_rows}"
+    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_past AS {past}")
+    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_batch AS {batch}")
+    try:
+        [(known,)] = db.execute("SELECT count(*) FROM quality_past").fetchall()
+        if known >= settings.least_history:
+            found += _nulls(db, contract, settings) + _ranges(db, contract, settings) + _distributions(db, contract, settings)
+    finally:
+        db.execute("DROP TABLE quality_past")
+        db.execute("DROP TABLE quality_batch")
+    return found
+
+
+def _checked(contract: Contract, families: Iterable[str]) -> list[str]:
+    return [
+        name for name, column in contract.columns.items() if column.type.family in families and name not in (contract.key, contract.stamp)
+    ]
+
+
+def _deletes(db: duckdb.DuckDBPyConnection, contract: Contract, history: str, deletes: int, settings: Quality) -> list[Finding]:
+    if deletes < settings.least_batch:
+        return []
+    key = f'"{contract.key}"'
+    [(living,)] = db.execute(
+        f"SELECT count(*) FROM (SELECT _op FROM ({history}) QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _run_seq DESC) = 1) WHERE _op = 'u'"
+    ).fetchall()
+    [(most,)] = db.execute(
+        f"SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM ({history}) WHERE _op = 'd' GROUP BY _run_seq)"
+    ).fetchall()
+    share, threshold = deletes / max(living, 1), max(settings.deleted_share, 3 * most / max(living, 1))
+    if share <= threshold:
+        return []
+    return [
+        Finding(
+            contract.table, "deletes", "", "quarantine", share, threshold, deletes, f"{deletes} of {living} living rows are deleted at once"
+        )
+    ]
+
+
+def _nulls(db: duckdb.DuckDBPyConnection, contract: Contract, settings: Quality) -> list[Finding]:
+    names = list(contract.columns)
+    if not names:
+        return []
+
+    def empty(name: str) -> str:
+        blank = f" OR \"{name}\" = ''" if contract.columns[name].type.duckdb == "VARCHAR" else ""
+        return f'count(*) FILTER (WHERE "{name}" IS NULL{blank})'
+
+    counts = ", ".join(empty(name) for name in names)
+    (*before, past), (*now, rows) = (
+        db.execute(f"SELECT {counts}, count(*) FROM {relation}").fetchall()[0] for relation in ("quality_past", "quality_batch")
+    )
+    found = []
+    for name, was, is_now in zip(names, before, now, strict=True):
+        # history without a single empty value among n: by the rule of three, their true share is below 3 ÷ n
+        threshold = max(settings.null_share, 3 / past)
+        if was == 0 and is_now / rows > threshold:
+            told = f"{is_now} of {rows} values are empty, in {past} rows before none was"
+            found.append(Finding(contract.table, "nulls", name, "quarantine", is_now / rows, threshold, is_now, told))
+    return found
+
+
+def _ranges(db: duckdb.DuckDBPyConnection, contract: Contract, settings: Quality) -> list[Finding]:
+    found = []
+    # references grow with their table, whatever is in them
+    numbers = [name for name in _checked(contract, _NUMBERS) if not name.endswith("_id")]
+    if not numbers:
+        return []
+    spans = ", ".join(f'min("{n}")::DOUBLE, max("{n}")::DOUBLE' for n in numbers)
+    [edges] = db.execute(f"SELECT {spans} FROM quality_past").fetchall()
+    for name, low, high in zip(numbers, edges[::2], edges[1::2], strict=True):
+        if low is None or high is None or low == high == 0:
+            continue
+        top, bottom = settings.range_factor * max(high, 0), settings.range_factor * min(low, 0)
+        [(outside, most, rows)] = db.execute(
+            f'SELECT count(*) FILTER (WHERE "{name}" > ? OR "{name}" < ?), max(abs("{name}"))::DOUBLE, count("{name}") FROM quality_batch',
+            [top, bottom],
+        ).fetchall()
+        if rows and outside / rows > settings.range_share:
+            told = f"{outside} of {rows} numbers lie outside {settings.range_factor:g} times the span {low:g} to {high:g} of history"
+            found.append(Finding(contract.table, "range", name, "quarantine", most, top if most > top else bottom, outside, told))
+    return found
+
+
+def _distributions(db: duckdb.DuckDBPyConnection, contract: Contract, settings: Quality) -> list[Finding]:
+    found = []
+    later = "SELECT * FROM quality_past WHERE _run_seq > (SELECT min(_run_seq) FROM quality_past)"
+    runs = db.execute(f"SELECT _run_seq FROM ({later}) GROUP BY 1 HAVING count(*) >= {settings.least_batch} ORDER BY 1").fetchall()
+    if len(runs) < settings.least_runs:
+        return []
+    for name in _checked(contract, ("varchar", "boolean")):
+        shares = db.execute(
+            f"SELECT _run_seq, coalesce(\"{name}\"::VARCHAR, ''), count(*) FROM ({later}) WHERE _run_seq IN ({', '.join(str(run) for (run,) in runs)}) GROUP BY ALL"
+        ).fetchall()
+        words = {word for _, word, _ in shares}
+        if not 1 < len(words) <= settings.most_words:
+            continue
+        whole = _spread((word, count) for _, word, count in shares)
+        each = {run: _spread((word, count) for at, word, count in shares if at == run) for (run,) in runs}
+        usual = max(psi(whole, spread) for spread in each.values())
+        batch = db.execute(f"SELECT coalesce(\"{name}\"::VARCHAR, ''), count(*) FROM quality_batch GROUP BY 1").fetchall()
+        value, threshold = psi(whole, _spread(batch)), max(settings.psi, 2 * usual)
+        if value > threshold:
+            rows = sum(count for _, count in batch)
+            top = max(batch, key=lambda pair: pair[1])
+            told = f"words are spread unlike in {len(runs)} runs before; most are now {top[0]!r} ({top[1] / rows:.0%}, usually {whole.get(top[0], 0):.0%})"
+            found.append(Finding(contract.table, "distribution", name, "warn", value, threshold, rows, told))
+    return found
+
+
+def _spread(counts: Iterable[tuple[str, int]]) -> dict[str, float]:
+    total: dict[str, int] = {}
+    for word, count in counts:
+        total[word] = total.get(word, 0) + count
+    rows = sum(total.values())
+    return {word: count / rows for word, count in total.items()}
+
+
+def psi(before: dict[str, float], now: dict[str, float]) -> float:
+    """The population stability index of two spreads: Σ (now − before) · ln(now ÷ before); what is absent counts as 0.001.
+
+    Below 0.1 nothing moved, above 0.25 much did (Siddiqi 2006, Credit Risk Scorecards).
+    """
+    floor = 0.001
+    pairs = ((max(before.get(word, 0), floor), max(now.get(word, 0), floor)) for word in before.keys() | now.keys())
+    return sum((b - a) * math.log(b / a) for a, b in pairs)
+
+
+def check_runs(table: str, runs: Sequence[tuple[datetime, int]], at: datetime, rows: int, settings: Quality) -> list[Finding]:
+    """Volume and freshness. `runs`: (when, rows) of earlier runs that brought rows, the first of all left out, oldest first."""
+    if len(runs) < settings.least_runs:
+        return []
+    gaps = [(later - earlier).total_seconds() for (earlier, _), (later, _) in itertools.pairwise(runs)]
+    since = (at - runs[-1][0]).total_seconds()
+    if not rows:
+        threshold = max(settings.silence_hours * 3600, 3 * max(gaps))
+        if since <= threshold:
+            return []
+        told = f"nothing for {since / 3600:.1f} h; the longest gap before was {max(gaps) / 3600:.1f} h"
+        return [Finding(table, "freshness", "", "warn", since, threshold, 0, told)]
+    # counts of rows are skewed: their logarithms are compared, by median and median deviation, which no single spike moves
+    logs = sorted(math.log1p(count) for _, count in runs)
+    middle = logs[len(logs) // 2]
+    spread = sorted(abs(value - middle) for value in logs)[len(logs) // 2]
+    limit = max(math.expm1(middle + settings.volume_deviations * max(1.4826 * spread, 0.25)), max(count for _, count in runs) * 1.5)
+    if rows <= max(limit, settings.least_volume):
+        return []
+    told = f"{rows} rows at once; runs before brought {math.expm1(middle):.0f} as a rule and {max(count for _, count in runs)} at most"
+    return [Finding(table, "volume", "", "warn", rows, limit, rows, told)]

@@ -1,0 +1,208 @@
+"""A batch unlike all before it is set aside, named by table, check and rows, and the rest goes on; people let it in or have it read again."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from pipelines import rounds
+from pipelines.quality import Gate, alerts, checks, held_tables, quarantine
+from pipelines.quality.__main__ import main
+from pipelines.settings import Quality
+
+from .conftest import Source
+
+SETTINGS = Quality(least_history=100, least_runs=3)
+
+
+def insert(source: Source, count: int, name: str = "'n'", amount: str = "seq") -> None:
+    source.sql(f"INSERT INTO item (name, amount) SELECT {name}, {amount} FROM seq_1_to_{count}")
+
+
+@pytest.fixture
+def filled(source: Source) -> Source:
+    """200 rows with names and amounts from 1 to 200, in the log."""
+    insert(source, 200)
+    source.run(gate=Gate(SETTINGS))
+    return source
+
+
+def run(source: Source, **options: Any) -> Any:
+    report = source.run(gate=Gate(SETTINGS), **options)
+    return next(result for result in report.tables if result.table == "item")
+
+
+def events() -> list[tuple[str, str, str, str, int]]:
+    return [(told["event"], told["table"], told["check"], told["column"], told["rows"]) for told in alerts.history()]
+
+
+def test_a_bad_batch_is_set_aside_the_rest_goes_on_and_release_lets_it_in(filled: Source, capsys: pytest.CaptureFixture[str]) -> None:
+    insert(filled, 40, name="''")
+    filled.sql("INSERT INTO other (note) VALUES ('n')")
+    result = run(filled)
+    assert result.held and result.rows == 0
+    assert result.stopped.startswith("item: set aside: item.name: nulls: 40 of 40 values are empty, in 200 rows before none was (40 rows;")
+    assert (held_tables(), len(filled.state()), filled.warehouse("SELECT count(*) FROM raw.other")) == (["item"], 200, [(1,)])
+    assert filled.warehouse("SELECT state FROM raw._runs WHERE \"table\" = 'item' ORDER BY run_seq") == [("read",), ("quarantined",)]
+
+    insert(filled, 1)
+    assert run(filled).held, "the mark stays: the batch is looked at again with what came after it"
+    assert events() == [("set aside", "item", "nulls", "name", 40)], "told once"
+
+    assert main(["list"]) == 0
+    assert "item: 41 rows set aside since" in capsys.readouterr().out
+    assert main(["release", "item", "--reason", "names may be blank now"]) == 0
+    insert(filled, 30, name="''", amount="1000000000")
+    assert "range" in run(filled).stopped, "what was accepted is that finding, not whatever comes"
+    filled.sql("DELETE FROM item WHERE amount = 1000000000")
+    taken = run(filled)
+    assert (taken.stopped, taken.rows) == ("", 41)
+    assert filled.state() == filled.rows()
+    assert held_tables() == []
+    assert [event[0] for event in events()] == ["set aside", "released", "set aside", "let in"]
+
+    assert main(["drop", "item", "--reason", "x"]) == 1
+    assert "nothing of 'item' is set aside" in capsys.readouterr().err
+
+
+def test_drop_forgets_the_copy_and_the_next_run_checks_the_source_as_it_is_now(filled: Source) -> None:
+    insert(filled, 40, amount="seq * 1000000")
+    assert "amount: range: 40 of 40 numbers lie outside 10 times the span 1 to 200 of history" in run(filled).stopped
+    assert main(["drop", "item", "--reason", "the source will be mended"]) == 0
+    assert held_tables() == []
+    assert run(filled).held, "nothing was mended"
+    filled.sql("UPDATE item SET amount = amount / 1000000 WHERE amount > 200")
+    assert run(filled).stopped == ""
+    assert (filled.state(), held_tables()) == (filled.rows(), []), "a source that was mended is let in by itself"
+
+
+def test_many_deletes_at_once_are_set_aside_and_few_are_not(filled: Source) -> None:
+    for key in range(1, 31):
+        filled.delete(key)
+    assert run(filled).stopped == "", "15 % are below the floor"
+    keys = [row[0] for row in filled.sql("SELECT id FROM item")]
+    for key in keys[:100]:
+        filled.delete(key)
+    assert "deletes: 100 of 170 living rows are deleted at once" in run(filled).stopped
+    assert len(filled.state()) == 170
+    main(["release", "item", "--reason", "a purge"])
+    assert run(filled).stopped == ""
+    assert filled.state() == filled.rows()
+
+
+def test_small_batches_and_a_first_load_are_never_judged(source: Source) -> None:
+    insert(source, 300, name="''", amount="seq * 1000000")
+    assert run(source).stopped == ""
+    insert(source, SETTINGS.least_batch - 1, name="'named'", amount="-1000000000000")
+    assert run(source).stopped == ""
+    assert held_tables() == []
+
+
+def test_a_round_s_gate_has_the_environment_s_settings(filled: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert(filled, 40, name="''")
+    assert rounds.extracted(reconcile=False).stopped == [], "200 rows are too short a history there"
+    filled.sql("UPDATE item SET name = '' WHERE id <= 100")
+    filled.sql("DELETE FROM item WHERE name = ''")
+    filled.sql("INSERT INTO item (name, amount) SELECT 'n', 1000000000 FROM seq_1_to_40")
+    monkeypatch.setenv("OPENLANCE_PLATFORM__QUALITY__LEAST_HISTORY", "100")
+    report = rounds.extracted(reconcile=False)
+    assert [result.table for result in report.stopped] == ["item"]
+    assert held_tables() == ["item"]
+
+
+def test_words_spread_unlike_in_runs_before_are_told_and_let_in(filled: Source) -> None:
+    for _ in range(4):
+        filled.sql("INSERT INTO item (name, amount) SELECT IF(seq % 2, 'even', 'odd'), seq FROM seq_1_to_40")
+        assert run(filled).stopped == ""
+    assert events() == []
+    filled.sql("INSERT INTO item (name, amount) SELECT 'odd', seq FROM seq_1_to_40")
+    assert run(filled).stopped == ""
+    assert events() == [("warned", "item", "distribution", "name", 40)]
+    assert "most are now 'odd' (100%, usually 50%)" in alerts.history()[0]["message"]
+
+
+def test_population_stability_by_hand() -> None:
+    # (0.9 − 0.5) · ln(0.9 ÷ 0.5) + (0.1 − 0.5) · ln(0.1 ÷ 0.5)
+    assert checks.psi({"a": 0.5, "b": 0.5}, {"a": 0.9, "b": 0.1}) == pytest.approx(0.878890, abs=1e-6)
+    assert checks.psi({"a": 1.0}, {"a": 1.0}) == 0
+
+
+START = datetime(2026, 3, 1)
+#: A hundred rows an hour
+STEADY = [(START + timedelta(hours=hour), 100 + hour % 7) for hour in range(30)]
+LAST = STEADY[-1][0]
+
+
+def checked(runs: list[tuple[datetime, int]], at: datetime, rows: int) -> list[tuple[str, float]]:
+    found = checks.check_runs("item", runs, at, rows, Quality())
+    return [(finding.check, finding.threshold) for finding in found]
+
+
+def test_silence_is_measured_against_the_longest_gap_and_the_floor() -> None:
+    floor = timedelta(hours=6)
+    assert checked(STEADY, LAST + floor, 0) == []
+    assert checked(STEADY, LAST + floor + timedelta(seconds=1), 0) == [("freshness", 6 * 3600)]
+    daily = [(START + timedelta(days=day), 10) for day in range(30)]
+    assert checked(daily, daily[-1][0] + timedelta(days=3), 0) == []
+    assert checked(daily, daily[-1][0] + timedelta(days=3, seconds=1), 0) == [("freshness", 3 * 86400)]
+    assert checked(STEADY[:19], LAST + timedelta(days=99), 0) == [], "19 runs are no history"
+
+
+def test_volume_is_measured_by_median_and_deviation_and_one_spike_does_not_move_it() -> None:
+    soon = LAST + timedelta(hours=1)
+    assert checked(STEADY, soon, 1000) == [], "fewer than the floor are never too many"
+    [(check, threshold)] = checked(STEADY, soon, 1001)
+    # exp(ln(104) + 6 · 0.25) − 1: the runs vary less than the least deviation
+    assert (check, threshold) == ("volume", pytest.approx(465.09, abs=0.01))
+    spiked = [*STEADY[:-1], (LAST, 50_000)]
+    assert checked(spiked, soon, 75_000) == []
+    assert [name for name, _ in checked(spiked, soon, 75_001)] == ["volume"]
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """Somebody who listens; what they were sent."""
+    heard: list[dict[str, Any]] = []
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Ear)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("OPENLANCE_ALERT_WEBHOOK", f"http://127.0.0.1:{server.server_port}/")
+    yield heard
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_webhook_hears_table_check_and_rows_and_its_silence_stops_nothing(
+    filled: Source, webhook: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(filled, 40, name="''")
+    run(filled)
+    [told] = webhook
+    [finding] = told["findings"]
+    assert (told["event"], told["table"], finding["check"], finding["column"], finding["rows"]) == (
+        "set aside",
+        "item",
+        "nulls",
+        "name",
+        40,
+    )
+
+    monkeypatch.setenv("OPENLANCE_ALERT_WEBHOOK", "http://127.0.0.1:9/")
+    quarantine.drop("item", who="test", reason="x")
+    assert run(filled).held
+    assert [event[0] for event in events()] == ["set aside", "dropped", "set aside"]
