@@ -53,7 +53,7 @@ def dbt(warehouse: Path, target: Path, *arguments: str) -> subprocess.CompletedP
         str(target / "logs"),
     ]
     environment = os.environ | {"OPENLANCE_WAREHOUSE": str(warehouse), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
-    return subprocess.run([*command, *places], capture_output=True, text=True, env=environment, timeout=300, check=False)
+    return subprocess.run([*command, *places], capture_output=True, text=True, env=environment, timeout=1200, check=False)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.extract.contracts import load_all
+from pipelines.extract.contracts import Contract, load_all
 
 META = {"_op": "VARCHAR", "_run_seq": "BIGINT", "_known_at": "TIMESTAMP"}
 FIRST_RUN = datetime(2026, 3, 26)
@@ -31,10 +31,22 @@ def create_raw(path: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]] | Non
             types = {name: column.type.duckdb for name, column in contract.columns.items()} | META
             columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
             db.execute(f"create or replace table raw.{contract.table} ({columns})")
-            defaults = {n: (None if c.nullable else BLANK.get(c.type.duckdb, 0)) for n, c in contract.columns.items()}
-            defaults |= {"_op": "u", "_run_seq": 1, "_known_at": FIRST_RUN}
-            for values in _complete((rows or {}).get(contract.table, ()), defaults):
-                db.execute(f"insert into raw.{contract.table} values ({', '.join('?' * len(values))})", values)
+            _insert(db, contract, (rows or {}).get(contract.table, ()))
+
+
+def append_raw(path: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, run: int, known_at: datetime) -> None:
+    """Add the rows of a later run to the raw tables of a file that create_raw made."""
+    with duckdb.connect(str(path)) as db:
+        for contract in load_all():
+            _insert(db, contract, [{**row, "_run_seq": run, "_known_at": known_at} for row in rows.get(contract.table, ())])
+
+
+def _insert(db: duckdb.DuckDBPyConnection, contract: Contract, rows: Sequence[Mapping[str, Any]]) -> None:
+    defaults = {n: (None if c.nullable else BLANK.get(c.type.duckdb, 0)) for n, c in contract.columns.items()}
+    defaults |= {"_op": "u", "_run_seq": 1, "_known_at": FIRST_RUN}
+    found = list(_complete(rows, defaults))
+    if found:
+        db.executemany(f"insert into raw.{contract.table} values ({', '.join('?' * len(defaults))})", found)
 
 
 def _complete(rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> Iterator[list[Any]]:
@@ -75,10 +87,14 @@ def _account(number: int, kind: str, currency: str, user: int | None = None, mil
     return {**named, "user_id": user, "milestone_id": milestone, "created_at": _at(1)}
 
 
-def _entry(number: int, kind: str, day: int, postings: int, gross: int | None = None) -> dict[str, Any]:
+def _entry(
+    number: int, kind: str, day: int, postings: int, gross: int | None = None, subject: tuple[str, int | None] = ("", None)
+) -> dict[str, Any]:
     return {
         "id": number,
         "kind": kind,
+        "subject_type": subject[0],
+        "subject_id": subject[1],
         "idempotency_key": f"key {number}",
         "posting_count": postings,
         "gross_minor": gross,
@@ -89,6 +105,28 @@ def _entry(number: int, kind: str, day: int, postings: int, gross: int | None = 
 def _posting(number: int, entry: int, line: int, debit: int, credit: int, amount: int, currency: str, day: int) -> dict[str, Any]:
     sides = {"debit_account_id": debit, "credit_account_id": credit, "amount": amount, "currency": currency}
     return {"id": number, "entry_id": entry, "line_no": line, "occurred_at": _at(day), **sides}
+
+
+def _payment(number: int, state: str, amount: int, currency: str, day: int, **more: Any) -> dict[str, Any]:
+    base = {"id": number, "provider": "sandbox", "state": state, "payer_id": 1, "amount_minor": amount, "currency": currency}
+    return {**base, "purpose": "wallet", "capture": "automatic", "created_at": _at(day), "settled_at": _at(day, 0, 1), **more}
+
+
+def _payout(number: int, state: str, amount: int, day: int, **more: Any) -> dict[str, Any]:
+    base = {"id": number, "provider": "sandbox", "state": state, "payee_id": 2, "amount_minor": amount, "currency": "USD"}
+    return {**base, "created_at": _at(day), **more}
+
+
+def _event(
+    number: int, subject: str, key: int, version: int, kind: str, moved: tuple[str, str], day: int, actor: int | None
+) -> dict[str, Any]:
+    states = {"before": f'{{"state": "{moved[0]}"}}', "after": f'{{"state": "{moved[1]}"}}'}
+    named = {"id": number, "aggregate_type": subject, "aggregate_id": key, "version": version, "kind": kind}
+    return {**named, **states, "actor_id": actor, "occurred_at": _at(day)}
+
+
+def _said(number: int, talk: int, seq: int, author: int, at: datetime) -> dict[str, Any]:
+    return {"id": number, "conversation_id": talk, "seq": seq, "author_id": author, "sent_at": at}
 
 
 def _shown(number: int, batch: str, user: int, job: int, position: int, at: datetime, **more: Any) -> dict[str, Any]:
@@ -203,15 +241,25 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         _account(7, "clearing", "JPY"),
         _account(8, "wallet", "JPY", 1),
         _account(9, "hold", "JPY", 1, 3),
+        _account(10, "available", "USD", 2),
+        _account(11, "payout_transit", "USD", 2),
+        _account(12, "payout_transit", "USD", 1),
     ],
     "payments_entry": [
-        _entry(1, "deposit", 5, 1),
+        _entry(1, "deposit", 5, 1, subject=("payment", 1)),
         _entry(2, "hold", 5, 1),
         _entry(3, "hold", 5, 1),
         _entry(4, "release", 20, 2, 60000),
         _entry(5, "refund", 21, 1),
-        _entry(6, "deposit", 10, 1),
+        _entry(6, "deposit", 10, 1, subject=("payment", 2)),
         _entry(7, "hold", 10, 1),
+        _entry(8, "clear", 25, 1),
+        _entry(9, "payout_request", 25, 1, subject=("payout", 1)),
+        _entry(10, "payout_settle", 26, 1, subject=("payout", 1)),
+        _entry(11, "payout_request", 26, 1, subject=("payout", 2)),
+        _entry(12, "deposit", 15, 1, subject=("payment", 4)),
+        _entry(13, "card_refund_request", 16, 1, subject=("payment_refund", 1)),
+        _entry(14, "card_refund_settle", 17, 1, subject=("payment_refund", 1)),
     ],
     "payments_posting": [
         _posting(1, 1, 1, 1, 2, 90000, "USD", 5),
@@ -222,6 +270,35 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         _posting(6, 5, 1, 4, 2, 30000, "USD", 21),
         _posting(7, 6, 1, 7, 8, 100001, "JPY", 10),
         _posting(8, 7, 1, 8, 9, 100000, "JPY", 10),
+        _posting(9, 8, 1, 5, 10, 54000, "USD", 25),
+        _posting(10, 9, 1, 10, 11, 20000, "USD", 25),
+        _posting(11, 10, 1, 11, 1, 20000, "USD", 26),
+        _posting(12, 11, 1, 10, 11, 5000, "USD", 26),
+        _posting(13, 12, 1, 1, 2, 1000, "USD", 15),
+        _posting(14, 13, 1, 2, 12, 300, "USD", 16),
+        _posting(15, 14, 1, 12, 1, 300, "USD", 17),
+    ],
+    "payments_payment": [
+        _payment(1, "succeeded", 90000, "USD", 5, purpose="milestone", purpose_id=1),
+        _payment(2, "succeeded", 100001, "JPY", 10),
+        _payment(3, "failed", 500, "USD", 11, failure_code="card_declined", settled_at=None),
+        _payment(4, "partially_refunded", 1000, "USD", 15),
+    ],
+    "payments_paymentrefund": [
+        {
+            "id": 1,
+            "payment_id": 4,
+            "provider": "sandbox",
+            "state": "succeeded",
+            "amount_minor": 300,
+            "currency": "USD",
+            "created_at": _at(16),
+            "settled_at": _at(17),
+        },
+    ],
+    "payments_payout": [
+        _payout(1, "paid", 20000, 25, sent_at=_at(25), settled_at=_at(26)),
+        _payout(2, "held", 5000, 26, hold_reason="first_payout"),
     ],
     "payments_fxrate": [
         {"id": 1, "base": "USD", "quote": "JPY", "rate": 125, "source": "ecb_cross", "as_of": _at(1).date(), "fetched_at": _at(1)},
@@ -264,4 +341,64 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         {"id": 1, "user_id": 2, "surface": "job_search", "query": "django", "hits": 3, "searched_at": _at(3)},
         {"id": 2, "user_id": 2, "surface": "job_search", "query": "cobol", "hits": 0, "searched_at": _at(3)},
     ],
+    "core_event": [
+        _event(1, "contracts.contract", 1000, 1, "contract.accept", ("offered", "active"), 5, 2),
+        _event(2, "contracts.milestone", 1, 1, "milestone.release", ("approved", "released"), 20, None),
+        _event(3, "jobs.job", 10, 1, "job.publish", ("draft", "open"), 2, 1),
+        _event(4, "payments.payout", 2, 1, "payout.hold", ("requested", "held"), 26, None),
+    ],
+    "messaging_conversation": [{"id": 1, "job_id": 10, "client_id": 1, "freelancer_id": 2, "created_at": _at(3)}],
+    "messaging_message": [
+        _said(1, 1, 1, 1, _at(3, 9)),
+        _said(2, 1, 2, 2, _at(3, 10)),
+        _said(3, 1, 3, 1, _at(3, 12)),
+        _said(4, 1, 4, 2, _at(3, 13)),
+        _said(4, 1, 4, 2, _at(3, 13)) | {"_op": "d", **LATER},
+    ],
+    "disputes_dispute": [
+        {
+            "id": 1,
+            "milestone_id": 3,
+            "state": "withdrawn",
+            "filer_id": 1,
+            "currency": "JPY",
+            "held_minor": 100000,
+            "opened_at": _at(15),
+            "decide_by": _at(22),
+        },
+    ],
+    "trust_case": [
+        {
+            "id": 1,
+            "subject_type": "job",
+            "subject_id": 12,
+            "about_id": 4,
+            "state": "actioned",
+            "act": "warn",
+            "reason_code": "spam",
+            "opened_at": _at(5),
+            "decided_at": _at(6),
+        },
+    ],
+    "trust_report": [
+        {"id": 1, "case_id": 1, "reporter_id": 2, "subject_type": "job", "subject_id": 12, "reason_code": "spam", "at": _at(5)}
+    ],
+    "matching_servedscore": [
+        {
+            "id": 1,
+            "batch": "b1",
+            "user_id": 2,
+            "job_id": 10,
+            "position": 1,
+            "score": 0.5,
+            "parts": "[]",
+            "model_version": "m1",
+            "served_at": _at(2, 9),
+        },
+    ],
+    "notifications_inboxitem": [{"id": 1, "user_id": 1, "event_id": 1, "kind": "contract.accept", "created_at": _at(5), "read_at": _at(6)}],
+    "notifications_letter": [
+        {"id": 1, "item_id": 1, "user_id": 1, "topic": "contracts", "state": "sent", "due_at": _at(5), "sent_at": _at(5)}
+    ],
+    "accounts_signin": [{"id": 1, "user_id": 1, "device": "Firefox on Linux", "at": _at(2)}],
 }

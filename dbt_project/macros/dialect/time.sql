@@ -30,3 +30,17 @@
 {% macro default__plus_days(moment, days) -%}
     (cast({{ moment }} as timestamp) + make_dt_interval({{ days }}))
 {%- endmacro %}
+
+{# One row a day, date_day, from the first to the last day (ISO texts), both included. #}
+{% macro calendar(first, last) -%}
+    {{ return(adapter.dispatch('calendar', 'openlance')(first, last)) }}
+{%- endmacro %}
+
+{% macro duckdb__calendar(first, last) -%}
+    select cast(moment as date) as date_day
+    from generate_series(cast('{{ first }}' as timestamp), cast('{{ last }}' as timestamp), interval 1 day) as series(moment)
+{%- endmacro %}
+
+{% macro default__calendar(first, last) -%}
+    select explode(sequence(cast('{{ first }}' as date), cast('{{ last }}' as date), interval 1 day)) as date_day
+{%- endmacro %}

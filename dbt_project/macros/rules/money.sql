@@ -23,3 +23,15 @@
         and {{ alias }}.valid_from <= {{ day }}
         and {{ day }} < {{ alias }}.valid_to
 {%- endmacro %}
+
+{#
+  An amount in the viewer's currency, for reading only: `minor` itself when the currencies are the same, else its US cents of the day times
+  the viewer's minor units per cent (dim_usd_rate, the same day), rounded half to even; null when either rate is unknown. Sums are summed
+  first and converted then. It is an estimate and shown as such: what moved is always the transaction currency.
+#}
+{% macro to_viewer_minor(minor, currency, usd_minor, viewer_currency, minor_per_usd_cent) -%}
+    case
+        when {{ currency }} = {{ viewer_currency }} then {{ minor }}
+        else {{ to_usd_minor(usd_minor, minor_per_usd_cent) }}
+    end
+{%- endmacro %}

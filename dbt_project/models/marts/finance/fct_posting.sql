@@ -1,3 +1,5 @@
+{{ grows('posting_id', lives_in='stg_marketplace__ledger_postings') }}
+
 {#-
   gsv_flow says what a posting is for gross services volume, by the kinds of its accounts:
     funded    wallet → hold          money a client committed to a milestone
@@ -5,7 +7,9 @@
     refunded  hold → wallet          what went back; a rest that goes on to the next milestone is refunded here and funded there
   fee_minor is + for a posting into a fee account and − for one out of it; also the client's fee, which moves no hold: wallet → fees and back.
   milestone_id is that of the hold on either side, and for a client's fee that of the milestone it was taken for (null for a bonus).
+  A posting also changes when its entry, one of its accounts or the rate of its day does: a rate holds from its day on.
 -#}
+-- depends_on: {{ ref('stg_marketplace__ledger_entry_log') }}, {{ ref('stg_marketplace__ledger_account_log') }}, {{ ref('stg_marketplace__fx_rate_log') }}
 select
     postings.posting_id,
     postings.entry_id,
@@ -35,9 +39,19 @@ select
     end as gsv_flow,
     case when credit.kind = 'fees' then 1 when debit.kind = 'fees' then -1 else 0 end * postings.amount_minor as fee_minor,
     postings.occurred_at,
-    cast(postings.occurred_at as date) as occurred_on
+    cast(postings.occurred_at as date) as occurred_on,
+    postings.log_run
 from {{ ref('stg_marketplace__ledger_postings') }} as postings
 left join {{ ref('stg_marketplace__ledger_entries') }} as entries on entries.entry_id = postings.entry_id
 left join {{ ref('stg_marketplace__ledger_accounts') }} as debit on debit.account_id = postings.debit_account_id
 left join {{ ref('stg_marketplace__ledger_accounts') }} as credit on credit.account_id = postings.credit_account_id
 {{ join_usd_rate('rates', 'postings.currency', 'cast(postings.occurred_at as date)') }}
+{%- if takes_changes() %}
+where postings.log_run > {{ newest_run() }}
+    or postings.entry_id in (select entry_id from {{ ref('stg_marketplace__ledger_entry_log') }} where log_run > {{ newest_run() }})
+    or postings.debit_account_id in (select account_id from {{ ref('stg_marketplace__ledger_account_log') }} where log_run > {{ newest_run() }})
+    or postings.credit_account_id in (select account_id from {{ ref('stg_marketplace__ledger_account_log') }} where log_run > {{ newest_run() }})
+    or postings.occurred_at >= (
+        select cast(min(as_of_day) as timestamp) from {{ ref('stg_marketplace__fx_rate_log') }} where log_run > {{ newest_run() }}
+    )
+{%- endif %}

@@ -1,3 +1,5 @@
+{{ grows('impression_id') }}
+
 select
     cast(id as bigint) as impression_id,
     cast(batch as varchar) as batch,
@@ -9,7 +11,8 @@ select
     cast(propensity as double) as propensity,
     cast(score as double) as score,
     cast(ranking as varchar) as ranking,
-    cast(shown_at as timestamp) as shown_at
+    cast(shown_at as timestamp) as shown_at,
+    {{ log_mark() }}
 from (
     {{ current_rows('activity_impression') }}
 ) as present

@@ -1,3 +1,5 @@
+{{ grows('entry_id') }}
+
 select
     cast(id as bigint) as entry_id,
     cast(kind as varchar) as kind,
@@ -8,7 +10,8 @@ select
     cast(gross_minor as bigint) as gross_minor,
     cast(actor_id as bigint) as actor_id,
     cast(rule as varchar) as rule,
-    cast(occurred_at as timestamp) as occurred_at
+    cast(occurred_at as timestamp) as occurred_at,
+    {{ log_mark() }}
 from (
     {{ current_rows('payments_entry') }}
 ) as present

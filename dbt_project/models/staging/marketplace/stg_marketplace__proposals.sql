@@ -1,3 +1,5 @@
+{{ grows('proposal_id') }}
+
 select
     cast(id as bigint) as proposal_id,
     cast(job_id as bigint) as job_id,
@@ -10,7 +12,8 @@ select
     cast(first_seen_at as timestamp) as first_seen_at,
     cast(shortlisted_at as timestamp) as shortlisted_at,
     cast(offered_at as timestamp) as offered_at,
-    cast(decided_at as timestamp) as decided_at
+    cast(decided_at as timestamp) as decided_at,
+    {{ log_mark() }}
 from (
     {{ current_rows('jobs_proposal') }}
 ) as present

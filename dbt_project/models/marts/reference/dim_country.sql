@@ -1,0 +1,2 @@
+select country, country_name, currency
+from {{ ref('countries') }}

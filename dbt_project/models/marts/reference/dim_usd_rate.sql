@@ -1,0 +1,12 @@
+{#-
+  The rate dimension that amounts are read in another currency by: join it on the viewer's currency and the day, and convert with
+  to_viewer_minor (macros/rules/money.sql). One currency's intervals do not overlap and have no gap after the first day.
+-#}
+select
+    currency,
+    valid_from,
+    valid_to,
+    factor as usd_cents_per_minor,
+    {{ exact_of_double(ratio('1', 'factor'), 10, factor_type()) }} as minor_per_usd_cent,
+    fx_rate_id
+from {{ ref('int_usd_rates') }}
