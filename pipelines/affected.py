@@ -73,6 +73,8 @@ class Work:
     digest: str
     affected: int
     nodes: int
+    #: Other code than that of the tables: models that take changes must be built whole once, or old rows would keep the old rules.
+    project_changed: bool = False
 
     @property
     def nothing(self) -> bool:
@@ -98,12 +100,13 @@ def choose(held: Iterable[str] = ()) -> Work:
     try:
         graph = Graph.read(paths.dbt_target() / "manifest.json")
     except FileNotFoundError:
-        return Work(None, last, digest, 0, 0)
+        return Work(None, last, digest, 0, 0, project_changed=known != [(digest,)])
     count = len(graph.names)
     standing = {name for unique_id, name in graph.names.items() if graph.tables[unique_id] & held}
     forgotten = bool(marks) and min(marks.values()) < first - 1 and not held
     if known != [(digest,)] or forgotten or not transform.remembered():
-        return Work(Selection((), tuple(sorted(standing))) if standing else None, last, digest, count - len(standing), count)
+        selection = Selection((), tuple(sorted(standing))) if standing else None
+        return Work(selection, last, digest, count - len(standing), count, project_changed=known != [(digest,)])
     stale = {
         name
         for unique_id, name in graph.names.items()
@@ -136,7 +139,8 @@ def mark(work: Work) -> None:
         if db.execute("SELECT digest FROM _build.project").fetchall() != [(work.digest,)]:
             db.execute("DELETE FROM _build.node")
             db.execute("DELETE FROM _build.project")
-            db.execute("INSERT INTO _build.project VALUES (?)", [work.digest])
+            if len(good) >= work.affected:  # else some table may still be of the old code
+                db.execute("INSERT INTO _build.project VALUES (?)", [work.digest])
         if good:
             db.executemany("INSERT OR REPLACE INTO _build.node VALUES (?, ?)", [[unique_id, work.run_seq] for unique_id in good])
         gone = [[unique_id] for (unique_id,) in db.execute("SELECT unique_id FROM _build.node").fetchall() if unique_id not in graph.names]

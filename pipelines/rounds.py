@@ -53,7 +53,8 @@ def built(
         selection = work.selection if only_affected else Selection((), standing) if standing else None
         summary = ""
         try:
-            for line in transform.build(full_refresh=full_refresh, retry=retry, selection=selection, runner=runner):
+            whole = full_refresh or work.project_changed
+            for line in transform.build(full_refresh=whole, retry=retry, selection=selection, runner=runner):
                 progress(line)
                 if "Done. PASS=" in line:
                     summary = line.split("Done. ", 1)[1]
