@@ -39,6 +39,7 @@ BENCHES = {
     "lists": "tests/load/lists_bench.py",
     "chaos": "tests/load/chaos_bench.py",
     "freshness": "tests/load/freshness_bench.py",
+    "platform": "tests/load/platform_bench.py",
 }
 
 

@@ -113,7 +113,7 @@ def _wait(process: subprocess.Popen[bytes], address: str | int, what: str, log: 
     raise ServiceError(f"{what} did not answer within {START_SECONDS} s; see {log}")
 
 
-def start_mariadb(folder: Path, *, durable: bool = True) -> dict[str, str]:
+def start_mariadb(folder: Path, *, durable: bool = True, buffer_pool: str = "512M") -> dict[str, str]:
     """Start (or find running) the MariaDB of `folder`; returns the OPENLANCE_DB_* environment.
 
     `durable=False` flushes the log once a second instead of at each commit: for tests only.
@@ -146,7 +146,7 @@ def start_mariadb(folder: Path, *, durable: bool = True) -> dict[str, str]:
         arguments = [
             server, "--no-defaults", *user, f"--datadir={data}", f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1",
             f"--pid-file={pid_file}", f"--log-error={log}", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci",
-            "--innodb-buffer-pool-size=512M", "--max-connections=200", "--default-time-zone=+00:00", "--transaction-isolation=READ-COMMITTED",
+            f"--innodb-buffer-pool-size={buffer_pool}", "--max-connections=200", "--default-time-zone=+00:00", "--transaction-isolation=READ-COMMITTED",
             f"--innodb-flush-log-at-trx-commit={1 if durable else 2}", "--skip-log-bin",
         ]  # fmt: skip
         process = subprocess.Popen(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -39,8 +40,7 @@ def first_load(
                 words = [field.name for field in whole if pa.types.is_string(field.type) and _repeats(group, field.name)]
                 writer = pq.ParquetWriter(path, whole, compression="zstd", use_dictionary=[*words, *_META.names])
             count = group.num_rows
-            meta = [pa.repeat(pa.scalar(value, kind), count) for value, kind in zip(("u", run_seq, known_at), _META.types, strict=True)]
-            full = pa.Table.from_arrays([*group.columns, *meta], schema=whole)
+            full = pa.Table.from_arrays([*group.columns, *_meta(count, run_seq, known_at)], schema=whole)
             rows, total = rows + count, total + _measure(db, full)
             writer.write_table(full, row_group_size=GROUP)
     finally:
@@ -55,6 +55,17 @@ def first_load(
     if not snapshot.verified:
         _compare(db, snapshot, contract, path)
     return rows
+
+
+def _meta(count: int, run_seq: int, known_at: datetime) -> list[pa.Array]:
+    """The columns of _META, from buffers: to make arrays of Python's values would import pandas for a second."""
+    micros = (known_at - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 — the databases' UTC clocks carry no zone
+    figures = [
+        pa.Array.from_buffers(kind, count, [None, pa.py_buffer(np.full(count, figure, np.int64))])
+        for kind, figure in ((pa.int64(), run_seq), (pa.timestamp("us"), micros))
+    ]
+    offsets = pa.py_buffer(np.arange(count + 1, dtype=np.int32))
+    return [pa.Array.from_buffers(pa.string(), count, [None, offsets, pa.py_buffer(b"u" * count)]), *figures]
 
 
 def _groups(chunks: Iterator[pa.Table]) -> Iterator[pa.Table]:

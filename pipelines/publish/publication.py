@@ -27,6 +27,8 @@ from .lineage import AUDIENCES, AuditError, Lineage, Model, read
 
 #: Publications that stay for readers and for a rollback, the current one included.
 KEEP = 8
+#: What DuckDB may hold in memory while parts are written.
+MEMORY = "2GB"
 _MEASURE = "count(*), coalesce(sum(hash(r)::HUGEINT), 0)"
 
 
@@ -63,6 +65,9 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
         publish_id = f"{now:%Y%m%dT%H%M%S%f}"
         with duckdb.connect(str(paths.warehouse()), read_only=True) as work:
             work.execute("SET TimeZone = 'UTC'")
+            # a part is sorted whole: beyond this it is sorted on the disk, not in the memory of the machine
+            work.execute(f"SET memory_limit = '{MEMORY}'")
+            work.execute(f"SET temp_directory = '{root / '.spill'}'")
             _audit(work, lineage)
             runs = _source_runs(work)
             written = reused = 0

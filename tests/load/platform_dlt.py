@@ -1,0 +1,50 @@
+"""One table through dlt's sql_database source into Parquet, by one of its backends; tells the seconds, the rows and the peak of memory.
+
+Run by platform_bench.py in a process of its own, with dlt on its path (var/tools/dlt).
+
+    python tests/load/platform_dlt.py BACKEND FOLDER TABLE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+
+def main(backend: str, folder: Path, table: str) -> None:
+    os.environ |= {"DLT_DATA_DIR": str(folder / "home"), "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
+    import dlt
+    from dlt.sources.credentials import ConnectionStringCredentials
+    from dlt.sources.sql_database import sql_table
+
+    name, socket, port = (os.environ[f"OPENLANCE_DB_{what}"] for what in ("NAME", "SOCKET", "PORT"))
+    credentials = ConnectionStringCredentials(f"mysql+mysqldb://root@localhost/{name}?unix_socket={socket}&charset=utf8mb4")
+    # connectorx has a protocol of its own and wants an address of its own
+    options = {"conn": f"mysql://root@127.0.0.1:{port}/{name}"} if backend == "connectorx" else {}
+    if backend == "pyarrow":
+        options = {"tz": "UTC"}
+    resource_of_table = sql_table(
+        credentials, table=table, backend=backend, chunk_size=50_000, reflection_level="full_with_precision", backend_kwargs=options
+    )
+    pipeline = dlt.pipeline(
+        "bench",
+        pipelines_dir=str(folder / "pipelines"),
+        destination=dlt.destinations.filesystem((folder / "out").as_uri()),
+        dataset_name="raw",
+    )
+    begin = time.perf_counter()
+    pipeline.run(resource_of_table, loader_file_format="parquet", write_disposition="replace")
+    seconds = time.perf_counter() - begin
+    import duckdb
+
+    rows = duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder}/out/raw/{table}/*.parquet')").fetchone()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "rows": rows and rows[0], "peak_mb": round(peak)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
