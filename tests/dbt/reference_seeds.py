@@ -33,7 +33,7 @@ def currency_names() -> dict[str, str]:
 
 
 def countries() -> dict[str, tuple[str, str]]:
-    """Every country with its English name and the code of its legal tender on DAY ("" without one)."""
+    """Every country with its English name and the code of its legal tender on DAY ("XXX" is ISO 4217's word for none)."""
     names = {code: name for code, name in Locale("en").territories.items() if len(code) == 2 and code not in NO_COUNTRY}
     return {code: (names[code], _tender(code)) for code in sorted(names)}
 
@@ -41,7 +41,7 @@ def countries() -> dict[str, tuple[str, str]]:
 def _tender(country: str) -> str:
     """Of several legal tenders the country's own, which begins with its code: Namibia has its dollar and the rand."""
     found = get_territory_currencies(country, DAY, DAY)
-    return next((code for code in found if code.startswith(country)), found[0] if found else "")
+    return next((code for code in found if code.startswith(country)), found[0] if found else "XXX")
 
 
 def standard_offset_hours(zone: str) -> float:

@@ -1,2 +1,2 @@
-select country, country_name, currency
+select country, country_name, nullif(currency, 'XXX') as currency
 from {{ ref('countries') }}
