@@ -5,7 +5,7 @@ python -m pipelines.extract.contracts check            compares models, contract
 
 A column marked `personal = "hash"` is extracted as its keyed SHA-256 (types.HASHED), one marked "omit" is not extracted at all. `[people]`
 names the columns that lead to a person (column = the table that it points at) in tables whose rows lose their history when that person is
-erased. `manage.py describe_tables` writes the models' description.
+erased. `history_days` lets compaction fold away older versions. `manage.py describe_tables` writes the models' description.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Contract:
     people: dict[str, str] = field(default_factory=dict)
     #: Personal columns that are left out, as the source holds them; `omitted` names them too.
     left_out: dict[str, Column] = field(default_factory=dict)
+    #: Replaced versions older than this are folded away by compaction; None keeps them all.
+    history_days: int | None = None
 
     @property
     def types(self) -> dict[str, Type]:
@@ -89,6 +91,7 @@ def load(path: Path) -> Contract:
             (*content.get("omitted", ()), *left_out),
             content.get("people", {}),
             left_out,
+            content.get("history_days"),
         )
     except (KeyError, TypeError, ValueError) as wrong:
         raise ValueError(f"{path}: {wrong}") from wrong
@@ -159,30 +162,30 @@ def _same_storage(wanted: Type, actual: Type) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
-    from . import description, sources
+    from . import description, drift, sources
 
-    parser = argparse.ArgumentParser(prog="python -m pipelines.extract.contracts", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.extract.contracts", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("what", choices=["propose", "check"])
     parser.add_argument("tables", nargs="*")
+    parser.add_argument("--no-database", action="store_true", help="check the contracts against the models alone")
     options = parser.parse_args(arguments)
-    out = sys.stdout
-    with sources.connect() as source:
-        if options.what == "propose":
-            tables = description.read()
-            for table in options.tables:
-                path = folder() / f"{table}.toml"
-                before = path.read_text(encoding="utf-8") if path.exists() else ""
-                path.write_text(description.propose(tables[table], before), encoding="utf-8")
-                out.write(f"{path}\n")
-            return 0
-        bad = 0
-        for contract in load_all():
-            found = compare(contract, source.columns(contract.table), typed=source.typed)
-            bad += len(found.violations)
-            out.writelines(
-                f"{kind}: {text}\n" for kind, texts in (("violation", found.violations), ("warning", found.warnings)) for text in texts
-            )
-        return 1 if bad else 0
+    if options.what == "propose":
+        tables = description.read()
+        for table in options.tables:
+            path = folder() / f"{table}.toml"
+            before = path.read_text(encoding="utf-8") if path.exists() else ""
+            path.write_text(description.propose(tables[table], before), encoding="utf-8")
+            sys.stdout.write(f"{path}\n")
+        return 0
+    if options.no_database:
+        found = drift.everything(None)
+    else:
+        with sources.connect() as source:
+            found = drift.everything(source)
+    sys.stdout.writelines(f"{move}\n" for move in found)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

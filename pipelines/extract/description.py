@@ -121,6 +121,7 @@ def propose(table: Table, before: str = "") -> str:
         f'key = "{table.key}"',
         f'stamp = "{table.stamp}"',
         f"personal_data = {str(decided.get('personal_data', personal_data) or personal_data).lower()}",
+        *([f"history_days = {decided['history_days']}"] if "history_days" in decided else []),
         *([f"omitted = {json.dumps(omitted)}"] if omitted else []),
         "",
         "[columns]",

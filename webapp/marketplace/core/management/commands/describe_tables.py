@@ -56,11 +56,11 @@ class Command(BaseCommand):
     help = "Write pipelines/extract/source_tables.json, from which the contracts of the extraction are proposed and checked."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--stdout", action="store_true", help="print it instead")
+        parser.add_argument("--print", dest="only_print", action="store_true", help="print it instead")
 
     def handle(self, *args: Any, **options: Any) -> None:
         text = json.dumps(described(), indent=1) + "\n"
-        if options["stdout"]:
+        if options["only_print"]:
             self.stdout.write(text)
             return
         path = Path(__file__).resolve().parents[5] / "pipelines" / "extract" / "source_tables.json"
