@@ -15,8 +15,8 @@ from .log import current, log_columns, select
 from .sources import Snapshot
 from .types import row_text_duckdb
 
-#: Keys a reconciled block.
-BLOCK = 10_000
+#: Keys a reconciled block; keys of a block that holds all of them.
+BLOCK, WHOLE = 10_000, 1 << 62
 
 
 class DriftError(RuntimeError):
@@ -149,6 +149,30 @@ class Changes:
         ).fetchall()
         return [row[0] for row in rows]
 
+    def reread(self, snapshot: Snapshot, first: int, past: int) -> int:
+        """Read the rows with first ≤ key < past again, whatever their stamps say; returns how many that mended."""
+        self.read(snapshot.block(self._contract, first, past))
+        changed = self._one("SELECT count(*) FROM different")
+        here = f"SELECT {self._key} FROM ({self._state(f'{self._key} >= {first} AND {self._key} < {past}')})"
+        return changed + self.bury(self.living(f"{here} EXCEPT SELECT {self._key} FROM seen"))
+
+    def prove(self, snapshot: Snapshot) -> tuple[int, int, int]:
+        """Read every row and compare; returns (rows, the source's checksum of all of them, how many that mended).
+
+        Afterwards the log, with what is staged, has the rows and the checksum of the source, or DriftError is raised.
+        """
+        self.read(snapshot.changed(self._contract, None))
+        mended = self._one("SELECT count(*) FROM different") + self.bury(self.unseen())
+        measured = snapshot.checksums(self._contract, WHOLE)
+        blocks = (
+            block_checksums(self._db, self._contract, "SELECT * FROM seen").values() if measured is None else [row[1:] for row in measured]
+        )
+        source = sum(count for count, _ in blocks), sum(crc for _, crc in blocks)
+        held = block_checksums(self._db, self._contract, self._state()).values()
+        if source != (sum(count for count, _ in held), sum(crc for _, crc in held)):
+            raise DriftError(f"{self._contract.table}: the log differs from the source after all rows were read again")
+        return *source, mended
+
     def reconcile(self, snapshot: Snapshot) -> int:
         """Compare every key block with the source, read differing ones again; returns how many rows that mended.
 
@@ -158,12 +182,7 @@ class Changes:
         source = block_checksums(self._db, self._contract, "SELECT * FROM seen") if measured is None else measured
         mended, differing = 0, self._differing(source)
         for block in sorted(differing):
-            first, past = block * BLOCK, (block + 1) * BLOCK
-            self.read(snapshot.block(self._contract, first, past))
-            changed = self._one("SELECT count(*) FROM different")
-            here = f"SELECT {self._key} FROM ({self._state(f'{self._key} >= {first} AND {self._key} < {past}')})"
-            gone = self.bury(self.living(f"{here} EXCEPT SELECT {self._key} FROM seen"))
-            mended += changed + gone
+            mended += self.reread(snapshot, block * BLOCK, (block + 1) * BLOCK)
         if differing and (left := self._differing(source)):
             raise DriftError(f"{self._contract.table}: {len(left)} key blocks differ from the source after they were read again")
         return mended

@@ -1,7 +1,11 @@
 """One run of the extraction.
 
     python -m pipelines.extract.run [--full-refresh] [--no-reconcile]
+    python -m pipelines.extract.run --table jobs_job [--keys 1:50000]    reads one table, or its keys from 1 up to and without 50000, again
+    python -m pipelines.extract.run --reconcile                         compares every key block with the source, and mends (hourly)
+    python -m pipelines.extract.run --prove                             reads every row and compares it with the log, and mends (weekly)
 
+What is asked of one table happens beside the ordinary reading of all others: a run is always one moment of the whole source.
 Exit codes: 0 all tables read; 1 some table stopped (its message is printed, the others are committed); 2 nothing was read.
 """
 
@@ -11,7 +15,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +35,9 @@ from .watermark import STUCK, high_mark, mark, text
 
 logger = logging.getLogger(__name__)
 TOMBSTONES = "core_deletedrow"
+#: Keys from the first up to and without the second.
+Span = tuple[int, int]
+NO_KEYS: Span = (0, 0)
 
 
 class Gate(Protocol):
@@ -73,6 +80,8 @@ class TableResult:
     repaired: int = 0
     drift: int = 0
     seconds: float = 0.0
+    #: After a proof: (rows, checksum) of the whole table, the same in source and log.
+    proof: tuple[int, int] | None = None
     stopped: str = ""
     held: bool = False
 
@@ -96,6 +105,8 @@ def extract(
     contracts: list[Contract] | None = None,
     full_refresh: bool = False,
     reconcile: bool = True,
+    prove: bool = False,
+    reread: Mapping[str, Span | None] | None = None,
     chunk: int = sources.CHUNK,
     gate: Gate | None = None,
     progress: Callable[[str], None] = lambda table: None,
@@ -103,9 +114,12 @@ def extract(
     """Bring the raw log up to the source's present state and show it in the work file.
 
     After it, every row that was committed before the run's snapshot is in the log, except in tables the report calls stopped;
-    rows committed later are in a later run's. Raises files.Busy when another extraction is at work.
+    rows committed later are in a later run's. Tables of `reread` are read again whatever their stamps say: their keys within the span, or all.
+    With `prove` every row of every table is compared. Raises ValueError for a table without a contract, files.Busy when another extraction is at work.
     """
     contracts = load_all() if contracts is None else contracts
+    if unknown := sorted(set(reread or ()) - {contract.table for contract in contracts}):
+        raise ValueError(f"no contract for {', '.join(unknown)}")
     log = Log(paths.raw())
     with log.lock(), sources.connect() as source:
         manifest = log.manifest()
@@ -123,7 +137,9 @@ def extract(
                     f"a transaction has been open since {text(look.oldest)} (UTC): the marks wait for it, so each run reads again from there;"
                     " nothing is lost. Find it in information_schema.innodb_trx"
                 )
-            run = _Run(log, manifest, snapshot, source.typed, look.t0, text(high), full_refresh, reconcile, chunk, gate)
+            run = _Run(
+                log, manifest, snapshot, source.typed, look.t0, text(high), full_refresh, reconcile, chunk, gate, prove, reread or {}
+            )
             for contract in contracts:
                 progress(contract.table)
                 report.tables.append(run.table(contract, found[contract.table].violations))
@@ -149,6 +165,8 @@ class _Run:
     with_reconcile: bool
     chunk: int
     gate: Gate | None = None
+    prove: bool = False
+    reread: Mapping[str, Span | None] = field(default_factory=dict)
     staged: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -196,7 +214,8 @@ class _Run:
     def _follow(self, contract: Contract, mark: str | None, held: list[Path], result: TableResult) -> Path | None:
         """What changed since the mark, and what was deleted."""
         changes = Changes(self.db, contract, held)
-        whole = self.full_refresh or not self.incremental
+        again = self.reread.get(contract.table, NO_KEYS)
+        whole = self.full_refresh or not self.incremental or again is None
         low = None if whole else mark
         changes.read(self.snapshot.changed(contract, low, self.chunk), low)
         if whole:
@@ -204,8 +223,14 @@ class _Run:
         else:
             dead = changes.living(f"SELECT row_id FROM tombstones WHERE table_name = '{contract.table}'")
             changes.bury(sorted(set(dead) - self.snapshot.existing(contract, dead)))
+        if again is not None:
+            for first in range(*again, sources.CHUNK):
+                result.repaired += changes.reread(self.snapshot, first, min(first + sources.CHUNK, again[1]))
         if self.with_reconcile:
-            result.repaired = changes.reconcile(self.snapshot)
+            result.repaired += changes.reconcile(self.snapshot)
+        if self.prove:
+            rows, checksum, mended = changes.prove(self.snapshot)
+            result.proof, result.repaired = (rows, checksum), result.repaired + mended
         result.rows, result.deletes = changes.counts()
         # tombstones are let through: without them the deletes of every other table would wait
         if self.gate and contract.table != TOMBSTONES:
@@ -262,19 +287,36 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--full-refresh", action="store_true", help="read all rows again, whatever their stamps say")
     parser.add_argument("--no-reconcile", action="store_true", help="leave out the comparison of every key block with the source")
+    parser.add_argument("--reconcile", action="store_true", help="compare every key block (what a run does anyway unless told not to)")
+    parser.add_argument("--table", help="read this table again, whatever the stamps of its rows say")
+    parser.add_argument("--keys", type=_span, metavar="FIRST:PAST", help="only these keys of it")
+    parser.add_argument("--prove", action="store_true", help="read every row of every table and compare it with the log")
     options = parser.parse_args(arguments)
+    if options.keys and not options.table:
+        parser.error("--keys needs --table")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    # A re-read of one table is a small act: the comparison of all others with the source waits for its hour, unless asked for.
+    reconcile = options.reconcile or not (options.no_reconcile or options.table or options.prove)
+    reread = {options.table: options.keys} if options.table else {}
     try:
-        report = extract(full_refresh=options.full_refresh, reconcile=not options.no_reconcile)
-    except (files.Busy, FileNotFoundError) as refused:
+        report = extract(full_refresh=options.full_refresh, reconcile=reconcile, prove=options.prove, reread=reread)
+    except (files.Busy, FileNotFoundError, ValueError) as refused:
         sys.stderr.write(f"{refused}\n")
         return 2
-    for done in report.tables:
-        sys.stdout.write(
-            f"{done.table:28} {done.rows:>9} rows {done.deletes:>6} deletes {done.repaired:>6} repaired {done.seconds:8.2f} s"
-            f"{'  STOPPED ' + done.stopped if done.stopped else ''}\n"
-        )
+    sys.stdout.writelines(_line(done) for done in report.tables)
     return 1 if report.stopped else 0
+
+
+def _line(done: TableResult) -> str:
+    told = f"{done.table:28} {done.rows:>9} rows {done.deletes:>6} deletes {done.repaired:>6} repaired {done.seconds:8.2f} s"
+    if done.proof is not None:
+        told += f"  proven: {done.proof[0]} rows, checksum {done.proof[1]}, in source and log"
+    return f"{told}{'  STOPPED ' + done.stopped if done.stopped else ''}\n"
+
+
+def _span(told: str) -> Span:
+    first, _, past = told.partition(":")
+    return int(first), int(past)
 
 
 if __name__ == "__main__":
