@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import affected, files, paths, transform
+from . import affected, erase, files, paths, transform
 from .affected import Work
+from .extract.contracts import load_all
 from .extract.run import Report, extract
 from .publish import Publication, publish
 from .quality import Gate, held_tables
@@ -35,9 +36,11 @@ class Build:
 
 
 def extracted(*, full_refresh: bool = False, reconcile: bool = True, progress: Progress = quiet) -> Report:
-    """Bring the raw log up to the source."""
+    """Bring the raw log up to the source, and take out of it whom the product has erased."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        return extract(full_refresh=full_refresh, reconcile=reconcile, gate=Gate(load().quality), progress=progress)
+        report = extract(full_refresh=full_refresh, reconcile=reconcile, gate=Gate(load().quality), progress=progress)
+        erase.begin(load_all(), behind={result.table for result in report.stopped})
+        return report
 
 
 def built(
@@ -64,6 +67,8 @@ def built(
 
 
 def published(*, progress: Progress = quiet) -> Publication:
-    """Audit, write, switch. Raises AuditError; readers then keep what they have."""
+    """Audit, write, switch; publications that still tell of somebody erased go. Raises AuditError; readers then keep what they have."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        return publish(progress=progress)
+        done = publish(progress=progress)
+        erase.finish()
+        return done

@@ -4,6 +4,6 @@ Belongs here: immutable parts, the file of views over them, lineage, the pointer
 """
 
 from .lineage import AuditError
-from .publication import Publication, publish, rollback
+from .publication import Publication, forget_earlier, publish, rollback
 
-__all__ = ["AuditError", "Publication", "publish", "rollback"]
+__all__ = ["AuditError", "Publication", "forget_earlier", "publish", "rollback"]

@@ -104,6 +104,17 @@ def rollback(audience: str = "staff", *, root: Path | None = None) -> str:
     return str(earlier["publish_id"])
 
 
+def forget_earlier(*, root: Path | None = None) -> None:
+    """Remove every publication but the current one, and the parts that only they used: nobody reads them or goes back to them any more."""
+    root = root or paths.published()
+    with files.lock(root / ".lock"):
+        for audience in AUDIENCES:
+            pointer = files.read_json(root / audience / marts_reader.POINTER)
+            if pointer:
+                files.write_json(root / audience / marts_reader.POINTER, {**pointer, "previous": []})
+                _collect(root / audience)
+
+
 def _audit(work: duckdb.DuckDBPyConnection, lineage: Lineage) -> None:
     problems = list(lineage.problems)
     models = lineage.published("staff")

@@ -1,0 +1,95 @@
+"""Erase from the platform whom the product has erased: raw files, marts, published files, and so every later training set.
+
+    python -m pipelines.erase [--again]
+
+Every round does it (rounds.extracted, rounds.published): this is one round that reads everything, for whoever cannot wait or wants to be told.
+The work file is made anew out of the log (a database file keeps what was deleted in pages that it has not used again), and publications of
+before are removed: there is no way back to them. A crash leaves the accounts due, and the next round goes on. Models that learnt from a
+person's rows forget them when they are next trained.
+
+Exit codes: 0 nothing is due any more; 2 something could not be erased (the message says what).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+from collections.abc import Collection
+
+from . import files, paths, transform
+from .extract import erasure
+from .extract.contracts import Contract, load_all
+from .extract.log import CorruptError, Log, expose
+from .failpoints import failpoint
+from .publish import AuditError, forget_earlier
+
+logger = logging.getLogger(__name__)
+
+
+def begin(contracts: list[Contract], *, behind: Collection[str] = (), again: bool = False) -> list[erasure.Due]:
+    """Take whoever is due out of the raw log, and throw the work file away; returns who that was. Call it under the round's lock.
+
+    What is built and published from then on tells nothing of them; `finish` is to be called after it. Nobody is taken out while the log is
+    `behind` in a table that leads to people: what it holds as present there is not blank yet. `again`: also those taken out before.
+    """
+    found = erasure.due(contracts, again=again)
+    if late := sorted({contract.table for contract in contracts if contract.people} & set(behind)):
+        if found:
+            logger.warning("%d closed accounts wait to be erased until the log has caught up with %s", len(found), ", ".join(late))
+        return []
+    if found:
+        erasure.erase_raw([one.user_id for one in found], contracts)
+        failpoint("erase.after_raw")
+        forget_work()
+        expose(Log(paths.raw()), contracts, paths.warehouse())
+        erasure.record(found)
+    return found
+
+
+def finish() -> int:
+    """New marts are published: those of before go, and it is noted that nothing is left. Returns of how many people; call it under the lock."""
+    failpoint("erase.before_forgetting")
+    waiting = erasure.unfinished()
+    if waiting:
+        forget_earlier()
+        erasure.record_finished(waiting)
+    return len(waiting)
+
+
+def forget_work() -> None:
+    """Remove the work file and what belongs to it."""
+    work = paths.warehouse()
+    for path in work.parent.glob(f"{work.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    from . import rounds
+
+    parser = argparse.ArgumentParser(prog="python -m pipelines.erase", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--again", action="store_true", help="also those who were erased before: should the product have been late with a part"
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.CRITICAL)
+    try:
+        report = rounds.extracted(reconcile=True)
+        if options.again:
+            with files.lock(paths.round_lock(), wait_seconds=rounds.PATIENCE_SECONDS):
+                begin(load_all(), behind={result.table for result in report.stopped}, again=True)
+        people = len(erasure.unfinished())
+        if people:
+            rounds.built()
+            rounds.published()
+    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, CorruptError) as refused:
+        sys.stderr.write(f"not erased: {refused}\n")
+        return 2
+    sys.stdout.write(f"{people} closed accounts erased from raw files, marts and publications\n")
+    return 1 if erasure.due(load_all()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
