@@ -49,7 +49,7 @@ FIELDS: dict[str, dict[str, frozenset[str]]] = {
             ("id", "title", "organisation", "subject", "description", "started_on", "ended_on", "links", "check_state"), PUBLIC
         ),
         **dict.fromkeys(("checked_at", "check_reason"), PRIVATE),
-        **dict.fromkeys(("freelancer", "section", "position", "checked_by", "created_at"), NOBODY),
+        **dict.fromkeys(("freelancer", "section", "position", "checked_by", "created_at", "updated_at"), NOBODY),
     },
     "client_profile": {
         **dict.fromkeys(("company_name", "about", "payment_verified", "created_at"), PUBLIC),
@@ -58,7 +58,7 @@ FIELDS: dict[str, dict[str, frozenset[str]]] = {
     "company_details": {
         **dict.fromkeys(("website", "check_state"), PUBLIC),
         **dict.fromkeys(("checked_at", "check_reason"), PRIVATE),
-        **dict.fromkeys(("id", "profile", "checked_by"), NOBODY),
+        **dict.fromkeys(("id", "profile", "checked_by", "updated_at"), NOBODY),
     },
 }
 #: whose files everybody signed in may read; those of other sections are for the owner and staff who may check profiles
