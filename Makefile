@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) -m infra.local
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke up test check pipeline loop train bench ledger-check manage mutants fuzz openapi locks stop
+.PHONY: help demo smoke up test check pipeline loop source-check train bench ledger-check manage mutants fuzz openapi locks stop
 
 help: ## all targets, one line each
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ pipeline: ## one extract → dbt → audit → publish → score round (ENGINE=s
 
 loop: ## marts that follow the database all day (services profile; `make up` starts it too; Ctrl-C stops it)
 	@$(RUN) loop
+
+source-check: ## source contracts and freshness inside the operational database (MariaDB), before it is extracted
+	@$(RUN) source-check
 
 train: ## train, evaluate and gate the models; says what was promoted and why
 	@$(RUN) train

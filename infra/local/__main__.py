@@ -1,6 +1,6 @@
 """The door behind the Makefile: python3 -m infra.local COMMAND. Standard library only.
 
-    demo | up | smoke | test [suite …] | check | pipeline | loop | train | ledger-check | manage | mutants [name …] | fuzz [cases [seed]] | bench [name …] |
+    demo | up | smoke | test [suite …] | check | pipeline | loop | source-check | train | ledger-check | manage | mutants [name …] | fuzz [cases [seed]] | bench [name …] |
     openapi | locks | stop
 PROFILE=services runs pipeline, train, ledger-check, manage and smoke on the services profile; the default is embedded. ARGS is passed on.
 ENGINE=spark lets pipeline build the same models on Spark too, and compares.
@@ -56,6 +56,9 @@ def _locks() -> int:
         # a lock of an extra holds what it adds to base.txt
         lines = [line for line in (folder / f"{extra}.txt").read_text().splitlines() if line not in base]
         (folder / f"{extra}.txt").write_text("\n".join(lines) + "\n")
+    # dbt-mysql agrees with nothing else here: compiled alone
+    alone = [argument if argument != "pyproject.toml" else "requirements/dbt-mysql.in" for argument in common]
+    run([uv, *alone, "-o", "requirements/dbt-mysql.txt"])
     return 0
 
 
@@ -79,6 +82,7 @@ def main(arguments: list[str]) -> int:
         "up": lambda: house.demo("services"),
         "smoke": lambda: house.smoke(profile),
         "pipeline": lambda: house.one_command(profile, lambda h: house.pipeline(h, *extra)),
+        "source-check": lambda: house.one_command("services", house.source_check_or_fail),
         "manage": lambda: house.one_command(profile, lambda h: h.manage(*extra)),
         "loop": lambda: house.one_command("services", lambda h: h.module("pipelines.loop", *extra)),
         "train": lambda: house.one_command(profile, lambda h: house.train(h, *extra)),

@@ -20,6 +20,8 @@ FRONTEND = REPO / "webapp" / "frontend"
 UV = "uv==0.13.9"
 NODE_MAJOR = 20
 SUPPORTED = ((3, 11), (3, 14))
+#: dbt 1.7, which checks the source, knows no newer Python
+OLD_DBT_BELOW = (3, 13)
 JAVA_MAJOR = 17
 #: Debian 12 has the first, Debian 13 the second
 JAVA_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless")

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from .console import paint, step, table
 from .environment import (
     FRONTEND,
     JAVA_PACKAGES,
+    OLD_DBT_BELOW,
     PYTHON,
     REPO,
     VAR,
@@ -169,9 +171,32 @@ def pipeline(house: House, *arguments: str) -> None:
             raise Missing(f"Spark needs Java 17 or newer. Install it with: apt-get install {' or '.join(JAVA_PACKAGES)}")
         with step("Spark (var/tools), beside the environment") as remark:
             remark(install_aside("spark"))
+    # a broken contract is told first and stops its own table only: what else there is still goes through
+    kept = house.profile != "services" or source_check(house)
     house.module("pipelines.scale_out" if engine == "spark" else "pipelines.run", *arguments)
     if any((house.home / "bundles" / "matching").glob("*/manifest.json")):
         house.manage("load_bundle", "matching")
+    if not kept:
+        raise subprocess.CalledProcessError(1, ["source contracts"])
+
+
+def source_check(house: House) -> bool:
+    """Source contracts and freshness inside the operational database (MariaDB); False when a contract is broken."""
+    if sys.version_info >= OLD_DBT_BELOW:
+        print(paint("  the source is not checked by dbt-mysql: it knows no Python 3.13", "33"))
+        return True
+    with step("dbt-mysql (var/tools), beside the environment") as remark:
+        remark(install_aside("dbt-mysql"))
+    done = subprocess.run([str(PYTHON), "-m", "pipelines.source_checks"], env=house.env, cwd=REPO, check=False)
+    if done.returncode not in (0, 1):
+        raise subprocess.CalledProcessError(done.returncode, done.args)
+    return done.returncode == 0
+
+
+def source_check_or_fail(house: House) -> None:
+    """As `source_check`. Raises CalledProcessError when a contract is broken."""
+    if not source_check(house):
+        raise subprocess.CalledProcessError(1, ["source contracts"])
 
 
 def build_web(house: House) -> None:

