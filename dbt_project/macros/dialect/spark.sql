@@ -37,3 +37,15 @@
 {% macro spark__get_empty_schema_sql(columns) %}
     {{ openlance.spark_types(dbt.default__get_empty_schema_sql(columns)) }}
 {% endmacro %}
+
+{# Each build on Spark begins with an empty warehouse: what is incremental elsewhere is built whole here, whatever its strategy. #}
+{% materialization incremental, adapter='spark', supported_languages=['sql'] %}
+    {%- set target_relation = api.Relation.create(identifier=model['alias'], schema=schema, database=database, type='table') -%}
+    {{ run_hooks(pre_hooks) }}
+    {% do adapter.drop_relation(target_relation) %}
+    {% call statement('main') -%}
+        {{ create_table_as(False, target_relation, compiled_code) }}
+    {%- endcall %}
+    {{ run_hooks(post_hooks) }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
