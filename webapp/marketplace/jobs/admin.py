@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from marketplace.core.admin import ClosedInline, StaffAdmin
 
-from .models import BidCreditAccount, BidCreditMovement, Category, Invitation, Job, JobSkill, Proposal, Skill, SkillAlias
+from .models import BidCreditAccount, BidCreditMovement, Category, Invitation, Job, JobSkill, Proposal, Skill, SkillAlias, SkillSource
 
 
 class JobSkills(ClosedInline):
@@ -45,6 +45,6 @@ class BidCreditAccountAdmin(StaffAdmin):
     inlines = (BidCreditMovements,)
 
 
-@admin.register(Category, Skill, SkillAlias, Invitation)
+@admin.register(Category, Skill, SkillAlias, SkillSource, Invitation)
 class CatalogueAdmin(StaffAdmin):
     """Loaded from the taxonomy's files, hence read only."""

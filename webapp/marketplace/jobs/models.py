@@ -43,12 +43,45 @@ class Skill(StampedModel):
         return self.name
 
 
+class SkillSource(StampedModel):
+    """Another taxonomy that was imported, and what its licence asks to be said of it."""
+
+    slug = models.SlugField(unique=True, max_length=16)
+    name = models.CharField(max_length=100)
+    release = models.CharField(max_length=32)
+    licence = models.CharField(max_length=32)
+    attribution = models.CharField(max_length=800)
+    imported_at = models.DateTimeField(help_text="When its files were last read to their end.", null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["updated_at", "id"], name="skill_source_stamp")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.release}"
+
+
+class SkillOrigin(StampedModel):
+    """A concept of another taxonomy and the skill that stands for it here, its own or one of ours."""
+
+    source = models.ForeignKey(SkillSource, on_delete=models.PROTECT, related_name="origins")
+    key = models.CharField(max_length=200, help_text="The concept's name or address there.")
+    skill = models.ForeignKey(Skill, on_delete=models.PROTECT, related_name="origins")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "key"], name="skill_origin_once")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="skill_origin_stamp")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class SkillAlias(StampedModel):
     """Another spelling that normalises to a skill (already folded by the normaliser)."""
 
     alias = models.CharField(max_length=120, unique=True)
     skill = models.ForeignKey(Skill, on_delete=models.PROTECT, related_name="aliases")
     by_staff = models.BooleanField(default=False, help_text="A former name: it stays whatever the files say.")
+    origin = models.ForeignKey(SkillSource, null=True, on_delete=models.PROTECT, related_name="+", help_text="Empty: ours.")
 
     class Meta:
         verbose_name_plural = "skill aliases"
@@ -70,6 +103,7 @@ class SkillRelation(StampedModel):
     target = models.ForeignKey(Skill, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     weight = models.FloatField(default=1.0)
+    origin = models.ForeignKey(SkillSource, null=True, on_delete=models.PROTECT, related_name="+", help_text="Empty: ours.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "target", "kind"], name="skill_relation_once")]

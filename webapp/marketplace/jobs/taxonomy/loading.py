@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models
@@ -33,7 +33,8 @@ def load(taxonomy: Taxonomy | None = None) -> LoadReport:
     """Make the four tables say what the files say; a second run changes nothing. Keys are slugs, so ids stay.
 
     Aliases and relations that left the files are removed; categories and skills never are. What staff decided goes before the files: a name
-    they gave stays, and the spellings and relations of a merged skill are those of the other one. Raises TaxonomyError for faulty files.
+    they gave stays, and the spellings and relations of a merged skill are those of the other one. The files go before imported taxonomies:
+    what both say becomes ours, what only those say stays. Raises TaxonomyError for faulty files.
     """
     taxonomy = taxonomy or source()
     report = {"category": _upsert(Category, "slug", [{"slug": c.slug, "name": c.name} for c in taxonomy.categories.values()])}
@@ -47,15 +48,27 @@ def load(taxonomy: Taxonomy | None = None) -> LoadReport:
     ids = {slug: merged or pk for slug, pk, merged in Skill.objects.values_list("slug", "pk", "merged_into")}
     by_staff = set(SkillAlias.objects.filter(by_staff=True).values_list("alias", flat=True))
     aliases = [{"alias": key, "skill_id": ids[slug]} for key, slug in taxonomy.by_key.items() if key not in by_staff]
-    report["alias"] = _upsert(SkillAlias, "alias", aliases, remove=True, rows=SkillAlias.objects.filter(by_staff=False))
+    _claim(SkillAlias, {(a["alias"],) for a in aliases}, ("alias",))
+    report["alias"] = _upsert(SkillAlias, "alias", aliases, remove=True, rows=SkillAlias.objects.filter(by_staff=False, origin=None))
     relations = {
         (ids[s.slug], ids[r.target], r.kind): {"source_id": ids[s.slug], "target_id": ids[r.target], "kind": r.kind, "weight": r.weight}
         for s in taxonomy.skills.values()
         for r in s.relations
         if ids[s.slug] != ids[r.target]
     }
-    report["relation"] = _upsert(SkillRelation, ("source_id", "target_id", "kind"), list(relations.values()), remove=True)
-    return report
+    _claim(SkillRelation, set(relations), ("source_id", "target_id", "kind"))
+    ours = SkillRelation.objects.filter(origin=None)
+    report["relation"] = _upsert(SkillRelation, ("source_id", "target_id", "kind"), list(relations.values()), remove=True, rows=ours)
+    imported = Skill.objects.filter(origins__isnull=False).exclude(slug__in=taxonomy.skills).distinct().count()
+    return report | {"skill": replace(report["skill"], left=report["skill"].left - imported)}
+
+
+def _claim(model: type[models.Model], wanted: set[tuple[Any, ...]], names: tuple[str, ...]) -> None:
+    """Rows that an import brought and the files say too are the files'."""
+    rows = model._default_manager.filter(origin__isnull=False).values_list("pk", *names)
+    claimed = [pk for pk, *key in rows if tuple(key) in wanted]
+    for begin in range(0, len(claimed), 500):
+        model._default_manager.filter(pk__in=claimed[begin : begin + 500]).update(origin=None)
 
 
 def _upsert(
