@@ -241,7 +241,6 @@ def test_what_our_files_say_later_is_ours_again(esco: Path) -> None:
     assert SkillAlias.objects.get(alias="python3000").skill.slug == "criminology"
 
 
-@pytest.mark.django_db
 def test_a_run_that_broke_off_is_completed_by_the_next(esco: Path, committed_db: None) -> None:
     load()
 
