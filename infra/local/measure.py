@@ -40,6 +40,7 @@ BENCHES = {
     "chaos": "tests/load/chaos_bench.py",
     "freshness": "tests/load/freshness_bench.py",
     "platform": "tests/load/platform_bench.py",
+    "simulate": "tests/load/simulate_bench.py",
 }
 
 

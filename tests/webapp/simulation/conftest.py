@@ -32,10 +32,12 @@ def simulated(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: p
 
         from marketplace.jobs import taxonomy
         from marketplace.simulation.market import simulate
+        from marketplace.simulation.tables import bulk_loading
 
         var = tmp_path_factory.mktemp("var")
-        outermost = transaction.atomic()
+        loading, outermost = bulk_loading(), transaction.atomic()
         outermost._from_testcase = True  # as Django's own test case: "durable" units of work may run inside
+        loading.__enter__()
         outermost.__enter__()
         try:
             taxonomy.load()
@@ -47,3 +49,4 @@ def simulated(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: p
         finally:
             transaction.set_rollback(True)
             outermost.__exit__(None, None, None)
+            loading.__exit__(None, None, None)

@@ -74,10 +74,27 @@ def newest_stored(base: str, quote: str, day: date) -> FxRate | None:
     return stored.order_by("-as_of", "-id").first()
 
 
-def rate(base: str, quote: str, *, on: date | None = None, newest: Newest = newest_stored) -> FxRate:
+def stored(row: FxRate) -> FxRate:
+    """The row of a derived rate: the one that is there when it says the same, else the given one, written now."""
+    there = list(FxRate.objects.filter(base=row.base, quote=row.quote, as_of=row.as_of, source__startswith=row.source))
+    for known in there:
+        if known.rate == row.rate:
+            return known
+    return FxRate.objects.get_or_create(
+        base=row.base,
+        quote=row.quote,
+        source=f"{row.source}:{len(there) + 1}" if there else row.source,
+        as_of=row.as_of,
+        defaults={"rate": row.rate, "spread_bps": row.spread_bps, "fetched_at": row.fetched_at},
+    )[0]
+
+
+def rate(
+    base: str, quote: str, *, on: date | None = None, newest: Newest = newest_stored, store: Callable[[FxRate], FxRate] = stored
+) -> FxRate:
     """The newest stored rate not after `on` (default: the business day); an inverse or a product by way of USD or EUR is stored as `derived`.
 
-    Whoever asks for many days at once may answer `newest` from rows read before.
+    Whoever asks for many days at once may answer `newest` from rows read before, and `store` what is derived later.
     Raises InvalidInput("fx_pair_unknown") when no rates lead from one currency to the other.
     """
     for currency in (base, quote):
@@ -90,7 +107,7 @@ def rate(base: str, quote: str, *, on: date | None = None, newest: Newest = newe
         first = _either_way(base, pivot, day, newest)
         second = _either_way(pivot, quote, day, newest)
         if first is not None and second is not None:
-            return _derived(base, quote, _EXACT.multiply(first[0], second[0]), (first[1], second[1]))
+            return store(_derived(base, quote, _EXACT.multiply(first[0], second[0]), (first[1], second[1])))
     raise InvalidInput("fx_pair_unknown", f"We have no exchange rate from {base} to {quote}. Choose another currency.")
 
 
@@ -158,19 +175,10 @@ def _either_way(base: str, quote: str, day: date, newest: Newest) -> tuple[Decim
 def _derived(base: str, quote: str, value: Decimal, days: tuple[date, date]) -> FxRate:
     # both days are in the name: a newer rate on either side makes a new row, and the row of an old posting stays what it was; so does what was
     # derived before one side was corrected on its own day
-    name, exact = f"derived:{days[0]}:{days[1]}", value.quantize(PRECISION, context=_EXACT)
-    stored = list(FxRate.objects.filter(base=base, quote=quote, as_of=min(days), source__startswith=name))
-    for known in stored:
-        if known.rate == exact:
-            return known
-    row, _ = FxRate.objects.get_or_create(
-        base=base,
-        quote=quote,
-        source=f"{name}:{len(stored) + 1}" if stored else name,
-        as_of=min(days),
-        defaults={"rate": exact, "spread_bps": settings.FX_SPREAD_BPS, "fetched_at": clock.now()},
-    )
-    return row
+    return FxRate(
+        base=base, quote=quote, source=f"derived:{days[0]}:{days[1]}", as_of=min(days), rate=value.quantize(PRECISION, context=_EXACT),
+        spread_bps=settings.FX_SPREAD_BPS, fetched_at=clock.now(),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,11 @@ from .exposure import Bid, History, step_days
 from .fraud import post_words
 from .journal import Journal
 from .people import LEVELS, Clients, Freelancers, currency_of
-from .posts import DRAFT, REMOVED, REVIEW, Jobs, minor
+from .posts import DRAFT, REMOVED, REVIEW, Jobs, minor_of
 from .prices import Prices
 from .skills import SkillMap
 from .streams import Streams, around
-from .tables import Table
+from .tables import Columns, MadeTable, Table
 
 JOB_COLUMNS = (
     "id", "client_id", "state", "title", "description", "category_id", "pricing", "currency", "budget_min_minor", "budget_max_minor",
@@ -55,8 +56,6 @@ class Sent:
     id: int
     bid: Bid
     amount: Money
-    terms: list[dict[str, Any]]
-    quote: dict[str, Any]
     days: int
     state: str = "submitted"
     seen: int = 0
@@ -87,6 +86,35 @@ class Desk:
     staff_id: int
 
 
+@dataclass(slots=True)
+class _Lookup:
+    """What every bid asks for again, as plain values by position."""
+
+    freelancer_id: list[int]
+    freelancer_currency: list[str]
+    client_id: list[int]  # by post
+    currency: list[str]  # by post
+    job_id: list[int]
+    hourly: list[bool]
+    held: list[list[int]]  # skills by freelancer
+    asked: list[list[int]]  # skills by post
+    steps: list[tuple[list[int], list[int]]]  # by post: days of each step, and when each is due
+
+    @classmethod
+    def of(cls, d: Desk) -> _Lookup:
+        jobs, owner = d.jobs, d.jobs.client
+        steps = []
+        for duration, weights in zip(jobs.duration_days.tolist(), jobs.weights, strict=True):
+            days = step_days(duration, weights)
+            steps.append((days, list(accumulate(n + cal.STEP_SLACK_DAYS for n in days))))
+        return cls(
+            freelancer_id=d.people.user_id.tolist(), freelancer_currency=[currency_of(c) for c in d.people.country.tolist()],
+            client_id=d.clients.user_id[owner].tolist(), currency=[currency_of(c) for c in d.clients.country[owner].tolist()],
+            job_id=jobs.id.tolist(), hourly=jobs.hourly.tolist(), held=[np.flatnonzero(row).tolist() for row in d.people.skills],
+            asked=[np.flatnonzero(row).tolist() for row in jobs.skills], steps=steps,
+        )  # fmt: skip
+
+
 class Bids:
     """Makes the tables of posts and proposals; `sent` maps a bid to its proposal for the contracts."""
 
@@ -94,7 +122,7 @@ class Bids:
         self.desk = desk
         self.job_rows = Table(Job, JOB_COLUMNS)
         self.skill_rows = Table(JobSkill, ("id", "job_id", "skill_id"))
-        self.proposal_rows = Table(Proposal, PROPOSAL_COLUMNS)
+        self.at_hand = _Lookup.of(desk)
         self.sent: dict[int, Sent] = {}  # id of the Bid object
         self.texts = desk.streams["texts"]
         self.reading = desk.streams["reading"]
@@ -111,7 +139,7 @@ class Bids:
             if copied >= 0:
                 found.append(found[copied])
                 continue
-            names = [d.skills.names[s] for s in np.flatnonzero(d.jobs.skills[j])]
+            names = [d.skills.names[s] for s in self.at_hand.asked[j]]
             order = self.texts.permutation(len(names))
             field = d.skills.categories[d.jobs.category[j]][2]
             title, description = texts.post(self.texts, [names[i] for i in order], LEVELS[d.jobs.level[j]], field)
@@ -132,15 +160,20 @@ class Bids:
         waiting = any(b.offered and b.offered <= d.until < b.answered for b in d.history.bids[j])
         return ("open", 0) if expires + 300 > d.until or waiting else ("expired", expires + 30)
 
-    def run(self, offered: Callable[[Sent, int], None], accepted: Callable[[Sent], None], declined: Callable[[Sent], None]) -> None:
+    def run(
+        self,
+        offered: Callable[[Sent, int], None],
+        accepted: Callable[[Sent], None],
+        declined: Callable[[Sent], None],
+        told: Callable[[int], None] = lambda posts: None,
+    ) -> None:
         """All posts with their bids in order of the posts; contracts are told of offers and answers at their place in the story."""
         words = self.words
         for j in range(len(self.desk.jobs)):
+            told(j)
             state, ended = self.end_of(j)
             self._post(j, words[j], state, ended)
             self._story(j, state, ended, offered, accepted, declined)
-        for sent in sorted(self.sent.values(), key=lambda s: s.id):
-            self._row(sent)
 
     def number(self) -> None:
         """Give every bid its proposal: ids in the order of sending."""
@@ -148,7 +181,16 @@ class Bids:
         alive = sorted((b for bids in d.history.bids for b in bids if b.at <= d.until), key=lambda b: (b.at, b.freelancer, b.job))
         for n, bid in enumerate(alive, start=1):
             self.sent[id(bid)] = self._bid(n, bid)
-            self.counts[bid.job] += 1
+        self.counts = np.bincount([bid.job for bid in alive], minlength=len(d.jobs))
+
+    def proposals(self) -> MadeTable:
+        """The proposals' rows as they are when they are written."""
+        sent = list(self.sent.values())
+
+        def make(start: int, stop: int) -> Columns:
+            return list(zip(*(self._row(s) for s in sent[start:stop]), strict=True))
+
+        return MadeTable(Proposal, PROPOSAL_COLUMNS, make=make, count=len(sent))
 
     def _post(self, j: int, words: tuple[str, str], state: str, ended: int) -> None:
         d, jobs = self.desk, self.desk.jobs
@@ -163,7 +205,7 @@ class Bids:
             int(jobs.created[j]), opened or None, expires, ended or None, int(jobs.opened[j]) if state == "in_review" else None,
             MODERATION_REASONS.get(state, ""),
         )  # fmt: skip
-        for s in np.flatnonzero(jobs.skills[j]):
+        for s in self.at_hand.asked[j]:
             self.skill_rows.add(len(self.skill_rows) + 1, pk, int(d.skills.ids[s]))
         tell = d.journal
         tell.tell(int(jobs.created[j]), "jobs.job", pk, "job.create", client, after={"state": "draft", "title": words[0]})
@@ -185,24 +227,29 @@ class Bids:
 
     # --- bids -------------------------------------------------------------------------------------------------------
     def _bid(self, pk: int, bid: Bid) -> Sent:
-        d, jobs, j = self.desk, self.desk.jobs, bid.job
-        currency = currency_of(d.clients.country[jobs.client[j]])
-        worth = float(jobs.rate_usd[j] if jobs.hourly[j] else jobs.size_usd[j])
-        amount = Money(int(minor(worth * bid.price, currency)), currency)
-        days = step_days(int(jobs.duration_days[j]), jobs.weights[j])
-        due = [int(v) for v in np.cumsum([n + cal.STEP_SLACK_DAYS for n in days])]
-        quote = d.prices.quote(amount, currency_of(d.people.country[bid.freelancer]), bid.at, due[-1])
-        amounts = self._step_amounts(j, amount)
-        terms = [
+        jobs, at_hand, j = self.desk.jobs, self.at_hand, bid.job
+        worth = float(jobs.rate_usd[j] if at_hand.hourly[j] else jobs.size_usd[j])
+        sent = Sent(pk, bid, Money(minor_of(worth * bid.price, at_hand.currency[j]), at_hand.currency[j]), at_hand.steps[j][1][-1])
+        # the rate that the quote needs is stored when the first bid asks for it
+        self.desk.prices.need(sent.amount.currency, at_hand.freelancer_currency[bid.freelancer], bid.at)
+        return sent
+
+    def quote(self, s: Sent) -> dict[str, Any]:
+        """What the proposal promised to its freelancer when it was sent."""
+        return self.desk.prices.quote(s.amount, self.at_hand.freelancer_currency[s.bid.freelancer], s.bid.at, s.days)
+
+    def terms(self, s: Sent) -> list[dict[str, Any]]:
+        """The steps that the proposal offers."""
+        days, due = self.at_hand.steps[s.bid.job]
+        return [
             {
                 "title": texts.STEPS[k] if len(days) > 1 else "The whole work",
                 "amount_minor": a,
                 "due_in_days": due[k],
                 "acceptance": list(texts.ACCEPTANCE[k : k + 2]),
             }
-            for k, a in enumerate(amounts)
+            for k, a in enumerate(self._step_amounts(s.bid.job, s.amount))
         ]
-        return Sent(pk, bid, amount, terms, quote, due[-1])
 
     def _step_amounts(self, j: int, amount: Money) -> list[int]:
         jobs = self.desk.jobs
@@ -211,24 +258,25 @@ class Bids:
         hours = max(4.0, float(jobs.size_usd[j] / jobs.rate_usd[j]))
         return [amount.minor * max(1, round(hours * w / sum(jobs.weights[j]))) for w in jobs.weights[j]]
 
-    def _row(self, s: Sent) -> None:
-        d, b = self.desk, s.bid
-        freelancer, job = int(d.people.user_id[b.freelancer]), int(d.jobs.id[b.job])
+    def _row(self, s: Sent) -> tuple[Any, ...]:
+        d, b, at_hand = self.desk, s.bid, self.at_hand
+        freelancer, job = at_hand.freelancer_id[b.freelancer], at_hand.job_id[b.job]
         live = f"{job}:{freelancer}" if s.state in ("submitted", "seen", "shortlisted", "offered") else None
-        held = [d.skills.names[i] for i in np.flatnonzero(d.people.skills[b.freelancer] * (0.2 + d.jobs.skills[b.job])).tolist()]
-        both = [d.skills.names[i] for i in np.flatnonzero(d.people.skills[b.freelancer] * d.jobs.skills[b.job]).tolist()] or held
-        letter = texts.letter(self.texts, both, int(d.people.years[b.freelancer]), len(s.terms)) if not b.spam else texts.SPAM_LETTER
+        held, asked = at_hand.held[b.freelancer], at_hand.asked[b.job]
+        named = [d.skills.names[i] for i in [i for i in held if i in asked] or held]
+        steps = len(at_hand.steps[b.job][0])
+        letter = texts.SPAM_LETTER if b.spam else texts.letter(self.texts, named, int(d.people.years[b.freelancer]), steps)
         answers = ["Much like this one; it is in my profile."] * len(d.jobs.questions[b.job])
-        self.proposal_rows.add(
+        return (
             s.id, job, freelancer, s.state, live, letter, s.amount.minor, s.amount.currency, s.days,
-            [] if d.jobs.hourly[b.job] else s.terms, answers, s.quote, 0, b.at, s.seen or None, s.shortlisted or None, s.offered or None,
-            s.decided or None, s.reason, s.answer_due, s.ghosted or None,
+            [] if at_hand.hourly[b.job] else self.terms(s), answers, self.quote(s), 0, b.at, s.seen or None, s.shortlisted or None,
+            s.offered or None, s.decided or None, s.reason, s.answer_due, s.ghosted or None,
         )  # fmt: skip
 
     def _story(self, j: int, state: str, ended: int, offered: Callable, accepted: Callable, declined: Callable) -> None:
         """From each bid's sending to the post's end."""
         d, jobs = self.desk, self.desk.jobs
-        client = int(d.clients.user_id[jobs.client[j]])
+        client, who_is = self.at_hand.client_id[j], self.at_hand.freelancer_id
         sent = [self.sent[id(b)] for b in d.history.bids[j] if id(b) in self.sent]
         stop = ended or d.until + 1
         self._read(j, sent, client, stop)
@@ -241,9 +289,9 @@ class Bids:
             s.decided = s.bid.answered
             if s.bid.accepted:
                 accepted(s)
-                self._end(s, "accept", "accepted", s.decided, int(d.people.user_id[s.bid.freelancer]), "")
+                who = who_is[s.bid.freelancer]
+                self._end(s, "accept", "accepted", s.decided, who, "")
                 extra: dict[str, Any] = {"proposal_id": s.id}
-                who = int(d.people.user_id[s.bid.freelancer])
                 d.journal.move(ended, "jobs.job", int(jobs.id[j]), "job", "fill", ("open", "filled"), who, **extra)
             else:
                 declined(s)
@@ -252,7 +300,7 @@ class Bids:
         if ended:
             how = {"filled": ("archive", "archived", FILLED_REASON), "closed": ("archive", "archived", "The client closed the post."),
                    "expired": ("expire", "expired", "The post expired."), "removed": ("expire", "expired", "The post was removed.")}[state]  # fmt: skip
-            hired = next((int(d.people.user_id[s.bid.freelancer]) for s in sent if s.state == "accepted"), None)
+            hired = next((who_is[s.bid.freelancer] for s in sent if s.state == "accepted"), None)
             actor = {"filled": hired, "closed": client, "expired": None, "removed": d.staff_id}[state]
             for s in sent:
                 if s.state in ("submitted", "seen", "shortlisted"):
@@ -282,8 +330,8 @@ class Bids:
         ghost = bool(d.clients.ghosting[d.jobs.client[j]])
         best = np.quantile([s.bid.utility for s in sent], 1 - cal.SHORTLIST_SHARE) if sent else 0.0
         for s in sent:
-            b, who = s.bid, int(d.people.user_id[s.bid.freelancer])
-            after = {"state": "submitted", "job_id": int(d.jobs.id[j]), "amount_minor": s.amount.minor, "currency": s.amount.currency}
+            b, who = s.bid, self.at_hand.freelancer_id[s.bid.freelancer]
+            after = {"state": "submitted", "job_id": self.at_hand.job_id[j], "amount_minor": s.amount.minor, "currency": s.amount.currency}
             d.journal.tell(b.at, "jobs.proposal", s.id, "proposal.submit", who, after=after)
             limit = min(stop, b.offered or stop, d.until + 1)
             seen = b.at + int(around(rng, cal.SEEN_HOURS_MEDIAN, cal.SEEN_SIGMA, 0.05) * cal.HOUR)
@@ -310,7 +358,7 @@ class Bids:
 
     def _end(self, s: Sent, action: str, state: str, at: int, actor: int | None, reason: str) -> None:
         s.decided, s.reason = at, reason
-        extra: dict[str, Any] = {"job_id": int(self.desk.jobs.id[s.bid.job])}
+        extra: dict[str, Any] = {"job_id": self.at_hand.job_id[s.bid.job]}
         s.state = self.desk.journal.move(at, "jobs.proposal", s.id, "proposal", action, (s.state, state), actor, reason=reason, **extra)
 
     def decline_offer(self, s: Sent, actor: int, reason: str) -> None:

@@ -9,8 +9,9 @@ from marketplace.activity.models import Impression, Search, View
 
 from . import calibration as cal
 from .bids import Desk
+from .people import Ints
 from .streams import uuids
-from .tables import Table
+from .tables import Columns, MadeTable, Table
 
 IMPRESSION_COLUMNS = (
     "id", "batch", "user_id", "surface", "item_type", "item_id", "position", "propensity", "score", "ranking", "shown_at",
@@ -24,23 +25,40 @@ def batch_names(desk: Desk) -> list[str]:
 
 def activity_tables(desk: Desk) -> list[Table]:
     """Impressions of every list, the searches some lists came from, and what was opened."""
-    shown, searched, people, jobs = desk.history.shown, desk.history.searches, desk.people, desk.jobs
+    shown, rng = desk.history.shown, desk.streams["activity"]
     names = batch_names(desk)
-    surfaces = ["job_search" if s else "recommended_jobs" for s in searched]
-    users, items = people.user_id[shown.freelancer].tolist(), jobs.id[shown.job].tolist()
-    impressions = Table(Impression, IMPRESSION_COLUMNS)
-    batch, ranking = shown.batch.tolist(), f"{cal.RANKING}+{POSITION_MODEL}"
-    columns = zip(
-        batch, users, items, shown.position.tolist(), shown.propensity.tolist(), shown.score.tolist(), shown.at.tolist(), strict=True
-    )
-    for n, (b, user, item, position, propensity, score, at) in enumerate(columns, start=1):
-        impressions.add(n, names[b], user, surfaces[b], "job", item, position, propensity, round(score, 6), ranking, at)
-    rng = desk.streams["activity"]
-    opened = shown.bid | (shown.looked & (rng.random(len(shown)) < cal.VIEW_SHARE))
-    views = Table(View, ("id", "user_id", "item_type", "item_id", "batch", "viewed_at"))
-    for i in np.flatnonzero(opened):
-        views.add(len(views) + 1, users[i], "job", items[i], names[batch[i]], int(shown.at[i]) + 20 + 90 * int(shown.position[i]))
-    return [impressions, _searches(desk), views]
+    opened = np.flatnonzero(shown.bid | (shown.looked & (rng.random(len(shown)) < cal.VIEW_SHARE)))
+    return [_impressions(desk, names), _searches(desk), _views(desk, names, opened)]
+
+
+def _impressions(desk: Desk, names: list[str]) -> Table:
+    shown, people, jobs = desk.history.shown, desk.people, desk.jobs
+    surfaces = ["job_search" if s else "recommended_jobs" for s in desk.history.searches]
+    ranking = f"{cal.RANKING}+{POSITION_MODEL}"
+
+    def make(start: int, stop: int) -> Columns:
+        part, n = slice(start, stop), stop - start
+        batch = shown.batch[part].tolist()
+        return [
+            range(start + 1, stop + 1), [names[b] for b in batch], people.user_id[shown.freelancer[part]].tolist(),
+            [surfaces[b] for b in batch], ["job"] * n, jobs.id[shown.job[part]].tolist(), shown.position[part].tolist(),
+            shown.propensity[part].tolist(), [round(score, 6) for score in shown.score[part].tolist()], [ranking] * n, shown.at[part].tolist(),
+        ]  # fmt: skip
+
+    return MadeTable(Impression, IMPRESSION_COLUMNS, make=make, count=len(shown))
+
+
+def _views(desk: Desk, names: list[str], opened: Ints) -> Table:
+    shown, people, jobs = desk.history.shown, desk.people, desk.jobs
+
+    def make(start: int, stop: int) -> Columns:
+        i = opened[start:stop]
+        return [
+            range(start + 1, stop + 1), people.user_id[shown.freelancer[i]].tolist(), ["job"] * len(i), jobs.id[shown.job[i]].tolist(),
+            [names[b] for b in shown.batch[i].tolist()], (shown.at[i] + 20 + 90 * shown.position[i]).tolist(),
+        ]  # fmt: skip
+
+    return MadeTable(View, ("id", "user_id", "item_type", "item_id", "batch", "viewed_at"), make=make, count=len(opened))
 
 
 def _searches(desk: Desk) -> Table:

@@ -20,7 +20,7 @@ from marketplace.trust.models import Review
 
 from . import calibration as cal
 from . import texts
-from .bids import Desk, Sent
+from .bids import Bids, Desk, Sent
 from .delivery import Action, Story
 from .money import Ledger, opaque_key
 from .people import currency_of
@@ -65,7 +65,6 @@ class Deal:
 
     row: dict[str, Any]
     milestones: list[dict[str, Any]]
-    terms: list[dict[str, Any]]
     quote: dict[str, Any]
     story: Story | None
     versions: list[int] = field(default_factory=list)
@@ -77,8 +76,8 @@ class Deal:
 class Contracts:
     """All contracts of the history. `offer` and `accept` are called by the bids' stories, `act` for every later action in time order."""
 
-    def __init__(self, desk: Desk, ledger: Ledger, titles: Callable[[int], str]) -> None:
-        self.desk, self.ledger, self.titles = desk, ledger, titles
+    def __init__(self, desk: Desk, ledger: Ledger, bids: Bids) -> None:
+        self.desk, self.ledger, self.bids = desk, ledger, bids
         self.tell = desk.journal
         self.texts = desk.streams["work texts"]
         self.deals: list[Deal] = []
@@ -96,17 +95,17 @@ class Contracts:
             self._lay(s, stories.get(id(s.bid)))
 
     def _lay(self, s: Sent, story: Story | None) -> None:
-        d, j, at = self.desk, s.bid.job, s.bid.offered
+        d, j, at, terms = self.desk, s.bid.job, s.bid.offered, self.bids.terms(s)
         pk, hourly = len(self.deals) + 1, bool(d.jobs.hourly[s.bid.job])
         row: dict[str, Any] = dict.fromkeys(CONTRACT_COLUMNS)
         row.update(
             id=pk, job_id=int(d.jobs.id[j]), proposal_id=s.id, client_id=int(d.clients.user_id[d.jobs.client[j]]),
-            freelancer_id=int(d.people.user_id[s.bid.freelancer]), state="offered", pricing="hourly" if hourly else "fixed", title=self.titles(j),
+            freelancer_id=int(d.people.user_id[s.bid.freelancer]), state="offered", pricing="hourly" if hourly else "fixed", title=self.bids.words[j][0],
             currency=s.amount.currency, payee_currency=currency_of(d.people.country[s.bid.freelancer]),
-            total_minor=sum(t["amount_minor"] for t in s.terms), fee_schedule=s.quote["fee_schedule"], offered_at=at, paused_by_staff=False,
+            total_minor=sum(t["amount_minor"] for t in terms), fee_schedule=d.prices.schedule.version, offered_at=at, paused_by_staff=False,
         )  # fmt: skip
         milestones = []
-        for position, term in enumerate(s.terms, start=1):
+        for position, term in enumerate(terms, start=1):
             self.milestone_count += 1
             part: dict[str, Any] = dict.fromkeys(MILESTONE_COLUMNS)
             part.update(
@@ -116,15 +115,16 @@ class Contracts:
             )  # fmt: skip
             milestones.append(part)
         gross = Money(row["total_minor"], row["currency"])
-        quote = d.prices.quote(gross, row["payee_currency"], at, max(t["due_in_days"] for t in s.terms))
-        deal = Deal(row, milestones, s.terms, quote, story, [0] * len(milestones), [None] * len(milestones))
+        quote = d.prices.quote(gross, row["payee_currency"], at, max(t["due_in_days"] for t in terms))
+        deal = Deal(row, milestones, quote, story, [0] * len(milestones), [None] * len(milestones))
         self.deals.append(deal)
         self.by_proposal[s.id] = deal
 
     def offered(self, s: Sent, client: int) -> None:
         """The client's offer."""
-        row = self.by_proposal[s.id].row
-        after = {"state": "offered", "total_minor": row["total_minor"], "currency": row["currency"], "milestones": len(s.terms)}
+        deal = self.by_proposal[s.id]
+        row = deal.row
+        after = {"state": "offered", "total_minor": row["total_minor"], "currency": row["currency"], "milestones": len(deal.milestones)}
         self.tell.tell(s.bid.offered, "contracts.contract", row["id"], "contract.offer", client, after=after)
 
     def accepted(self, s: Sent) -> None:

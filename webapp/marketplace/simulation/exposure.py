@@ -6,6 +6,8 @@ The truth of every shown pair (probability of a bid when looked at, of the hire 
 from __future__ import annotations
 
 import heapq
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,6 +83,10 @@ class History:
     hire_share: Floats  # per job: sum of exp(utility) over its bids
 
 
+#: days that a bid is remembered for: no post is shown longer than LISTED_DAYS after it was opened
+LISTED_DAYS, REMEMBERED_DAYS = 29, 31
+
+
 @dataclass(slots=True)
 class _State:
     """What changes from day to day."""
@@ -90,7 +96,7 @@ class _State:
     done: Floats
     client_done: Floats
     client_posts: Floats
-    bid_on: NDArray[np.bool_]
+    bids_on: Ints  # per post
     news: list[tuple[int, int, int, int, int]] = field(default_factory=list)  # (at, serial, freelancer, rating, client)
 
     def reputation(self) -> Floats:
@@ -106,6 +112,13 @@ def propensity_of(position: Ints) -> Floats:
     """The probability that a position (from 1) is looked at: the product's own position model, so that its correction is right."""
     known = np.array([propensity(p) for p in range(1, int(position.max(initial=1)) + 1)])
     return known[position - 1]
+
+
+def _best(score: Floats, k: int) -> Ints:
+    """The columns of each row's `k` highest scores, the highest first."""
+    among = np.argpartition(-score, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(score, among, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(among, order, axis=1)
 
 
 class Market:
@@ -127,21 +140,24 @@ class Market:
         self.decided = np.zeros(m, dtype=bool)
         self.hire_share = np.zeros(m)
         self.state = _State(
-            np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(len(clients)), np.zeros(len(clients)), np.zeros((n, m), dtype=bool)
+            np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(len(clients)), np.zeros(len(clients)), np.zeros(m, dtype=np.int64)
         )
         self.arranged: set[tuple[int, int]] = set()
+        #: pairs of freelancers and posts with a bid, a day each: all of them as a matrix would not fit for a large market
+        self.paired: deque[tuple[Ints, Ints]] = deque(maxlen=REMEMBERED_DAYS)
         self.columns: dict[str, list[NDArray]] = {name: [] for name in Shown.__slots__}
         self.lists: list[Ints] = []
         self.batch = 0
 
-    def run(self, first_day: int, days: int) -> History:
-        """Every day once, in order."""
+    def run(self, first_day: int, days: int, told: Callable[[int], None] = lambda days: None) -> History:
+        """Every day once, in order; `told` hears how many are done."""
         for d in range(days):
             day = first_day + d
+            told(d)
             self._news(day * cal.DAY)
             self._decide(day)
             self._show(day, self.scale.lists_per_day * (0.55 + 0.75 * d / days) * cal.WEEKDAY[(day + 3) % 7])
-        shown = Shown(**{name: np.concatenate(parts) for name, parts in self.columns.items()})
+        shown = Shown(**{name: np.concatenate(self.columns.pop(name)) for name in Shown.__slots__})
         lists = np.concatenate(self.lists)
         searches = self.rng.random(len(lists)) < cal.SEARCH_SHARE
         return History(shown, lists, searches, self.bids, self.deals, self.ended, self.hire_share)
@@ -149,7 +165,7 @@ class Market:
     def arrange(self, bid: Bid) -> None:
         """Put a bid that was agreed on beforehand; its writer is shown the post no more. Called before the days run."""
         self.bids[bid.job].append(bid)
-        self.state.bid_on[bid.freelancer, bid.job] = True
+        self.state.bids_on[bid.job] += 1
         self.arranged.add((bid.freelancer, bid.job))
         self.hire_share[bid.job] += np.exp(bid.utility)
 
@@ -174,7 +190,7 @@ class Market:
         rng, jobs, people = self.rng, self.jobs, self.people
         morning = day * cal.DAY
         open_now = np.flatnonzero(
-            (jobs.fate != DRAFT) & (jobs.fate != REVIEW) & (jobs.opened > 0) & (jobs.opened < morning) & (jobs.opened > morning - 29 * cal.DAY)
+            (jobs.fate != DRAFT) & (jobs.fate != REVIEW) & (jobs.opened > 0) & (jobs.opened < morning) & (jobs.opened > morning - LISTED_DAYS * cal.DAY)
             & ((self.ended == 0) | (self.ended > morning + cal.DAY)) & ~self.decided & ~jobs.invited
         )  # fmt: skip
         there = np.flatnonzero(people.joined < morning)
@@ -184,51 +200,65 @@ class Market:
         weight = people.activity[there] * np.array([1.0, 0.7, 0.15])[people.availability[there]]
         active = np.sort(rng.choice(there, min(wanted, len(there)), replace=False, p=weight / weight.sum()))
         at = self._session(active, morning)
-        parts = self._parts(active, open_now, at)
-        order_score = (
-            2.2 * parts["cover"]
-            + 0.5 * parts["category"]
-            - 0.04 * parts["age"]
-            + cal.RANKING_NOISE * rng.standard_normal(parts["cover"].shape)
-        )
-        order_score[self.state.bid_on[np.ix_(active, open_now)]] = -np.inf
+        order_score, cover = self._order(active, open_now, at)
+        order_score[self._bid_before(active, open_now)] = -np.inf
         k = min(self.scale.list_length, len(open_now))
-        top = np.argsort(-order_score, axis=1, kind="stable")[:, :k]
+        top = _best(order_score, k)
         rows = np.repeat(np.arange(len(active)), k)
         cols = top.ravel()
         position = np.tile(np.arange(1, k + 1), len(active))
         keep = np.isfinite(order_score[rows, cols])
         rows, cols, position = rows[keep], cols[keep], position[keep]
-        pair = {name: value[rows, cols] for name, value in parts.items()}
-        self._outcome(active[rows], open_now[cols], rows, position, at[rows], order_score[rows, cols], pair)
+        score = order_score[rows, cols]
+        pair = {"cover": cover[rows, cols], **self._parts(active[rows], open_now[cols], at[rows])}
+        self._outcome(active[rows], open_now[cols], rows, position, at[rows], score, pair)
         self.lists.append(at)
         self.batch += len(active)
+
+    def _order(self, active: Ints, open_now: Ints, at: Ints) -> tuple[Floats, Floats]:
+        """What the lists are ordered by, and the cover of the asked skills, as matrices of freelancers × posts."""
+        people, jobs = self.people, self.jobs
+        cover: Floats = (self.held[active] @ jobs.skills[open_now].T / self.need[open_now]).astype(float)
+        score: Floats = 2.2 * cover
+        score += 0.5 * (people.category[active][:, None] == jobs.category[open_now][None, :])
+        score -= 0.04 * ((at[:, None] - jobs.opened[open_now][None, :]) / cal.DAY)
+        score += cal.RANKING_NOISE * self.rng.standard_normal(score.shape)
+        return score, cover
+
+    def _bid_before(self, active: Ints, open_now: Ints) -> tuple[Ints, Ints]:
+        """Row and column of each pair of the matrix that has a bid already."""
+        row, column = np.full(len(self.people), -1), np.full(len(self.jobs), -1)
+        row[active], column[open_now] = np.arange(len(active)), np.arange(len(open_now))
+        agreed = np.array(sorted(self.arranged), dtype=np.int64).reshape(-1, 2)
+        freelancers = np.concatenate([agreed[:, 0], *(f for f, _ in self.paired)])
+        posts = np.concatenate([agreed[:, 1], *(j for _, j in self.paired)])
+        rows, columns = row[freelancers], column[posts]
+        both = (rows >= 0) & (columns >= 0)
+        return rows[both], columns[both]
 
     def _session(self, active: Ints, morning: int) -> Ints:
         local = np.clip(self.rng.normal(13.0, 4.0, len(active)), 5.0, 23.0)
         hour = np.clip((local - self.people.zone[active]) % 24, 0.1, 23.2)
         return morning + (hour * cal.HOUR).astype(np.int64)
 
-    def _parts(self, active: Ints, open_now: Ints, at: Ints) -> dict[str, Floats]:
-        """Everything that a bid depends on, as matrices of freelancers × posts."""
+    def _parts(self, f: Ints, j: Ints, at: Ints) -> dict[str, Floats]:
+        """What a bid depends on besides the cover, for pairs of a freelancer and a post."""
         people, jobs, clients = self.people, self.jobs, self.clients
-        owner = jobs.client[open_now]
-        counts = np.array([len(self.bids[j]) for j in open_now], dtype=float)
-        shape = (len(active), len(open_now))
-        gap = np.abs(people.zone[active][:, None] - clients.zone[owner][None, :])
+        owner = jobs.client[j]
+        gap = np.abs(people.zone[f] - clients.zone[owner])
+        dear = np.log(people.rate_usd[f]) - np.log(jobs.rate_usd[j])
         return {
-            "cover": (self.held[active] @ jobs.skills[open_now].T / self.need[open_now]).astype(float),
-            "category": (people.category[active][:, None] == jobs.category[open_now][None, :]).astype(float),
-            "price": np.abs(np.log(people.rate_usd[active])[:, None] - np.log(jobs.rate_usd[open_now])[None, :]),
-            "dear": np.log(people.rate_usd[active])[:, None] - np.log(jobs.rate_usd[open_now])[None, :],
-            "level": np.abs(people.level[active][:, None] - jobs.level[open_now][None, :]).astype(float),
+            "category": (people.category[f] == jobs.category[j]).astype(float),
+            "price": np.abs(dear),
+            "dear": dear,
+            "level": np.abs(people.level[f] - jobs.level[j]).astype(float),
             "zone": np.minimum(gap, 24 - gap),
-            "client": np.broadcast_to(self._client_hires(owner)[None, :], shape),
-            "competition": np.broadcast_to(np.log1p(counts)[None, :], shape),
-            "age": (at[:, None] - jobs.opened[open_now][None, :]) / cal.DAY,
-            "country": (people.country[active][:, None] == clients.country[owner][None, :]).astype(float),
-            "available": np.broadcast_to(np.array([0.0, -0.4, -1.4])[people.availability[active]][:, None], shape),
-            "unknown_price": np.broadcast_to(jobs.unknown_price[open_now].astype(float)[None, :], shape),
+            "client": self._client_hires(owner),
+            "competition": np.log1p(self.state.bids_on[j].astype(float)),
+            "age": (at - jobs.opened[j]) / cal.DAY,
+            "country": (people.country[f] == clients.country[owner]).astype(float),
+            "available": np.array([0.0, -0.4, -1.4])[people.availability[f]],
+            "unknown_price": jobs.unknown_price[j].astype(float),
         }
 
     def _client_hires(self, owner: Ints) -> Floats:
@@ -258,16 +288,22 @@ class Market:
         }  # fmt: skip
         for name, value in values.items():
             self.columns[name].append(value)
-        self.state.bid_on[f[bid], j[bid]] = True
         price = np.exp(np.clip(0.35 * pair["dear"], -0.35, 0.35) + 0.08 * rng.standard_normal(len(f)))
         sent = at + 120 + (90 * position) + rng.integers(60, 1_200, len(f))
-        for i in np.flatnonzero(bid):
-            spam = bool(0 < self.spam_from[f[i]] <= at[i])
-            made = Bid(int(f[i]), int(j[i]), int(sent[i]), float(utility[i]), float(pair["cover"][i]), float(price[i]), spam=spam)
+        spam = (self.spam_from[f] > 0) & (self.spam_from[f] <= at)
+        self.paired.append((f[bid], j[bid]))
+        np.add.at(self.state.bids_on, j[bid], 1)
+        self._send([column[bid].tolist() for column in (f, j, sent, utility, pair["cover"], price)], spam[bid].tolist())
+
+    def _send(self, columns: list[list], spam: list[bool]) -> None:
+        """The bids of a day; a few are taken back later."""
+        rng = self.rng
+        for f, j, at, utility, cover, price, is_spam in zip(*columns, spam, strict=True):
+            made = Bid(f, j, at, utility, cover, price, spam=is_spam)
             if rng.random() < cal.WITHDRAWN_SHARE:
-                made.withdrawn = made.at + int(rng.uniform(0.1, 3) * cal.DAY)
-            self.bids[j[i]].append(made)
-            self.hire_share[j[i]] += 0.0 if spam else np.exp(utility[i])
+                made.withdrawn = at + int(rng.uniform(0.1, 3) * cal.DAY)
+            self.bids[j].append(made)
+            self.hire_share[j] += 0.0 if is_spam else np.exp(utility)
 
     # --- choosing ---------------------------------------------------------------------------------------------------
     def _decide(self, day: int) -> None:

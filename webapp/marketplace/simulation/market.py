@@ -6,6 +6,7 @@ taxonomy; nothing is written when the marketplace is not empty; the truth goes t
 
 from __future__ import annotations
 
+import gc
 import heapq
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 from django.core.management.color import no_style
 from django.db import connection, transaction
+from django.db.models import Model
 
 from marketplace.accounts.models import FreelancerProfile, User
 from marketplace.contracts.models import Contract
@@ -42,12 +44,15 @@ from .payouts import Payouts
 from .people_rows import people_tables
 from .prices import Prices
 from .streams import Streams
-from .tables import Table
+from .tables import Table, bulk_loading
 from .truth import write_truth
 
 Say = Callable[[str, float], None]
 #: tables that must be empty; people, taxonomy, fee schedules and rates may be there
 MARKET_TABLES = (Job, Proposal, Contract, Entry, FreelancerProfile)
+
+#: a stage that takes longer says so often how far it is
+TELL_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -81,7 +86,20 @@ def simulate(*, scale: str = "small", seed: int = 1, until: datetime | None = No
     require_empty()
     end = until or default_until()
     run = _Run(cal.SCALES[scale], Streams(seed), int(end.timestamp()), say)
-    return run.go()
+    with _without_collector():
+        return run.go()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Millions of small objects stay until the end, and looking through them again and again takes a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class _Run:
@@ -96,6 +114,19 @@ class _Run:
         yield
         self.result.seconds[name] = time.perf_counter() - began
         self.say(name, self.result.seconds[name])
+
+    def progress(self, what: str, of: int) -> Callable[[int], None]:
+        """Says now and then how many of a stage's things are done."""
+        began = last = time.perf_counter()
+
+        def told(done: int) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if now - last >= TELL_SECONDS:
+                last = now
+                self.say(f"  {done:,} of {of:,} {what}", now - began)
+
+        return told
 
     def go(self) -> Result:
         scale, streams, until = self.scale, self.streams, self.until
@@ -112,17 +143,18 @@ class _Run:
         with self.stage("days"):
             market = Market(streams, scale, freelancers, clients, jobs, until)
             fraud.plant_bidders(streams, planted, market)
-            history = market.run(self.first_day, scale.days)
+            history = market.run(self.first_day, scale.days, self.progress("days", scale.days))
             fraud.plant_lines(streams, planted, history, market)
+            shown, sent = len(history.shown), sum(map(len, history.bids))
+            self.say(f"  {shown:,} impressions, {sent:,} bids, {len(history.deals):,} contracts", 0.0)
         with self.stage("proposals and contracts"):
             desk = Desk(streams, taxonomy, freelancers, clients, jobs, history, Prices(), Journal(), until, first)
-            with transaction.atomic():  # the rates that quotes need are stored one by one: one commit for all
-                bids, contracts, payouts = self._tell(desk, planted)
+            bids, contracts, payouts = self._tell(desk, planted)
         with self.stage("activity and messages"):
             captured = activity_tables(desk)
             talk = conversations(desk, bids, planted)
         tables = [
-            *people_tables(desk, contracts.ledger.payers), bids.job_rows, bids.skill_rows, bids.proposal_rows, *contracts.tables(),
+            desk.prices.table(), *people_tables(desk, contracts.ledger.payers), bids.job_rows, bids.skill_rows, bids.proposals(), *contracts.tables(),
             contracts.ledger.account_rows, contracts.ledger.balance_table(), contracts.ledger.entry_rows, contracts.ledger.posting_rows,
             contracts.ledger.payment_rows, payouts.table(), contracts.ledger.sandbox_rows, *talk, *captured,
         ]  # fmt: skip
@@ -131,7 +163,8 @@ class _Run:
             tables.append(desk.journal.table(last + 1))
         with self.stage("writing"):
             _bids_were_free(datetime.fromtimestamp(self.until, UTC))
-            self._write(tables)
+            with bulk_loading():
+                self._write(tables)
         with self.stage("truth"):
             write_truth(desk, bids, market, planted)
         self.result.gsv_minor = dict(sorted(contracts.ledger.gsv.items()))
@@ -141,25 +174,28 @@ class _Run:
     def _tell(self, desk: Desk, planted: fraud.Planted) -> tuple[Bids, Contracts, Payouts]:
         bids, ledger = Bids(desk), Ledger(desk.prices, desk.journal)
         bids.number()
-        contracts = Contracts(desk, ledger, lambda j: bids.words[j][0])
+        contracts = Contracts(desk, ledger, bids)
 
         def declined(s: Sent) -> None:
             contracts.declined(s)
             bids.decline_offer(s, int(desk.people.user_id[s.bid.freelancer]), DECLINED)
 
         contracts.number(list(bids.sent.values()), {id(deal.bid): deal.story for deal in desk.history.deals})
-        bids.run(contracts.offered, contracts.accepted, declined)
+        bids.run(contracts.offered, contracts.accepted, declined, self.progress("posts", len(desk.jobs)))
         payouts = Payouts(ledger, desk.streams["payouts"])
         _play(contracts, payouts, planted, self.until)
         return bids, contracts, payouts
 
     def _write(self, tables: list[Table]) -> None:
+        """All tables in one transaction; what is written is let go."""
+        models = [table.model for table in tables]
         with transaction.atomic():
-            for table in tables:
-                began = time.perf_counter()
-                self.result.rows[table.model._meta.db_table] = table.write()
-                self.say(f"  {table.model._meta.db_table}: {len(table)} rows", time.perf_counter() - began)
-            _reset_sequences(tables)
+            while tables:
+                table, began = tables.pop(0), time.perf_counter()
+                name, rows = table.model._meta.db_table, len(table)
+                self.result.rows[name] = table.write(self.progress(f"rows of {name}", rows))
+                self.say(f"  {name}: {rows} rows", time.perf_counter() - began)
+            _reset_sequences(models)
 
 
 def _bids_were_free(until: datetime) -> None:
@@ -216,8 +252,8 @@ def _try_card(contracts: Contracts, burst: tuple[int, int, int, int], at: int, k
     contracts.ledger.payment(at, int(desk.clients.user_id[client]), amount, None, opaque_key("card", client, k), card=card, failure=failure)
 
 
-def _reset_sequences(tables: list[Table]) -> None:
+def _reset_sequences(models: list[type[Model]]) -> None:
     """Let the database's own numbering go on after the rows given explicit ids (where it does not do so by itself)."""
-    for statement in connection.ops.sequence_reset_sql(no_style(), [t.model for t in tables]):
+    for statement in connection.ops.sequence_reset_sql(no_style(), models):
         with connection.cursor() as cursor:
             cursor.execute(statement)

@@ -73,6 +73,15 @@ def minor(usd: Floats | float, currency: str) -> Ints:
     return (np.maximum(np.round(units / step) * step, 1) * 100).astype(np.int64)
 
 
+def minor_of(usd: float, currency: str) -> int:
+    """`minor` of one amount."""
+    units = usd / cal.USD_PER_UNIT[currency]
+    if currency == "JPY":
+        return int(max(round(units / 100) * 100, 100))
+    step = 100 if units >= 20_000 else 5 if units >= 200 else 1
+    return int(max(round(units / step) * step, 1) * 100)
+
+
 def draw(streams: Streams, scale: cal.Scale, skills: SkillMap, clients: Clients, first_day: int, until: int) -> Jobs:
     """All posts of the history. A post's client has joined before it."""
     rng, n = streams["jobs"], scale.jobs

@@ -40,7 +40,7 @@ def _pairs(desk: Desk, market: Market) -> pl.DataFrame:
     shown = desk.history.shown
     return pl.DataFrame(
         {
-            "batch": np.array(batch_names(desk))[shown.batch],
+            "batch": pl.Series(batch_names(desk)).gather(shown.batch),
             "user_id": desk.people.user_id[shown.freelancer],
             "job_id": desk.jobs.id[shown.job],
             "p_bid": shown.p_bid,
