@@ -27,6 +27,14 @@
     cast(cast(floor(({{ value }}) * 1e{{ places }} + 0.5) as bigint) * cast(0.{{ '0' * (places - 1) }}1 as {{ type }}) as {{ type }})
 {%- endmacro %}
 
+{#
+  A factor (at most 15 places, below 9,000) as a double with the same bits in both engines: by way of a whole number, because a decimal
+  of more than 2^53 units is rounded twice where an engine casts it itself.
+#}
+{% macro double_of_factor(factor) -%}
+    (cast(cast(floor(({{ factor }}) * cast(1000000000000000 as decimal(16, 0))) as bigint) as double) / 1e15)
+{%- endmacro %}
+
 {# A factor between currencies out of a division: 15 places keep 10 significant digits of the weakest currency. #}
 {% macro factor_of_ratio(part, whole) -%}
     {{ exact_of_double(ratio(part, whole), 15, factor_type()) }}

@@ -7,6 +7,6 @@ select
     valid_from,
     valid_to,
     factor as usd_cents_per_minor,
-    {{ exact_of_double(ratio('1', 'factor'), 10, factor_type()) }} as minor_per_usd_cent,
+    {{ exact_of_double(ratio('1', double_of_factor('factor')), 10, factor_type()) }} as minor_per_usd_cent,
     fx_rate_id
 from {{ ref('int_usd_rates') }}
