@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 #: Who sees which schemas.
-AUDIENCES = {"staff": ("admin", "client", "freelancer", "science"), "tenants": ("client", "freelancer")}
+AUDIENCES = {"staff": ("admin", "client", "freelancer", "metrics", "science"), "tenants": ("client", "freelancer")}
 _BAD = {"error", "fail", "runtime error", "skipped", "partial success"}
 
 

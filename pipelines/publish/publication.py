@@ -23,6 +23,7 @@ import duckdb
 
 from .. import files, marts_reader, paths
 from ..failpoints import failpoint
+from . import metrics
 from .lineage import AUDIENCES, AuditError, Lineage, Model, read
 
 #: Publications that stay for readers and for a rollback, the current one included.
@@ -136,6 +137,7 @@ def _audit(work: duckdb.DuckDBPyConnection, lineage: Lineage) -> None:
         declared = {column["name"] for column in model.columns}
         if set(actual) != declared:
             problems.append(f"{model.relation}: columns differ from the declared ones: {', '.join(sorted(set(actual) ^ declared))}")
+    problems += metrics.unpublished(paths.dbt_project() / "metrics", [model.relation for model in models])
     if problems:
         raise AuditError("not published: " + "; ".join(problems))
 
@@ -186,6 +188,8 @@ def _build(
         for part in parts:
             db.execute(f'CREATE VIEW "{part.model.schema}"."{part.model.alias}" AS SELECT * FROM read_parquet(\'{part.path}\')')
         _write_meta(db, publish_id, now, lineage, parts, runs)
+        published = {part.model.relation: part.model for part in parts}
+        metrics.write(db, metrics.compiled(paths.dbt_project() / "metrics", published, db))
     files.sync(path)
     with duckdb.connect(str(path), read_only=True) as db:
         for part in parts:

@@ -79,7 +79,7 @@ def test_every_column_that_is_built_is_declared(manifest: dict[str, Any], market
 
 def test_what_is_published_has_an_enforced_contract_and_every_metric_its_rules(manifest: dict[str, Any]) -> None:
     published = [n for n in models(manifest) if layer(n) == "published"]
-    assert {n["schema"] for n in published} == {"admin", "client", "freelancer", "science"}
+    assert {n["schema"] for n in published} == {"admin", "client", "freelancer", "metrics", "science"}
     assert [n["name"] for n in published if not n["config"]["contract"]["enforced"]] == []
     metrics = [n for n in published if n["schema"] == "admin" or n["config"]["meta"]]
     rules = {"owner", "grain", "filter", "currency_rule", "late_data_rule"}
@@ -88,7 +88,7 @@ def test_what_is_published_has_an_enforced_contract_and_every_metric_its_rules(m
 
 def test_every_published_table_is_used_by_a_page_or_a_model(manifest: dict[str, Any]) -> None:
     used = {node for exposure in manifest["exposures"].values() for node in exposure["depends_on"]["nodes"]}
-    staff = {n["unique_id"] for n in models(manifest) if layer(n) == "published" and n["schema"] in {"admin", "science"}}
+    staff = {n["unique_id"] for n in models(manifest) if layer(n) == "published" and n["schema"] in {"admin", "metrics", "science"}}
     assert staff - used == set()
 
 

@@ -223,3 +223,51 @@ def test_publish_before_dbt_has_run_is_refused(source: Source) -> None:
     source.run()
     with pytest.raises(AuditError, match=r"dbt has left no manifest\.json"):
         publish()
+
+
+METRIC = """
+[relations."admin.totals"]
+rows.item = "select item_id from staging.stg_item"
+
+[metrics.amount]
+label = "Amount"
+description = "How much there is."
+relation = "admin.totals"
+value = "sum(amount)"
+unit = "count"
+filter_rule = "All items."
+owner = "shop"
+grain = "all"
+currency_rule = "No amounts."
+late_data_rule = "At the next build."
+example = "One item of 1: 1."
+"""
+
+
+BROKEN = [
+    (("sum(amount)", "sum(price)"), r"metric amount: Binder Error: .*price"),
+    (('relation = "admin.totals"', 'relation = "admin.nothing"'), r"metric amount: admin\.nothing is not published"),
+    (('owner = "shop"', ""), "metric amount: no owner, neither here nor on the model"),
+    (('value = "sum(amount)"', 'numerator = "sum(amount)"'), "metric amount: numerator do not make a metric"),
+    (('unit = "count"', 'unit = "minor"'), "metric amount: unit is one of"),
+    (('example = "One item of 1: 1."', 'dimensions = ["colour"]\nexample = "x"'), "dimension colour is no column of admin.totals"),
+    (('[relations."admin.totals"]\nrows.item', '[relations."admin.gone"]\nrows.item'), "admin.gone is not published"),
+    (("[metrics.amount]", "[metrics.amount"), r"shop\.toml: "),
+    (('label = "Amount"', 'lable = "Amount"'), "metric amount: unknown key lable and no label"),
+]
+
+
+def test_a_metric_that_cannot_be_worked_out_stops_the_publication(built: Source) -> None:
+    folder = paths.dbt_project() / "metrics"
+    folder.mkdir()
+    (folder / "shop.toml").write_text(METRIC)
+    first = publish()
+    assert marts_reader.metric("amount").to_pylist() == [{"value": 1, "base_rows": 1}]
+    assert [m.name for m in marts_reader.metrics()] == ["amount"]
+    assert marts_reader.metrics(audience="tenants") == [], "the relation is not theirs"
+    for change, told in BROKEN:
+        assert METRIC.count(change[0]) == 1
+        (folder / "shop.toml").write_text(METRIC.replace(*change))
+        with pytest.raises(AuditError, match=told):
+            publish()
+    assert marts_reader.current().publish_id == first.publish_id

@@ -1,0 +1,176 @@
+"""The metrics folder of the dbt project, read, checked against what is published, and written into `_meta.metric`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ..marts_reader.definitions import GRAINS, KINDS, UNITS, Dimension, Metric
+from ..marts_reader.question import compile_question
+from .lineage import AuditError, Model
+
+_TYPES = {"DATE": "date", "VARCHAR": "text", "BOOLEAN": "boolean", "BIGINT": "integer", "INTEGER": "integer"}
+#: Said in the definition, or taken from the relation's own rules.
+_RULES = ("owner", "grain", "currency_rule", "late_data_rule")
+_ALWAYS = ("label", "description", "relation", "unit", "filter_rule", "example")
+_OPTIONAL = ("filter", "currency", "time", "time_grain", "dimensions", "required")
+_TERMS = {name for names in KINDS.values() for name in names}
+
+
+def load(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, str]]]:
+    """Definitions by metric, and ways back to source rows by relation, from the folder's TOML files. Raises AuditError naming the file."""
+    metrics: dict[str, dict[str, Any]] = {}
+    relations: dict[str, dict[str, str]] = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            told = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+            raise AuditError(f"{path.name}: {wrong}") from wrong
+        if set(told) - {"metrics", "relations"}:
+            raise AuditError(
+                f"{path.name}: only [metrics.*] and [relations.*] belong here, not {', '.join(sorted(set(told) - {'metrics', 'relations'}))}"
+            )
+        for name, definition in told.get("metrics", {}).items():
+            if name in metrics:
+                raise AuditError(f"{path.name}: the metric {name} is defined twice")
+            metrics[name] = definition
+        for relation, about in told.get("relations", {}).items():
+            if relation in relations or set(about) != {"rows"}:
+                raise AuditError(f"{path.name}: {relation} has `rows` and nothing else, once")
+            relations[relation] = about["rows"]
+    return metrics, relations
+
+
+def compiled(folder: Path, models: Mapping[str, Model], db: duckdb.DuckDBPyConnection) -> list[Metric]:
+    """Every metric whose relation is among `models` (by relation), each tried against the open published file, by name.
+
+    Raises AuditError that names each metric that cannot be worked out and why: also one of a relation that nobody publishes at all.
+    """
+    definitions, ways = load(folder)
+    problems, found = [], []
+    for name, told in sorted(definitions.items()):
+        relation = told.get("relation", "")
+        if relation not in models:
+            continue
+        try:
+            made = _metric(name, told, models[relation], ways.get(relation), _columns(db, relation))
+            for split in ([], [d.name for d in made.dimensions]):
+                where = {} if split else {d: _ANY[_named(made, d).type] for d in made.required}
+                sql, values = compile_question(made, split, where)
+                db.execute(f"EXPLAIN {sql}", values)
+        except (ValueError, duckdb.Error) as wrong:
+            problems.append(f"metric {name}: {str(wrong).splitlines()[0]}")
+        else:
+            found.append(made)
+    if problems:
+        raise AuditError("; ".join(problems))
+    return found
+
+
+_ANY = {"date": "2000-01-01", "text": "", "integer": 0, "boolean": True}
+
+
+def unpublished(folder: Path, relations: Iterable[str]) -> list[str]:
+    """Problems: metrics and ways back that speak of a relation which is not published."""
+    definitions, ways = load(folder)
+    known = set(relations)
+    told = [
+        f"metric {name}: {d.get('relation', 'no relation')} is not published"
+        for name, d in definitions.items()
+        if d.get("relation") not in known
+    ]
+    return told + [f"metrics folder: {relation} is not published" for relation in ways if relation not in known]
+
+
+def _named(metric: Metric, name: str) -> Dimension:
+    found = metric.dimension(name)
+    if found is None:
+        raise ValueError(f"`required` names {name}, which is no dimension of it")
+    return found
+
+
+def _columns(db: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    return {row[0]: row[1] for row in db.execute(f"DESCRIBE {relation}").fetchall()}
+
+
+def _metric(name: str, told: Mapping[str, Any], model: Model, rows: dict[str, str] | None, columns: Mapping[str, str]) -> Metric:
+    """Raises ValueError with what is wrong in the definition."""
+    unknown = set(told) - _TERMS - {*_ALWAYS, *_OPTIONAL, *_RULES}
+    missing = [key for key in _ALWAYS if not told.get(key)]
+    if unknown or missing:
+        raise ValueError(" and ".join([*(f"unknown key {key}" for key in sorted(unknown)), *(f"no {key}" for key in missing)]))
+    given = {key for key in told if key in _TERMS}
+    kind = next((kind for kind, terms in KINDS.items() if set(terms) == given), None)
+    if kind is None:
+        raise ValueError(
+            f"{', '.join(sorted(given)) or 'nothing'} do not make a metric; one of these does: {'; '.join(', '.join(t) for t in KINDS.values())}"
+        )
+    if told["unit"] not in UNITS or (told["unit"] == "minor") != bool(told.get("currency")):
+        raise ValueError(f"unit is one of {', '.join(UNITS)}, and `currency` belongs to minor alone")
+    if not rows:
+        raise ValueError(f'[relations."{told["relation"]}"] does not say how to come back to source rows')
+    rules = {key: str(told.get(key) or model.meta.get(key) or "") for key in _RULES}
+    if not all(rules.values()):
+        raise ValueError(f"no {', '.join(key for key, rule in rules.items() if not rule)}, neither here nor on the model")
+    return Metric(
+        name=name,
+        kind=kind,
+        terms={key: told[key] for key in KINDS[kind]},
+        filter=told.get("filter", ""),
+        currency=told.get("currency", ""),
+        dimensions=tuple(_dimensions(told, columns)),
+        required=tuple(told.get("required", ())),
+        rows=rows,
+        **{key: told[key] for key in _ALWAYS},
+        **rules,
+    )
+
+
+def _dimensions(told: Mapping[str, Any], columns: Mapping[str, str]) -> Iterable[Dimension]:
+    if time := told.get("time"):
+        if columns.get(time) != "DATE":
+            raise ValueError(f"`time` is {time}, which is no date of {told['relation']}")
+        finest = told.get("time_grain", "day")
+        if finest not in GRAINS:
+            raise ValueError(f"`time_grain` is one of {', '.join(GRAINS)}")
+        for grain in GRAINS[GRAINS.index(finest) :]:
+            yield Dimension(grain, "date", time if grain == finest else f"cast(date_trunc('{grain}', {time}) as date)")
+    for column in told.get("dimensions", []):
+        if columns.get(column) not in _TYPES:
+            raise ValueError(
+                f"dimension {column} is no column of {told['relation']} that one can split by ({columns.get(column, 'not there')})"
+            )
+        yield Dimension(column, _TYPES[columns[column]], f'"{column}"')
+
+
+def write(db: duckdb.DuckDBPyConnection, metrics: Iterable[Metric]) -> None:
+    """`_meta.metric`: one row a metric, readable by itself, with the whole definition as JSON."""
+    db.execute(
+        """
+        CREATE TABLE _meta.metric (name VARCHAR, label VARCHAR, description VARCHAR, relation VARCHAR, unit VARCHAR, currency VARCHAR, owner VARCHAR,
+            grain VARCHAR, filter_rule VARCHAR, currency_rule VARCHAR, late_data_rule VARCHAR, example VARCHAR, dimensions VARCHAR[], sql VARCHAR, definition JSON)
+        """
+    )
+    plain = (
+        "name",
+        "label",
+        "description",
+        "relation",
+        "unit",
+        "currency",
+        "owner",
+        "grain",
+        "filter_rule",
+        "currency_rule",
+        "late_data_rule",
+        "example",
+    )
+    rows = [
+        [*(getattr(m, key) for key in plain), [d.name for d in m.dimensions], compile_question(m, m.required)[0], m.dump()] for m in metrics
+    ]
+    if rows:
+        db.executemany(f"INSERT INTO _meta.metric VALUES ({', '.join('?' * 15)})", rows)

@@ -1,0 +1,153 @@
+"""Every governed metric on a market small enough to work out by hand: the whole way from raw rows through dbt to the reader's answer."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines import marts_reader
+from pipelines.marts_reader import Between, Published
+from pipelines.publish import metrics as folder_of_metrics
+from pipelines.publish.lineage import read
+
+REPO = Path(__file__).resolve().parents[2]
+METRICS = REPO / "dbt_project" / "metrics"
+
+
+@pytest.fixture(scope="session")
+def metrics_market(workshop: Any, market_again: Any) -> Iterator[Published]:
+    """A publication of the metrics' relations and definitions over metrics_market.MARKET. Built last: it takes the workshop's warehouse."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import metrics_market as module
+
+    built = workshop.build(
+        "metrics",
+        module.MARKET,
+        "--select",
+        "+path:models/published/metrics",
+        "--exclude-resource-type",
+        "unit_test",
+        "--exclude-resource-type",
+        "test",
+    )
+    path = built.target / "marts.duckdb"
+    published = {m.relation: m for m in read(built.target).models.values() if m.published and m.schema == "metrics"}
+    with duckdb.connect(str(path)) as db:
+        db.execute("CREATE SCHEMA metrics; CREATE SCHEMA _meta")
+        db.execute(f"ATTACH '{built.warehouse}' AS work (READ_ONLY)")
+        for relation in published:
+            db.execute(f"CREATE TABLE {relation} AS FROM work.{relation}")
+        folder_of_metrics.write(db, folder_of_metrics.compiled(METRICS, published, db))
+    yield Published("by-hand", path, datetime(2026, 12, 1))
+    sys.path.remove(str(Path(__file__).parent))
+
+
+#: Gains of list one: 1 for the bid at place 1, 4 for the hire at place 2, looked at half as often; of list two: 1 at place 2
+NDCG_ONE = (1 + 8 / math.log2(3)) / (8 + 1 / math.log2(3))
+NDCG_TWO = 1 / math.log2(3)
+CLIENTS, FREELANCERS = {"side": "client"}, {"side": "freelancer"}
+
+#: metric → (by, where, rows: the values of `by`, then the value)
+BY_HAND: dict[str, list[tuple[list[str], dict[str, Any], list[tuple[Any, ...]]]]] = {
+    # 100,000 yen at 125 are 80,000 cents; the Kuwaiti hold has no rate
+    "gsv_funded": [
+        ([], {}, [(182000,)]),
+        (["currency"], {}, [("JPY", 80000), ("KWD", 0), ("USD", 102000)]),
+        (["month"], {"currency": "USD"}, [(date(2026, 1, 1), 100000), (date(2026, 11, 1), 2000)]),
+        ([], {"day": Between("2026-01-24", "2026-11-20")}, [(120000,)]),
+        ([], {"category": ["web", "design"]}, [(182000,)]),
+        ([], {"category": "design"}, [(0,)]),
+    ],
+    "gsv_released": [([], {}, [(90000,)]), (["quarter", "pricing"], {}, [(date(2026, 1, 1), "fixed", 90000)])],
+    "gsv_refunded": [([], {}, [(10000,)])],
+    "gsv_net": [([], {}, [(172000,)])],
+    "gsv_funded_30d": [([], {}, [(2000,)])],
+    "gsv_released_30d": [([], {}, [(0,)])],
+    "gsv_net_30d": [([], {}, [(2000,)])],
+    # 900 of 9,000 cents of fees were given back, in a month without a release
+    "take_rate": [
+        ([], {}, [(8100 / 90000,)]),
+        (["month"], {}, [(date(2026, 1, 1), 0.1), (date(2026, 2, 1), 0.1), (date(2026, 3, 1), None)]),
+        ([], {"currency": "EUR"}, [(None,)]),
+    ],
+    "refund_share": [([], {}, [(10000 / 182000,)])],
+    "unconverted_postings": [([], {}, [(1,)]), (["currency"], {"month": date(2026, 11, 1)}, [("KWD", 1), ("USD", 0)])],
+    "funds_held": [([], {}, [(82000,)]), (["state"], {}, [("funded", 2000), ("in_progress", 80000)])],
+    "unconverted_holds": [([], {}, [(1,)])],
+    "auto_release_share": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)])],
+    # Fay had 60,000, Gil 30,000; both from client 1
+    "concentration_top1": [([], FREELANCERS, [(2 / 3,)]), (["side"], {}, [("client", 1.0), ("freelancer", 2 / 3)])],
+    "concentration_hhi": [
+        ([], FREELANCERS, [(5 / 9,)]),
+        (["side", "month"], FREELANCERS, [("freelancer", date(2026, 1, 1), 1.0), ("freelancer", date(2026, 2, 1), 1.0)]),
+    ],
+    "open_jobs": [([], {}, [(2,)]), (["in_market"], {}, [(False, 1), (True, 1)])],
+    # job 4 is eleven days old; job 6 was for invited people only
+    "fill_rate_7d": [([], {}, [(1 / 4,)])],
+    "fill_rate_14d": [([], {}, [(2 / 3,)]), (["pricing"], {}, [("fixed", 1.0), ("hourly", 0.0)])],
+    "fill_rate_30d": [([], {}, [(2 / 3,)]), (["month"], {}, [(date(2026, 1, 1), 1.0), (date(2026, 2, 1), 0.0)])],
+    # bids after 2, 6 and 24 hours, job 3 without one: 3/4, then 2/4
+    "median_hours_to_first_bid": [([], {}, [(6.0,)]), (["category"], {}, [("design", None), ("web", 6.0)])],
+    # hires after 96 and 288 hours, the others watched for 240 and 264: 3/4, then 0
+    "median_hours_to_hire": [([], {}, [(288.0,)]), ([], {"month": "2026-11-01"}, [(None,)])],
+    # bids 1–5 and 9 are due: 8 was withdrawn in time, 6 and 7 are too young; 4 was answered after 20 days, 5 never
+    "bid_response_rate": [([], {}, [(5 / 6,)])],
+    "ghosting_rate": [([], {}, [(2 / 6,)]), (["month"], {}, [(date(2026, 1, 1), 2 / 5), (date(2026, 4, 1), 0.0)])],
+    "bid_open_rate": [([], {}, [(5 / 6,)])],
+    "active_freelancers_30d": [([], {}, [(2,)])],
+    "freelancer_liquidity": [([], {}, [(2 / 4,)]), (["month"], {}, [(date(2026, 1, 1), 2 / 4), (date(2026, 4, 1), 1.0)])],
+    "search_zero_share": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)])],
+    # nobody counts Hal, who is unavailable, nor the imported job
+    "market_depth": [([], {}, [(3.0,)]), (["skill"], {}, [("logo", None), ("python", 2.0)])],
+    # of four first seen in January: Gil in February, Fay in April, Fay and Hal in November
+    "cohort_retention": [
+        (["months_since"], FREELANCERS, [(0, 1.0), (1, 1 / 4), (3, 1 / 4), (10, 2 / 4)]),
+        (
+            ["side", "months_since"],
+            CLIENTS,
+            [("client", n, share) for n, share in ((0, 1.0), (1, 0.0), (2, 0.0), (3, 1.0), (9, 1.0), (10, 1.0))],
+        ),
+    ],
+    "rehire_rate": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 2, 1), 1.0), (date(2026, 3, 1), 0.0)])],
+    # milestone 1 a day early, 2 a day late, 4 overdue; 3 was refunded, 5 has no date, 6 is not due yet
+    "on_time_share": [([], {}, [(1 / 3,)])],
+    "match_ndcg_10": [
+        ([], {}, [((NDCG_ONE + NDCG_TWO) / 2,)]),
+        (["month"], {}, [(date(2026, 1, 1), NDCG_ONE), (date(2026, 11, 1), NDCG_TWO)]),
+    ],
+    "match_mrr": [([], {}, [(0.75,)])],
+    # client 1 had hired when list four was shown, and not when list one was
+    "newcomer_exposure": [
+        ([], {}, [(4 / 5,)]),
+        (["month"], {"ranking": "r-1"}, [(date(2026, 1, 1), 1.0), (date(2026, 2, 1), 0.5), (date(2026, 11, 1), 1.0)]),
+    ],
+    # score 0: 0.5 + 0.25 + 0.5 promised, 2 came; score ln 3: 0.75 promised, none came
+    "match_calibration_error": [([], {}, [(1.5 / 4,)])],
+    "match_promise": [([], {}, [(1.0,)])],
+}
+
+
+def test_every_metric_is_worked_by_hand(metrics_market: Published) -> None:
+    assert {m.name for m in marts_reader.metrics(metrics_market)} == set(BY_HAND)
+
+
+@pytest.mark.parametrize("name", sorted(BY_HAND))
+def test_metric_is_what_it_comes_to_by_hand(name: str, metrics_market: Published) -> None:
+    for by, where, rows in BY_HAND[name]:
+        table = marts_reader.metric(name, by=by, where=where, published=metrics_market)
+        found = [tuple(row[column] for column in (*by, "value")) for row in table.to_pylist()]
+        assert found == [(*row[:-1], row[-1] if row[-1] is None else pytest.approx(row[-1], abs=1e-9)) for row in rows], (by, where)
+        assert table.schema.metadata[b"metric"] == name.encode() and table.schema.metadata[b"publish_id"] == b"by-hand"
+
+
+def test_shares_say_what_they_were_made_of(metrics_market: Published) -> None:
+    take, wait = (marts_reader.metric(name, published=metrics_market).to_pylist()[0] for name in ("take_rate", "median_hours_to_first_bid"))
+    assert (take["numerator"], take["denominator"]) == (8100.0, 90000.0)
+    assert (wait["events"], wait["base_rows"]) == (3, 4)

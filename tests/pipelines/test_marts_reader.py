@@ -1,0 +1,108 @@
+"""What the reader refuses, and that nothing a caller says is run as SQL. No database: questions are only compiled."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.marts_reader import BadQuestion, Between, Dimension, Metric, MetricError, Published, metric, metrics
+from pipelines.marts_reader.question import compile_question
+
+DIMENSIONS = (
+    Dimension("month", "date", "cast(date_trunc('month', day) as date)"),
+    Dimension("side", "text", '"side"'),
+    Dimension("age", "integer", '"age"'),
+    Dimension("fresh", "boolean", '"fresh"'),
+)
+
+
+def definition(**more: Any) -> Metric:
+    rules = dict.fromkeys(("label", "description", "owner", "grain", "filter_rule", "currency_rule", "late_data_rule", "example"), "told")
+    base = {"name": "share", "relation": "t", "kind": "ratio", "terms": {"numerator": "sum(a)", "denominator": "sum(b)"}, "filter": "a > 0"}
+    return Metric(**{**rules, **base, "unit": "share", "currency": "", "dimensions": DIMENSIONS, "required": (), "rows": {}, **more})
+
+
+@pytest.fixture
+def rows() -> duckdb.DuckDBPyConnection:
+    db = duckdb.connect()
+    db.execute("create table t (day date, side varchar, age integer, fresh boolean, a bigint, b bigint)")
+    db.execute(
+        "insert into t values ('2026-01-05', 'one', 1, true, 1, 4), ('2026-01-31', 'two', 2, false, 2, 4), ('2026-02-01', null, 3, null, 3, 0)"
+    )
+    return db
+
+
+@pytest.mark.parametrize(
+    ("by", "where", "message"),
+    [
+        (["monht"], {}, r"share has no dimension 'monht'\. Did you mean month\? It has: month, side, age, fresh"),
+        ([7], {}, "has no dimension 7"),
+        (["day; drop table t"], {}, "has no dimension"),
+        ("month", {}, r"`by` is a list of names: \['month'\]"),
+        (["side", "side"], {}, "names a dimension twice"),
+        ([], {"sid": "one"}, "Did you mean side"),
+        ([], ["side"], "`where` maps names"),
+        ([], {"side": 1}, "side is compared with text, not with 1"),
+        ([], {"side": b"one"}, "side is compared with text"),
+        ([], {"age": "1"}, "age is compared with a whole number, not with '1'"),
+        ([], {"age": True}, "age is compared with a whole number"),
+        ([], {"age": 2**63}, "age is compared with a whole number"),
+        ([], {"fresh": 1}, "fresh is compared with True or False"),
+        ([], {"month": "January"}, "month is compared with a date or its ISO text"),
+        ([], {"month": datetime(2026, 1, 1)}, "month is compared with a date"),
+        ([], {"side": []}, "the list for side is empty"),
+        ([], {"side": ["one", 2]}, "side is compared with text, not with 2"),
+        ([], {"month": Between()}, "neither `since` nor `until`"),
+        ([], {"fresh": Between(since=True)}, "a range means nothing"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused_with_what_can(by: Any, where: Any, message: str) -> None:
+    with pytest.raises(BadQuestion, match=message):
+        compile_question(definition(), by, where)
+
+
+@pytest.mark.parametrize("where", [{}, {"side": ["one", "two"]}, {"side": None}, {"side": Between(since="a")}])
+def test_what_must_be_held_apart_is_split_or_one_value(where: Any, rows: duckdb.DuckDBPyConnection) -> None:
+    apart = definition(required=("side",))
+    with pytest.raises(BadQuestion, match="cannot be put together over side"):
+        compile_question(apart, [], where)
+    for by, enough in ((["side"], where), ([], {"side": "one"}), ([], {"side": ["one"]})):
+        sql, values = compile_question(apart, by, enough)
+        assert rows.execute(sql, values).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ({}, 6 / 8),
+        ({"side": "one"}, 1 / 4),
+        ({"side": {"one", "two"}}, 3 / 8),
+        ({"side": None}, None),
+        ({"month": "2026-01-01"}, 3 / 8),
+        ({"month": date(2026, 2, 1)}, None),
+        ({"month": Between("2026-01-01", "2026-02-01")}, 3 / 8),
+        ({"age": Between(since=2)}, 5 / 4),
+        ({"age": Between(until=2)}, 1 / 4),
+        ({"fresh": True, "age": [1, 2]}, 1 / 4),
+        ({"side": "one' or '1' = '1"}, None),
+        ({"side": "one'; drop table t; --"}, None),
+    ],
+)
+def test_conditions_choose_the_rows_they_name_and_are_never_sql(where: Any, value: float | None, rows: duckdb.DuckDBPyConnection) -> None:
+    sql, values = compile_question(definition(), [], where)
+    [(found, *_)] = rows.execute(sql, values).fetchall()
+    assert found == value
+    assert rows.execute("select count(*) from t").fetchall() == [(3,)]
+
+
+def test_a_publication_from_before_metrics_says_so(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "old.duckdb")) as db:
+        db.execute("create schema _meta")
+    old = Published("old", tmp_path / "old.duckdb", datetime(2026, 1, 1))
+    for ask in (lambda: metrics(old), lambda: metric("share", published=old)):
+        with pytest.raises(MetricError, match="before there were metrics"):
+            ask()
