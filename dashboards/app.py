@@ -23,7 +23,10 @@ st.set_page_config(page_title="Openlance dashboards", page_icon="◐", layout="w
 def pages_for(viewer: Viewer) -> list[st.Page]:
     """The pages of this viewer's roles; default deny."""
     if viewer.is_staff:
-        return [st.Page("app_pages/admin/overview.py", title="Overview", icon=":material/monitoring:", default=True)]
+        return [
+            st.Page("app_pages/admin/overview.py", title="Overview", icon=":material/monitoring:", default=True),
+            st.Page("app_pages/admin/metrics.py", title="Metrics", icon=":material/menu_book:"),
+        ]
     return []
 
 

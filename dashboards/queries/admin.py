@@ -2,87 +2,114 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pandas as pd
 
-from pipelines.marts_reader import Published
+from pipelines.marts_reader import Between, Published
 
-from . import query
+from . import ask, definitions, query
 
 #: cohorts of fewer jobs say nothing about a rate
 ENOUGH_JOBS = 5
+FILL_WINDOWS = (7, 14, 30)
+
+
+#: the numbers of the overview, all of them governed metrics
+OVERVIEW = (
+    "gsv_funded",
+    "gsv_released",
+    "gsv_net",
+    "gsv_funded_30d",
+    "gsv_released_30d",
+    "gsv_net_30d",
+    "funds_held",
+    "take_rate",
+    "fill_rate_14d",
+    "median_hours_to_first_bid",
+    "median_hours_to_hire",
+    "open_jobs",
+    "active_freelancers_30d",
+    "search_zero_share",
+    "unconverted_postings",
+    "unconverted_holds",
+)
+
+
+def as_of(marts: Published) -> pd.Timestamp:
+    """The newest instant that the platform had heard of; every "now" of the page."""
+    return pd.Timestamp(query(marts, "select max(as_of) as as_of from admin.kpi_overview")["as_of"].iloc[0])
 
 
 def kpis(marts: Published) -> pd.DataFrame:
-    """One row a metric: metric, value, unit, currency, as_of, definition."""
-    return query(marts, "select metric, value, unit, currency, as_of, definition from admin.kpi_overview order by position")
+    """One row a metric of OVERVIEW, in that order: metric, value (null when it cannot be said), unit, currency, definition."""
+    known = definitions(marts)
+    rows = []
+    for name in OVERVIEW:
+        value = ask(marts, name)["value"].iloc[0]
+        told = known[name]
+        rows.append((name, None if value is None else float(value), told.unit, told.currency or None, told.description))
+    return pd.DataFrame(rows, columns=["metric", "value", "unit", "currency", "definition"]).astype({"value": "float64"})
 
 
 def money_30_days_before(marts: Published) -> pd.DataFrame:
     """One row: gsv_funded_30d, gsv_released_30d, gsv_net_30d of the 30 days before the last 30, in US cents, and complete: whether the
     market was there for all of them.
     """
-    return query(
-        marts,
-        """
-        with moment as (select max(as_of)::date as today from admin.kpi_overview),
-        before as (
-            select * from admin.gsv_daily, moment where day > today - 60 and day <= today - 30
-        )
-        select
-            coalesce(sum(funded_usd_minor), 0)::bigint as gsv_funded_30d,
-            coalesce(sum(released_usd_minor), 0)::bigint as gsv_released_30d,
-            coalesce(sum(net_usd_minor), 0)::bigint as gsv_net_30d,
-            coalesce((select min(day) from admin.gsv_daily) <= (select today - 59 from moment), false) as complete
-        from before
-        """,
-    )
+    today = as_of(marts).date()
+    month = Between(today - timedelta(days=59), today - timedelta(days=29))
+    row: dict[str, Any] = {
+        f"{name}_30d": int(ask(marts, name, (), {"day": month})["value"].iloc[0]) for name in ("gsv_funded", "gsv_released", "gsv_net")
+    }
+    days = ask(marts, "gsv_funded", ["day"])["day"]
+    return pd.DataFrame([row | {"complete": not days.empty and days.min() <= today - timedelta(days=59)}])
 
 
 def volume(marts: Published, period: str) -> pd.DataFrame:
     """start, measure (funded, released, refunded), usd: the newest 13 periods up to as_of. `period` is "week" (from Monday) or "month"."""
     if period not in ("week", "month"):
         raise ValueError(f"period is week or month, not {period!r}")
-    return query(
-        marts,
-        f"""
-        unpivot (
-            select date_trunc('{period}', day)::date as start,
-                coalesce(sum(funded_usd_minor), 0)::double / 100 as funded,
-                coalesce(sum(released_usd_minor), 0)::double / 100 as released,
-                coalesce(sum(refunded_usd_minor), 0)::double / 100 as refunded
-            from admin.gsv_daily
-            where day >= date_trunc('{period}', (select max(as_of) from admin.kpi_overview)) - 12 * interval 1 {period}
-            group by 1
-        ) on funded, released, refunded into name measure value usd
-        order by start, measure
-        """,
-    )
+    newest = as_of(marts).to_period("W-SUN" if period == "week" else "M")
+    since = (newest - 12).start_time.date()
+    parts = []
+    for measure in ("funded", "released", "refunded"):
+        flows = ask(marts, f"gsv_{measure}", [period], {"day": Between(since=since)}).rename(columns={period: "start"})
+        parts.append(flows.set_index("start")["value"].rename(measure))
+    wide = pd.concat(parts, axis=1).fillna(0).sort_index() if any(len(part) for part in parts) else pd.DataFrame()
+    rows = [
+        (pd.Timestamp(start), measure, float(cents) / 100) for start, flows in wide.iterrows() for measure, cents in sorted(flows.items())
+    ]
+    return pd.DataFrame(rows, columns=["start", "measure", "usd"])
 
 
 def take_rate_monthly(marts: Published) -> pd.DataFrame:
-    """month, take_rate (share), released (dollars), over all currencies in US dollars of their days."""
-    return query(
-        marts,
-        """
-        select month, sum(net_fee_usd_minor) / nullif(sum(released_usd_minor), 0) as take_rate, sum(released_usd_minor) / 100 as released
-        from admin.take_rate_monthly group by month having sum(released_usd_minor) > 0 order by month
-        """,
-    )
+    """month, take_rate (share), released (dollars), over all currencies in US dollars of their days; months in which nothing was released are left out."""
+    found = ask(marts, "take_rate", ["month"])
+    found = found[found["denominator"] > 0] if len(found) else found
+    return pd.DataFrame(
+        {
+            "month": pd.to_datetime(found["month"]),
+            "take_rate": found["value"].astype("float64"),
+            "released": found["denominator"].astype("float64") / 100,
+        }
+    ).reset_index(drop=True)
 
 
 def fill_rate_monthly(marts: Published) -> pd.DataFrame:
-    """month, window_days, fill_rate, jobs: weeks of publication put together by the month of their Monday.
-
-    Only weeks whose window has passed count, and only months with ENOUGH_JOBS such jobs.
-    """
-    return query(
-        marts,
-        """
-        select date_trunc('month', cohort_week)::date as month, window_days, sum(filled) / sum(jobs) as fill_rate, sum(jobs)::bigint as jobs
-        from admin.fill_rate_weekly group by all having sum(jobs) >= ? order by month, window_days
-        """,
-        [ENOUGH_JOBS],
-    )
+    """month (of opening), window_days, fill_rate, jobs. Only jobs whose window has passed count, and only months with ENOUGH_JOBS of them."""
+    parts = []
+    for days in FILL_WINDOWS:
+        found = ask(marts, f"fill_rate_{days}d", ["month"])
+        part = {
+            "month": pd.to_datetime(found["month"]),
+            "window_days": days,
+            "fill_rate": found["value"].astype("float64"),
+            "jobs": found["base_rows"].astype("int64"),
+        }
+        parts.append(pd.DataFrame(part))
+    every = pd.concat(parts)
+    return every[every["jobs"] >= ENOUGH_JOBS].sort_values(["month", "window_days"]).reset_index(drop=True)
 
 
 def waiting(marts: Published) -> pd.DataFrame:

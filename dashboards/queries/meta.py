@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import streamlit as st
 
-from pipelines.marts_reader import Published
+from pipelines import marts_reader
+from pipelines.marts_reader import Published, Trace
 
 from . import query
 
@@ -26,7 +28,7 @@ ANCESTRY = """
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """One published model. `tests` and `columns` are dbt's, `ancestors` all models it is made from, nearest first, and `sources` the newest
-    run of each extracted table among them: rows changed before `high_mark` were seen by it.
+    run of each extracted table among them: rows changed before `high_mark` were seen by it. `metrics` are the SQL of the metrics that are worked out from it.
     """
 
     relation: str
@@ -37,6 +39,7 @@ class ModelCard:
     tests: pd.DataFrame
     ancestors: pd.DataFrame
     sources: pd.DataFrame
+    metrics: dict[str, str]
 
 
 def _rows(text: str | None) -> pd.DataFrame:
@@ -75,4 +78,11 @@ def model_card(marts: Published, relation: str) -> ModelCard:
         tests=_rows(row["tests"]),
         ancestors=ancestors,
         sources=sources,
+        metrics=dict(query(marts, "select name, sql from _meta.metric where relation = ?", [relation]).itertuples(index=False)),
     )
+
+
+@st.cache_data(ttl=3600, max_entries=256, show_spinner=False)
+def metric_trace(marts: Published, name: str) -> Trace:
+    """What a metric is made of, down to the source's columns and runs. Raises UnknownMetric."""
+    return marts_reader.trace(name, published=marts)

@@ -3,6 +3,7 @@
     from pipelines import marts_reader
     marts_reader.metric("take_rate", by=["month"], where={"currency": ["USD", "EUR"]})      an Arrow table
     marts_reader.metrics()                                                                   what there is to ask
+    marts_reader.trace("take_rate", {"month": "2026-03-01"})                                 what a figure was made of
 
 A connection keeps seeing the publication it was opened on; ask `current()` again to follow the pointer.
 """
@@ -11,6 +12,7 @@ from .answers import metric, metrics
 from .definitions import Dimension, Metric
 from .pointer import POINTER, NothingPublished, Published, connect, current, open_read_only
 from .question import BadQuestion, Between, MetricError, UnknownMetric
+from .tracing import Trace, trace
 
 __all__ = [
     "POINTER",
@@ -21,10 +23,12 @@ __all__ = [
     "MetricError",
     "NothingPublished",
     "Published",
+    "Trace",
     "UnknownMetric",
     "connect",
     "current",
     "metric",
     "metrics",
     "open_read_only",
+    "trace",
 ]

@@ -31,12 +31,14 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. A question must split by or filter on each of `required`, because figures that differ in it must not be put together.
+    """One metric of a `subject` (the file that defines it). A question must split by or filter on each of `required`, because figures that differ in it must not be put together.
 
-    `rows` says how to come back to source rows: source table → SQL over `cell`, the relation's rows behind a figure.
+    `rows` says how to come back to source rows: source table → SQL over `cell`, the relation's rows behind a figure. `columns` are those of
+    the relation that the value is made of.
     """
 
     name: str
+    subject: str
     label: str
     description: str
     relation: str
@@ -54,6 +56,7 @@ class Metric:
     late_data_rule: str
     example: str
     rows: dict[str, str]
+    columns: tuple[str, ...] = ()
 
     def dimension(self, name: str) -> Dimension | None:
         """The dimension of that name; None when the metric has none."""
@@ -68,4 +71,4 @@ class Metric:
         """The inverse of `dump`."""
         stored: Mapping[str, Any] = json.loads(text)
         dimensions = tuple(Dimension(**d) for d in stored["dimensions"])
-        return cls(**{**stored, "dimensions": dimensions, "required": tuple(stored["required"])})
+        return cls(**{**stored, "dimensions": dimensions, "required": tuple(stored["required"]), "columns": tuple(stored["columns"])})

@@ -19,7 +19,7 @@ class AuditError(RuntimeError):
 
 @dataclass(frozen=True)
 class Model:
-    """One model, seed or source table. `audience_schema` is set for published models."""
+    """One model, seed or source table. `sql` is what people wrote, `compiled` what the engine ran."""
 
     unique_id: str
     name: str
@@ -29,6 +29,7 @@ class Model:
     alias: str
     description: str
     sql: str
+    compiled: str
     columns: list[dict[str, str]]
     meta: dict[str, Any]
     parents: list[str]
@@ -110,6 +111,7 @@ def _model(unique_id: str, node: dict[str, Any]) -> Model:
         alias=node.get("alias") or node.get("identifier") or node["name"],
         description=node.get("description") or "",
         sql=node.get("raw_code") or "",
+        compiled=node.get("compiled_code") or "",
         columns=[
             {"name": column["name"], "type": column.get("data_type") or "", "description": column.get("description") or ""}
             for column in node["columns"].values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from .lineage import AuditError, Model
 _TYPES = {"DATE": "date", "VARCHAR": "text", "BOOLEAN": "boolean", "BIGINT": "integer", "INTEGER": "integer"}
 #: Said in the definition, or taken from the relation's own rules.
 _RULES = ("owner", "grain", "currency_rule", "late_data_rule")
-_ALWAYS = ("label", "description", "relation", "unit", "filter_rule", "example")
+_ALWAYS = ("subject", "label", "description", "relation", "unit", "filter_rule", "example")
 _OPTIONAL = ("filter", "currency", "time", "time_grain", "dimensions", "required")
 _TERMS = {name for names in KINDS.values() for name in names}
 
@@ -37,7 +38,7 @@ def load(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, s
         for name, definition in told.get("metrics", {}).items():
             if name in metrics:
                 raise AuditError(f"{path.name}: the metric {name} is defined twice")
-            metrics[name] = definition
+            metrics[name] = {**definition, "subject": path.stem}
         for relation, about in told.get("relations", {}).items():
             if relation in relations or set(about) != {"rows"}:
                 raise AuditError(f"{path.name}: {relation} has `rows` and nothing else, once")
@@ -125,9 +126,20 @@ def _metric(name: str, told: Mapping[str, Any], model: Model, rows: dict[str, st
         dimensions=tuple(_dimensions(told, columns)),
         required=tuple(told.get("required", ())),
         rows=rows,
+        columns=tuple(_used(told, kind, columns)),
         **{key: told[key] for key in _ALWAYS},
         **rules,
     )
+
+
+def _used(told: Mapping[str, Any], kind: str, columns: Mapping[str, str]) -> list[str]:
+    """The relation's columns in the metric's terms and filter."""
+    parts = [told[term] for term in KINDS[kind]] + [told.get("filter", "")]
+    texts = [
+        text for part in parts for text in (part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else [part])
+    ]
+    words = {word for text in texts for word in re.findall(r"[a-z_][a-z0-9_]*", re.sub(r"'[^']*'", "", text.lower()))}
+    return sorted(words & set(columns))
 
 
 def _dimensions(told: Mapping[str, Any], columns: Mapping[str, str]) -> Iterable[Dimension]:

@@ -23,7 +23,7 @@ import duckdb
 
 from .. import files, marts_reader, paths
 from ..failpoints import failpoint
-from . import metrics
+from . import columns, metrics
 from .lineage import AUDIENCES, AuditError, Lineage, Model, read
 
 #: Publications that stay for readers and for a rollback, the current one included.
@@ -41,6 +41,15 @@ class Publication:
     rows: dict[str, int]
     written: int
     reused: int
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is told of the marts beside their rows."""
+
+    lineage: Lineage
+    edges: list[columns.ColumnEdge]
+    runs: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
             work.execute(f"SET memory_limit = '{MEMORY}'")
             work.execute(f"SET temp_directory = '{root / '.spill'}'")
             _audit(work, lineage)
-            runs = _source_runs(work)
+            known = _Known(lineage, columns.edges(lineage.models, work), _source_runs(work))
             written = reused = 0
             parts: list[_Part] = []
             for model in lineage.published("staff"):
@@ -82,7 +91,7 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
         files_of = {}
         for audience, schemas in AUDIENCES.items():
             chosen = [_shared(part, root / audience / "parts") for part in parts if part.model.schema in schemas]
-            files_of[audience] = _build(root / audience, publish_id, now, lineage, audience, chosen, runs)
+            files_of[audience] = _build(root / audience, publish_id, now, known, audience, chosen)
         failpoint("publish.before_switch")
         for audience, path in files_of.items():
             _switch(root / audience, publish_id, path.name, now)
@@ -176,9 +185,7 @@ def _shared(part: _Part, folder: Path) -> _Part:
     return _Part(part.model, path, part.rows, part.measure)
 
 
-def _build(
-    folder: Path, publish_id: str, now: datetime, lineage: Lineage, audience: str, parts: list[_Part], runs: list[tuple[Any, ...]]
-) -> Path:
+def _build(folder: Path, publish_id: str, now: datetime, known: _Known, audience: str, parts: list[_Part]) -> Path:
     """The file of views and _meta, written, closed, reopened read-only and compared with the work file."""
     path = folder / f"marts-{publish_id}.duckdb"
     with duckdb.connect(str(path)) as db:
@@ -187,7 +194,7 @@ def _build(
             db.execute(f'CREATE SCHEMA "{schema}"')
         for part in parts:
             db.execute(f'CREATE VIEW "{part.model.schema}"."{part.model.alias}" AS SELECT * FROM read_parquet(\'{part.path}\')')
-        _write_meta(db, publish_id, now, lineage, parts, runs)
+        _write_meta(db, publish_id, now, known, parts)
         published = {part.model.relation: part.model for part in parts}
         metrics.write(db, metrics.compiled(paths.dbt_project() / "metrics", published, db))
     files.sync(path)
@@ -201,9 +208,8 @@ def _build(
     return path
 
 
-def _write_meta(
-    db: duckdb.DuckDBPyConnection, publish_id: str, now: datetime, lineage: Lineage, parts: list[_Part], runs: list[tuple[Any, ...]]
-) -> None:
+def _write_meta(db: duckdb.DuckDBPyConnection, publish_id: str, now: datetime, known: _Known, parts: list[_Part]) -> None:
+    lineage, runs = known.lineage, known.runs
     of_model = {part.model.unique_id: part for part in parts}
     models = lineage.ancestry(part.model for part in parts)
     ids = {model.unique_id for model in models}
@@ -214,6 +220,7 @@ def _write_meta(
         CREATE TABLE _meta.model (unique_id VARCHAR, name VARCHAR, layer VARCHAR, relation VARCHAR, published BOOLEAN, description VARCHAR, sql VARCHAR,
             columns JSON, meta JSON, tests JSON, rows BIGINT, part VARCHAR);
         CREATE TABLE _meta.edge (parent VARCHAR, child VARCHAR);
+        CREATE TABLE _meta.column_edge (child VARCHAR, "column" VARCHAR, parent VARCHAR, parent_column VARCHAR, how VARCHAR);
         CREATE TABLE _meta.source_run (run_seq BIGINT, "table" VARCHAR, L TIMESTAMP, H TIMESTAMP, rows BIGINT, deletes BIGINT, repaired BIGINT,
             drift BIGINT, seconds DOUBLE, state VARCHAR, message VARCHAR, known_at TIMESTAMP);
         """
@@ -226,16 +233,22 @@ def _write_meta(
     rows = []
     for model in models:
         part = of_model.get(model.unique_id)
-        told = [json.dumps(what, ensure_ascii=False) for what in (model.columns, model.meta, model.tests)]
+        about = [json.dumps(what, ensure_ascii=False) for what in (model.columns, model.meta, model.tests)]
         where = [part.rows, part.path.name] if part else [None, None]
         rows.append(
-            [model.unique_id, model.name, model.layer, model.relation, part is not None, model.description, model.sql, *told, *where]
+            [model.unique_id, model.name, model.layer, model.relation, part is not None, model.description, model.sql, *about, *where]
         )
     if rows:
         db.executemany("INSERT INTO _meta.model VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     edges = [[parent, model.unique_id] for model in models for parent in model.parents if parent in ids]
     if edges:
         db.executemany("INSERT INTO _meta.edge VALUES (?, ?)", edges)
+    told = [[e.child, e.column, e.parent, e.parent_column, e.how] for e in known.edges if e.child in ids]
+    if told:
+        db.execute(
+            "INSERT INTO _meta.column_edge SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)",
+            [list(c) for c in zip(*told, strict=True)],
+        )
     if runs:
         db.executemany("INSERT INTO _meta.source_run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", runs)
 

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import marts_reader
+from pipelines import marts_reader, trace
 from pipelines.marts_reader import Between, Published
 from pipelines.publish import metrics as folder_of_metrics
 from pipelines.publish.lineage import read
@@ -45,6 +45,11 @@ def metrics_market(workshop: Any, market_again: Any) -> Iterator[Published]:
         for relation in published:
             db.execute(f"CREATE TABLE {relation} AS FROM work.{relation}")
         folder_of_metrics.write(db, folder_of_metrics.compiled(METRICS, published, db))
+    with duckdb.connect(str(built.warehouse)) as work:
+        work.execute(
+            "CREATE TABLE raw._runs AS SELECT 1 AS run_seq, unnest(?) AS \"table\", NULL::TIMESTAMP AS L, TIMESTAMP '2026-03-25' AS H",
+            [list(module.MARKET)],
+        )
     yield Published("by-hand", path, datetime(2026, 12, 1))
     sys.path.remove(str(Path(__file__).parent))
 
@@ -151,3 +156,68 @@ def test_shares_say_what_they_were_made_of(metrics_market: Published) -> None:
     take, wait = (marts_reader.metric(name, published=metrics_market).to_pylist()[0] for name in ("take_rate", "median_hours_to_first_bid"))
     assert (take["numerator"], take["denominator"]) == (8100.0, 90000.0)
     assert (wait["events"], wait["base_rows"]) == (3, 4)
+
+
+#: metric, cell → source table → keys of the rows behind the figure
+ROWS_BY_HAND: list[tuple[str, dict[str, Any], dict[str, set[int]]]] = [
+    ("take_rate", {"month": "2026-02-01"}, {"payments_posting": {6, 7}}),
+    ("take_rate", {"month": "2026-03-01"}, {"payments_posting": {10}}),
+    ("gsv_funded", {"currency": "JPY"}, {"payments_posting": {9}}),
+    ("gsv_net", {}, {"payments_posting": {1, 2, 3, 8, 9, 11, 12}}),
+    ("median_hours_to_first_bid", {"category": "design"}, {"jobs_job": {3}, "jobs_proposal": set(), "contracts_contract": set()}),
+    ("fill_rate_14d", {"pricing": "fixed"}, {"jobs_job": {1, 2}, "jobs_proposal": {1, 2, 3, 4, 5, 8}, "contracts_contract": {1, 2}}),
+    ("ghosting_rate", {"month": "2026-01-01"}, {"jobs_proposal": {1, 2, 3, 4, 5}, "contracts_contract": {1, 2}}),
+    ("concentration_hhi", {"side": "freelancer", "month": "2026-01-01"}, {"payments_posting": {4, 5}}),
+    ("on_time_share", {}, {"contracts_milestone": {1, 2, 4}, "contracts_contract": {1, 2, 3}, "payments_posting": {1, 2, 4, 5, 6, 7, 9}}),
+    ("funds_held", {"currency": ["JPY", "USD"]}, {"contracts_milestone": {4, 6}, "contracts_contract": {3}, "payments_posting": {9, 12}}),
+    ("market_depth", {"skill": "python"}, {"jobs_jobskill": {1}, "accounts_freelancerskill": {1, 3}}),
+    (
+        "cohort_retention",
+        {"side": "freelancer", "months_since": 3},
+        {"jobs_proposal": {9}, "contracts_milestone": set(), "jobs_job": set()},
+    ),
+    (
+        "cohort_retention",
+        {"side": "client", "months_since": 10},
+        {"jobs_proposal": set(), "contracts_milestone": {5, 6}, "jobs_job": set()},
+    ),
+    ("rehire_rate", {"month": "2026-02-01"}, {"contracts_contract": {1}}),
+    ("search_zero_share", {"month": "2026-02-01"}, {"activity_search": {2}}),
+    ("match_mrr", {"month": "2026-01-01"}, {"activity_impression": {1, 2}}),
+    ("newcomer_exposure", {"month": "2026-02-01"}, {"activity_impression": {5, 6}}),
+    ("match_calibration_error", {}, {"activity_impression": {1, 2, 3, 5}}),
+]
+
+
+@pytest.fixture
+def work_file(metrics_market: Published, monkeypatch: pytest.MonkeyPatch) -> Path:
+    warehouse = metrics_market.path.with_name("warehouse.duckdb")
+    monkeypatch.setenv("OPENLANCE_WAREHOUSE", str(warehouse))
+    return warehouse
+
+
+@pytest.mark.parametrize("case", range(len(ROWS_BY_HAND)))
+def test_a_figure_leads_to_its_rows_in_the_source(case: int, metrics_market: Published, work_file: Path) -> None:
+    name, cell, wanted = ROWS_BY_HAND[case]
+    found = {rows.table: rows for rows in trace.source_rows(name, cell, published=metrics_market)}
+    assert {table: {row.key for row in rows.rows} for table, rows in found.items()} == wanted
+    for rows in found.values():
+        assert rows.count == len(rows.rows)
+        assert all((row.run_seq, row.low, row.high) == (1, None, datetime(2026, 3, 25)) for row in rows.rows)
+
+
+def test_every_figure_leads_to_rows(metrics_market: Published, work_file: Path) -> None:
+    for name, cases in BY_HAND.items():
+        _, where, _ = cases[0]
+        found = trace.source_rows(name, where, published=metrics_market, limit=1)
+        nothing = name in ("gsv_released_30d",)  # nothing was released in the last 30 days
+        assert any(rows.count for rows in found) != nothing, name
+        assert all(len(rows.rows) <= 1 for rows in found)
+
+
+def test_without_the_work_file_a_trace_says_where_rows_are_found(
+    metrics_market: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENLANCE_WAREHOUSE", str(tmp_path / "none.duckdb"))
+    with pytest.raises(trace.NothingToTrace, match="rows of the source are found where the marts are built"):
+        trace.source_rows("take_rate", published=metrics_market)

@@ -21,7 +21,9 @@ DIMENSIONS = (
 
 
 def definition(**more: Any) -> Metric:
-    rules = dict.fromkeys(("label", "description", "owner", "grain", "filter_rule", "currency_rule", "late_data_rule", "example"), "told")
+    rules = dict.fromkeys(
+        ("subject", "label", "description", "owner", "grain", "filter_rule", "currency_rule", "late_data_rule", "example"), "told"
+    )
     base = {"name": "share", "relation": "t", "kind": "ratio", "terms": {"numerator": "sum(a)", "denominator": "sum(b)"}, "filter": "a > 0"}
     return Metric(**{**rules, **base, "unit": "share", "currency": "", "dimensions": DIMENSIONS, "required": (), "rows": {}, **more})
 

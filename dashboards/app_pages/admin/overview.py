@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
 import streamlit as st
 
 from dashboards.components import figures, follow
-from dashboards.components.lineage import lineage_button
+from dashboards.components.lineage import STYLE, lineage_popover
 from dashboards.queries import admin
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
 
-#: heading → metric → title; together they are every metric of admin.kpi_overview
+#: heading → metric → title; together they are every metric of queries.admin.OVERVIEW
 GROUPS = {
     "Last 30 days": {
         "gsv_funded_30d": "Funded",
@@ -50,18 +50,19 @@ UNREACHED = {
 GRID = """<style>
 [class*="st-key-cards-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(8.75rem, 22%), 1fr)); gap: 0.75rem; }
 [class*="st-key-cards-"] > div { width: auto; min-width: 0; }
+[class*="st-key-cards-"] > div > div { height: 100%; }
 [class*="st-key-cards-"] p, [data-testid="stMetricDelta"] { white-space: normal; }
 [data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 82rem; }
 </style>"""
 
 
 @contextmanager
-def panel(marts: Published, title: str, *relations: str) -> Iterator[None]:
+def panel(marts: Published, title: str, *relations: str, metrics: Sequence[str] = ()) -> Iterator[None]:
     """A framed part of the page: its title, and the way to where its numbers come from."""
     with st.container(border=True, height="stretch"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(title, anchor=False, width="content")
-            lineage_button(marts, *relations)
+            lineage_popover(marts, title.lower().replace(" ", "-"), metrics=metrics, relations=relations)
         yield
 
 
@@ -75,19 +76,18 @@ def cards(marts: Published, rows: pd.DataFrame) -> None:
     by_metric = rows.set_index("metric")
     before = admin.money_30_days_before(marts).iloc[0]
     for number, (heading, titles) in enumerate(GROUPS.items()):
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.subheader(heading, anchor=False, width="content")
-            if number == 0:
-                lineage_button(marts, "admin.kpi_overview", "admin.gsv_daily")
+        st.subheader(heading, anchor=False)
         with st.container(key=f"cards-{number}"):
             for metric, title in titles.items():
-                card(metric, title, by_metric.loc[metric], before)
+                with st.container(border=True, height="stretch", gap="small"):
+                    card(metric, title, by_metric.loc[metric], before)
+                    lineage_popover(marts, metric, metrics=[metric])
 
 
 def card(metric: str, title: str, row: pd.Series, before: pd.Series) -> None:
     value, about = row["value"], str(row["definition"])
     if row["unit"] == "minor" and not pd.isna(value):
-        about += f". Exactly {figures.money(value, row['currency'], cents=True)}"
+        about += f" Exactly {figures.money(value, row['currency'], cents=True)}"
     note = None
     if metric in before.index and before["complete"]:
         note = change_text(value, before[metric])
@@ -100,13 +100,11 @@ def card(metric: str, title: str, row: pd.Series, before: pd.Series) -> None:
         delta_color="normal" if metric in before.index else "off",
         delta_arrow="auto" if metric in before.index else "off",
         help=about,
-        border=True,
-        height="stretch",
     )
 
 
 def volume(marts: Published, unconverted: int) -> None:
-    with panel(marts, "Volume", "admin.gsv_daily"):
+    with panel(marts, "Volume", metrics=["gsv_funded", "gsv_released", "gsv_refunded"]):
         period = st.segmented_control("Period", ["month", "week"], default="month", required=True, label_visibility="collapsed")
         bars = admin.volume(marts, period)
         if bars.empty:
@@ -120,7 +118,7 @@ def volume(marts: Published, unconverted: int) -> None:
 
 
 def take_rate(marts: Published) -> None:
-    with panel(marts, "Take rate by month", "admin.take_rate_monthly"):
+    with panel(marts, "Take rate by month", metrics=["take_rate"]):
         monthly = admin.take_rate_monthly(marts)
         if monthly.empty:
             st.info("Nothing was released yet: there is no take rate.")
@@ -131,7 +129,7 @@ def take_rate(marts: Published) -> None:
 
 
 def fill_rate(marts: Published) -> None:
-    with panel(marts, "Fill rate by month", "admin.fill_rate_weekly"):
+    with panel(marts, "Fill rate by month", metrics=[f"fill_rate_{days}d" for days in admin.FILL_WINDOWS]):
         fill = admin.fill_rate_monthly(marts)
         if fill.empty:
             st.info(f"No month has {admin.ENOUGH_JOBS} jobs that waited long enough yet.")
@@ -140,7 +138,7 @@ def fill_rate(marts: Published) -> None:
             alt = "Share of jobs filled within 7, 14 and 30 days" + "".join(f"; within 14 days lately {rate:.0%}" for rate in newest)
             figures.show(figures.fill_rate_lines(fill), "fill-rate", alt)
         st.caption(
-            f"Jobs by the month they were published, filled within 7, 14 and 30 days. Only weeks whose window has passed, months of {admin.ENOUGH_JOBS} jobs or more."
+            f"Jobs by the month they were published, filled within 7, 14 and 30 days. Only jobs whose window has passed, months of {admin.ENOUGH_JOBS} jobs or more."
         )
 
 
@@ -187,8 +185,9 @@ def freshness(marts: Published) -> None:
 def page(marts: Published) -> None:
     rows = admin.kpis(marts)
     st.title("Overview", anchor=False)
-    as_of = pd.Timestamp(rows["as_of"].max())
-    st.caption(f"As of {as_of:%d %b %Y, %H:%M} UTC · US dollars · changes against the 30 days before · publication {marts.publish_id}")
+    st.caption(
+        f"As of {admin.as_of(marts):%d %b %Y, %H:%M} UTC · US dollars · changes against the 30 days before · publication {marts.publish_id}"
+    )
     follow.newer(marts)
     cards(marts, rows)
     volume(marts, int(rows.set_index("metric").loc["unconverted_postings", "value"] or 0))
@@ -199,7 +198,7 @@ def page(marts: Published) -> None:
     freshness(marts)
 
 
-st.html(GRID)
+st.html(GRID + STYLE)
 try:
     page(marts_reader.current())
 except marts_reader.NothingPublished:

@@ -1,0 +1,70 @@
+"""The catalogue: every governed metric with its definition, rules, owner and present value, made from what was published."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.components import figures, follow
+from dashboards.components.lineage import STYLE, lineage_popover
+from dashboards.queries import admin, ask, definitions
+from pipelines import marts_reader
+from pipelines.marts_reader import Metric, Published
+
+SUBJECTS = {"money": "Money", "market": "The market", "work": "Work", "trust": "Trust and safety", "matching": "Matching"}
+LAYOUT = """<style>
+[data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 60rem; }
+[data-testid="stMainBlockContainer"] p { overflow-wrap: anywhere; }
+</style>"""
+
+
+def matches(metric: Metric, words: str) -> bool:
+    """Every word stands somewhere in the metric's names, definition, rules or dimensions."""
+    text = " ".join(
+        [metric.name, metric.label, metric.description, metric.filter_rule, metric.owner, *(d.name for d in metric.dimensions)]
+    ).lower()
+    return all(word in text for word in words.lower().split())
+
+
+def value_text(marts: Published, metric: Metric) -> str:
+    """The metric over everything, as people read it; by what it must be split when it has no such figure."""
+    if metric.required:
+        return "by " + " and ".join(metric.required)
+    value = ask(marts, metric.name)["value"].iloc[0]
+    if metric.unit == "number" and value is not None:
+        return f"{value:,.3f}"
+    return figures.number_text(value, metric.unit, metric.currency)
+
+
+def entry(marts: Published, metric: Metric) -> None:
+    with st.container(border=True, gap="small", key=f"metric-{metric.name}"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{metric.label}** · `{metric.name}`", width="content")
+            st.markdown(value_text(marts, metric), width="content")
+        st.markdown(metric.description)
+        st.caption(f"Split by {', '.join(d.name for d in metric.dimensions)} · owner {metric.owner}")
+        lineage_popover(marts, metric.name, metrics=[metric.name])
+
+
+def page(marts: Published) -> None:
+    known = definitions(marts)
+    st.title("Metrics", anchor=False)
+    st.caption(f"{len(known)} metrics, as of {admin.as_of(marts):%d %b %Y, %H:%M} UTC · publication {marts.publish_id}")
+    follow.newer(marts)
+    words = st.text_input("Search", placeholder="Search: take rate, bid, month …", label_visibility="collapsed", max_chars=100)
+    found = [metric for metric in known.values() if matches(metric, words)]
+    if not found:
+        st.info("No metric has all of these words.")
+    for subject in sorted({m.subject for m in found}, key=lambda s: list(SUBJECTS).index(s) if s in SUBJECTS else len(SUBJECTS)):
+        st.subheader(SUBJECTS.get(subject, subject.capitalize()), anchor=False)
+        for metric in found:
+            if metric.subject == subject:
+                entry(marts, metric)
+
+
+st.html(LAYOUT + STYLE)
+try:
+    page(marts_reader.current())
+except marts_reader.NothingPublished:
+    st.title("Metrics", anchor=False)
+    st.info("Nothing has been published yet. Run `make pipeline`: the catalogue is made from what it publishes.")
+    follow.first()
