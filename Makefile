@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) -m infra.local
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke up test check pipeline loop source-check train bench ledger-check manage mutants fuzz openapi locks stop
+.PHONY: help demo smoke up test check pipeline docs loop source-check train bench ledger-check manage mutants fuzz openapi locks stop
 
 help: ## all targets, one line each
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ loop: ## marts that follow the database all day (services profile; `make up` sta
 
 source-check: ## source contracts and freshness inside the operational database (MariaDB), before it is extracted
 	@$(RUN) source-check
+
+docs: ## dbt's site and the catalogue of metrics as files in var/docs; needs no network
+	@$(RUN) docs
 
 train: ## train, evaluate and gate the models; says what was promoted and why
 	@$(RUN) train

@@ -1,7 +1,7 @@
 """The door behind the Makefile: python3 -m infra.local COMMAND. Standard library only.
 
-    demo | up | smoke | test [suite …] | check | pipeline | loop | source-check | train | ledger-check | manage | mutants [name …] | fuzz [cases [seed]] | bench [name …] |
-    openapi | locks | stop
+    demo | up | smoke | test [suite …] | check | pipeline | docs | loop | source-check | train | ledger-check | manage | mutants [name …] |
+    fuzz [cases [seed]] | bench [name …] | openapi | locks | stop
 PROFILE=services runs pipeline, train, ledger-check, manage and smoke on the services profile; the default is embedded. ARGS is passed on.
 ENGINE=spark lets pipeline build the same models on Spark too, and compares.
 """
@@ -84,6 +84,7 @@ def main(arguments: list[str]) -> int:
         "pipeline": lambda: house.one_command(profile, lambda h: house.pipeline(h, *extra)),
         "source-check": lambda: house.one_command("services", house.source_check_or_fail),
         "manage": lambda: house.one_command(profile, lambda h: h.manage(*extra)),
+        "docs": lambda: house.one_command(profile, lambda h: h.module("pipelines.docs", *extra)),
         "loop": lambda: house.one_command("services", lambda h: h.module("pipelines.loop", *extra)),
         "train": lambda: house.one_command(profile, lambda h: house.train(h, *extra)),
         "ledger-check": lambda: house.one_command(profile, lambda h: h.manage("ledger_check", *extra)),

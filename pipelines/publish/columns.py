@@ -70,7 +70,7 @@ def origins(sql: str, columns: Mapping[tuple[str, str], Mapping[str, str]]) -> l
     if scope is None:
         return []
     walk = _Walk()
-    names = [projection.alias_or_name for projection in scope.expression.selects]
+    names = [projection.alias_or_name for projection in _selects(scope)]
     return sorted({(name, *origin) for place, name in enumerate(names) for origin in walk.of(scope, place)})
 
 
@@ -93,11 +93,11 @@ class _Walk:
             for branch in scope.set_operation_scopes:
                 yield from self.of(branch, place)
             return
-        projections = scope.expression.selects
+        projections = _selects(scope)
         if place < len(projections):
             yield from self._made_of(scope, projections[place])
 
-    def _made_of(self, scope: Scope, projection: exp.Expression) -> Iterable[Origin]:
+    def _made_of(self, scope: Scope, projection: exp.Expr) -> Iterable[Origin]:
         inner = {id(s.expression): s for s in scope.subquery_scopes}
         waiting = [projection]
         while waiting:
@@ -106,7 +106,7 @@ class _Walk:
                 found = inner.get(id(node if not isinstance(node, exp.Subquery) else node.unnest()))
                 if found is not None:
                     how = _how(node, projection)
-                    for place in range(len(found.expression.selects)):
+                    for place in range(len(_selects(found))):
                         yield from _strengthened(self.of(found, place), how)
                 continue
             if isinstance(node, exp.Column):
@@ -117,7 +117,7 @@ class _Walk:
             else:
                 if isinstance(node, exp.Window) and node.alias:
                     yield from self._window(scope, node.alias)
-                waiting += [child for child in node.iter_expressions() if isinstance(child, exp.Expression)]
+                waiting += [child for child in node.iter_expressions() if isinstance(child, exp.Expr)]
 
     def _window(self, scope: Scope, name: str) -> Iterable[Origin]:
         """What a named window parts and orders by."""
@@ -133,7 +133,7 @@ class _Walk:
         if isinstance(source, exp.Table):
             yield source.db, source.name, column.name, "as_is"
         elif isinstance(source, Scope):
-            for place, projection in enumerate(source.expression.selects):
+            for place, projection in enumerate(_selects(source)):
                 if projection.alias_or_name == column.name:
                     yield from self.of(source, place)
 
@@ -142,22 +142,26 @@ class _Walk:
         if isinstance(source, exp.Table):
             yield source.db, source.name, "*", how
         else:
-            below = source.set_operation_scopes if isinstance(source.expression, exp.SetOperation) else list(source.sources.values())
-            for one in below:
+            union = isinstance(source.expression, exp.SetOperation)
+            for one in source.set_operation_scopes if union else source.sources.values():
                 yield from self._rows(one, how)
 
 
-def _how(node: exp.Expression, projection: exp.Expression) -> str:
+def _selects(scope: Scope) -> list[exp.Expr]:
+    return list(scope.expression.selects) if isinstance(scope.expression, exp.Query) else []
+
+
+def _how(node: exp.Expr, projection: exp.Expr) -> str:
     """The strongest thing that the projection does to the node."""
-    strongest, at = 0, node
-    while at is not projection and at.parent is not None:
-        at = at.parent
+    strongest, at = 0, node.parent if node is not projection else None
+    while at is not None:
         if isinstance(at, exp.Window):
             strongest = max(strongest, 3)
         elif isinstance(at, exp.AggFunc):
             strongest = max(strongest, 2)
         elif not isinstance(at, exp.Alias | exp.Cast | exp.Paren):
             strongest = max(strongest, 1)
+        at = at.parent if at is not projection else None
     return HOW[strongest]
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .. import files
+
 #: Who sees which schemas.
 AUDIENCES = {"staff": ("admin", "client", "freelancer", "metrics", "science"), "tenants": ("client", "freelancer")}
 _BAD = {"error", "fail", "runtime error", "skipped", "partial success"}
@@ -75,10 +77,7 @@ def read(target: Path) -> Lineage:
         for unique_id, result in status.items()
         if result["status"] in _BAD
     ]
-    models = {}
-    for unique_id, node in (manifest["nodes"] | manifest["sources"]).items():
-        if node["resource_type"] in ("model", "seed", "source", "snapshot"):
-            models[unique_id] = _model(unique_id, node)
+    models = _models(manifest, target)
     for unique_id, node in manifest["nodes"].items():
         if node["resource_type"] == "test":
             outcome = status.get(unique_id, {}).get("status", "not run")
@@ -99,7 +98,31 @@ def read(target: Path) -> Lineage:
     return Lineage(models, results["metadata"]["invocation_id"], problems)
 
 
-def _model(unique_id: str, node: dict[str, Any]) -> Model:
+def read_models(target: Path) -> dict[str, Model]:
+    """All models by unique id, without the outcome of any build. Raises AuditError when dbt has not parsed the project in `target`."""
+    manifest = files.read_json(target / "manifest.json")
+    if manifest is None:
+        raise AuditError(f"dbt has left no manifest.json in {target}")
+    return _models(manifest, target)
+
+
+def _models(manifest: dict[str, Any], target: Path) -> dict[str, Model]:
+    nodes = manifest["nodes"] | manifest["sources"]
+    kinds = ("model", "seed", "source", "snapshot")
+    return {unique_id: _model(unique_id, node, target) for unique_id, node in nodes.items() if node["resource_type"] in kinds}
+
+
+def _compiled(node: dict[str, Any], target: Path) -> str:
+    """What the engine ran last: a build of some models leaves the others' SQL of before in its folder. Seeds and sources have none."""
+    if node["resource_type"] not in ("model", "snapshot"):
+        return ""
+    if node.get("compiled_code"):
+        return str(node["compiled_code"])
+    path = target / "compiled" / node["package_name"] / node["original_file_path"]
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _model(unique_id: str, node: dict[str, Any], target: Path) -> Model:
     source = node["resource_type"] == "source"
     folders = node["fqn"][1:-1]
     return Model(
@@ -111,7 +134,7 @@ def _model(unique_id: str, node: dict[str, Any]) -> Model:
         alias=node.get("alias") or node.get("identifier") or node["name"],
         description=node.get("description") or "",
         sql=node.get("raw_code") or "",
-        compiled=node.get("compiled_code") or "",
+        compiled=_compiled(node, target),
         columns=[
             {"name": column["name"], "type": column.get("data_type") or "", "description": column.get("description") or ""}
             for column in node["columns"].values()

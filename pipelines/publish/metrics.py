@@ -72,6 +72,21 @@ def compiled(folder: Path, models: Mapping[str, Model], db: duckdb.DuckDBPyConne
     return found
 
 
+def described(folder: Path, models: Mapping[str, Model]) -> list[Metric]:
+    """Every metric as the columns that the models declare allow it, by name, without any built table. Raises AuditError naming what is wrong."""
+    definitions, ways = load(folder)
+    problems, found = unpublished(folder, models), []
+    for name, told in sorted(definitions.items()):
+        if (model := models.get(told.get("relation", ""))) is not None:
+            try:
+                found.append(_metric(name, told, model, ways.get(model.relation), {c["name"]: c["type"].upper() for c in model.columns}))
+            except ValueError as wrong:
+                problems.append(f"metric {name}: {wrong}")
+    if problems:
+        raise AuditError("; ".join(problems))
+    return found
+
+
 _ANY = {"date": "2000-01-01", "text": "", "integer": 0, "boolean": True}
 
 

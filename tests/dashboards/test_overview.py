@@ -74,8 +74,8 @@ def phone(open_pages: Callable[[int], Page]) -> Iterator[Page]:
 def reading(page: Page) -> Iterator[Page]:
     settled(page)
     yield page
-    page.keyboard.press("Escape")  # a dialog that was opened
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("Escape")  # a popover that was opened
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
 
 
 def settled(page: Page, charts: int = len(CHARTS)) -> None:
@@ -122,9 +122,9 @@ def empty_market(marts: Published, file: Path) -> Path:
     """Marts of a market in which nothing has happened: the sample's tables without rows, metrics at nothing."""
     with duckdb.connect(str(file)) as db:
         db.execute(f"attach '{marts.path}' as sample (read_only)")
-        db.execute("create schema admin; create schema _meta")
-        tables = "select schema_name, view_name from duckdb_views() where database_name = 'sample' and schema_name in ('admin', '_meta') union " \
-                 "select schema_name, table_name from duckdb_tables() where database_name = 'sample' and schema_name in ('admin', '_meta')"  # fmt: skip
+        db.execute("create schema admin; create schema metrics; create schema _meta")
+        wanted = "database_name = 'sample' and schema_name in ('admin', 'metrics', '_meta')"
+        tables = f"select schema_name, view_name from duckdb_views() where {wanted} union select schema_name, table_name from duckdb_tables() where {wanted}"
         for schema, table in db.execute(tables).fetchall():
             kept = "true" if schema == "_meta" or table == "kpi_overview" else "false"
             db.execute(f"create table {schema}.{table} as select * from sample.{schema}.{table} where {kept}")
@@ -183,41 +183,86 @@ def test_volume_can_be_read_by_week(desk: Page, marts: Published) -> None:
     expect(desk.get_by_text("the newest month is not over yet")).to_be_visible(timeout=PATIENCE_MS)
 
 
-def open_lineage(page: Page, number: int) -> Locator:
-    page.get_by_role("button", name="Where from?").nth(number).click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("tab", name="Source runs")).to_be_visible(timeout=PATIENCE_MS)
-    return dialog
+def open_lineage(page: Page, of: str) -> Locator:
+    page.locator(f".st-key-lineage-{of}").get_by_role("button", name="Where from?").click()
+    opened = page.get_by_test_id("stPopoverBody")
+    expect(opened.get_by_role("tab", name="Source runs")).to_be_visible(timeout=PATIENCE_MS)
+    return opened
 
 
-def test_a_number_leads_to_its_definition_sql_tests_and_source_run(desk: Page, marts: Published) -> None:
-    dialog = open_lineage(desk, 5)  # the funnel
+def test_every_card_and_every_chart_opens_its_lineage(desk: Page) -> None:
+    for key in [*CARDS.values(), "volume", "take-rate-by-month", "fill-rate-by-month", "time-to-bid-and-hire", "funnel", "freshness"]:
+        expect(desk.locator(f".st-key-lineage-{key}").get_by_role("button", name="Where from?")).to_have_count(1)
+
+
+def test_a_chart_leads_to_its_definition_sql_tests_and_source_run(desk: Page, marts: Published) -> None:
+    opened = open_lineage(desk, "funnel")
     description, sql, tests = rows(marts, "select description, sql, tests from _meta.model where relation = 'admin.funnel'")[0]
-    expect(dialog.get_by_text(description)).to_be_visible(timeout=PATIENCE_MS)
+    expect(opened.get_by_text(description)).to_be_visible(timeout=PATIENCE_MS)
+    code = opened.get_by_test_id("stCode").locator("code").first
+    expect(code).to_be_visible()
+    assert code.inner_text().split() == sql.split()
+    opened.get_by_role("tab", name="Tests").click()
     for test in json.loads(tests):
-        expect(dialog.get_by_role("cell", name=test["name"])).to_be_visible()
+        expect(opened.get_by_role("cell", name=test["name"])).to_be_visible()
         assert test["status"] == "pass"
-    dialog.get_by_role("tab", name="Source runs").click()
+    opened.get_by_role("tab", name="Source runs").click()
     run_seq, high = rows(marts, """select run_seq, H from _meta.source_run where "table" = 'activity_impression' order by run_seq desc""")[
         0
     ]
-    run = dialog.get_by_role("row").filter(has_text="activity_impression")
+    run = opened.get_by_role("row").filter(has_text="activity_impression")
     expect(run).to_be_visible()
     assert run.get_by_role("cell").all_inner_texts()[1:3] == [str(run_seq), f"{high:%d %b %H:%M:%S}"]
-    dialog.get_by_role("tab", name="Parents").click()
-    expect(dialog.get_by_text("fct_pair_journey").first).to_be_visible()
-    dialog.get_by_role("tab", name="SQL").click()
-    code = dialog.get_by_test_id("stCode").locator("code").first
-    expect(code).to_be_visible()
-    assert code.inner_text().split() == sql.split()
+    opened.get_by_role("tab", name="Parents").click()
+    expect(opened.get_by_text("fct_pair_journey").first).to_be_visible()
 
 
-def test_lineage_of_a_group_of_cards_names_both_models(phone: Page, marts: Published) -> None:
-    dialog = open_lineage(phone, 0)
-    dialog.get_by_role("radio", name="gsv_daily").click()
-    expect(dialog.get_by_text("admin.gsv_daily", exact=True)).to_be_visible(timeout=PATIENCE_MS)
-    about = rows(marts, "select description from _meta.model where relation = 'admin.gsv_daily'")[0][0]
-    expect(dialog.get_by_text(about)).to_be_visible()
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_card_leads_from_its_metric_to_the_columns_of_the_source_within_the_screen(
+    width: int, desk: Page, phone: Page, marts: Published
+) -> None:
+    page = phone if width == 360 else desk
+    told = next(m for m in marts_reader.metrics(marts) if m.name == "take_rate")
+    opened = open_lineage(page, "take_rate")
+    for text in (told.description, told.filter_rule, told.currency_rule, told.late_data_rule, told.example):
+        expect(opened.get_by_text(text)).to_be_visible(timeout=PATIENCE_MS)
+    expect(opened.get_by_text("after its newest change")).to_be_visible()
+    sql = rows(marts, "select sql from _meta.metric where name = 'take_rate'")[0][0]
+    assert opened.get_by_test_id("stCode").locator("code").first.inner_text().split() == sql.split()
+    opened.get_by_role("tab", name="Columns").click()
+    expect(opened.get_by_role("listitem").filter(has_text="payments_posting.amount")).to_be_visible()
+    opened.get_by_role("tab", name="Source runs").click()
+    expect(opened.get_by_role("row").filter(has_text="payments_posting")).to_be_visible()
+    expect(opened.get_by_role("row").filter(has_text="jobs_skill")).to_have_count(0)
+    box = opened.bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def test_a_chart_of_several_metrics_tells_each(phone: Page, marts: Published) -> None:
+    opened = open_lineage(phone, "volume")
+    opened.get_by_role("radio", name="gsv_refunded").click()
+    about = next(m for m in marts_reader.metrics(marts) if m.name == "gsv_refunded").description
+    expect(opened.get_by_text(about)).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_the_catalogue_tells_every_metric_and_finds_one_by_its_words(visitor: Callable[..., Visitor], marts: Published) -> None:
+    page = visitor("admin", width=360).open_dashboards()
+    settled(page)
+    page.goto(f"{page.url.split('?')[0].rstrip('/')}/metrics")
+    known = marts_reader.metrics(marts)
+    buttons = page.get_by_role("button", name="Where from?")
+    expect(buttons).to_have_count(len(known), timeout=PATIENCE_MS)
+    page.get_by_placeholder("Search").fill("Kaplan hire")
+    page.get_by_placeholder("Search").press("Enter")
+    expect(buttons).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.get_by_text("median_hours_to_hire")).to_be_visible()
+    page.get_by_placeholder("Search").fill("no such thing")
+    page.get_by_placeholder("Search").press("Enter")
+    expect(page.get_by_text("No metric has all of these words.")).to_be_visible(timeout=PATIENCE_MS)
+    sideways = page.evaluate(
+        "document.querySelector('[data-testid=stMain]').scrollWidth - document.querySelector('[data-testid=stMain]').clientWidth"
+    )
+    assert sideways == 0
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 import streamlit as st
 
 from dashboards.components import figures
-from dashboards.queries import admin, meta
+from dashboards.queries import admin, definitions, meta
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
+from tests.dashboards.by_hand import flow, jobs, lay_metrics
 
 SCHEMA = """
 create schema admin;
-create table admin.kpi_overview (position int, metric varchar, value double, unit varchar, currency varchar, as_of timestamp, definition varchar);
-create table admin.gsv_daily (day date, currency varchar, funded_usd_minor bigint, released_usd_minor bigint, refunded_usd_minor bigint, net_usd_minor bigint);
-create table admin.take_rate_monthly (month date, currency varchar, net_fee_usd_minor bigint, released_usd_minor bigint);
-create table admin.fill_rate_weekly (cohort_week date, window_days int, jobs bigint, filled bigint);
+create table admin.kpi_overview (as_of timestamp);
 create table admin.time_to_first_bid (hours double, survival double, at_risk bigint, events bigint);
 create table admin.time_to_hire (hours double, survival double, at_risk bigint, events bigint);
 create table admin.freshness (table_name varchar, logged_rows bigint, last_source_change_at timestamp, lag_seconds double);
-insert into admin.kpi_overview values (2, 'second', null, 'hours', null, '2026-03-18 09:30', 'b'), (1, 'first', 5, 'count', null, '2026-03-18 09:30', 'a');
+insert into admin.kpi_overview values ('2026-03-18 09:30');
 """
 
 
@@ -35,22 +34,28 @@ def worked(tmp_path: Path) -> tuple[duckdb.DuckDBPyConnection, Published]:
     file = tmp_path / "marts.duckdb"
     db = duckdb.connect(str(file))
     db.execute(SCHEMA)
+    lay_metrics(db)
     return db, Published(tmp_path.name, file, datetime(2026, 3, 18, 10, tzinfo=UTC))
 
 
-def test_metrics_come_in_the_order_of_the_marts(worked: Any) -> None:
+def test_every_number_of_the_overview_is_a_governed_metric_also_of_an_empty_market(worked: Any) -> None:
     db, marts = worked
     db.close()
-    assert list(admin.kpis(marts)["metric"]) == ["first", "second"]
+    found = admin.kpis(marts).set_index("metric")
+    known = definitions(marts)
+    assert tuple(found.index) == admin.OVERVIEW
+    for name, row in found.iterrows():
+        assert (row["unit"], row["definition"]) == (known[str(name)].unit, known[str(name)].description)
+        assert pd.isna(row["value"]) if row["unit"] in ("share", "hours") else row["value"] == 0, name
 
 
 def test_volume_sums_currencies_by_month_and_by_week_from_monday_and_forgets_what_is_older(worked: Any) -> None:
     db, marts = worked
-    db.execute(
-        """insert into admin.gsv_daily values
-        ('2025-02-28', 'USD', 999, 0, 0, 999), ('2025-03-01', 'USD', 100, 0, 0, 100),
-        ('2026-03-15', 'USD', 1250, 200, 50, 1200), ('2026-03-16', 'EUR', 101, null, 0, 101), ('2026-03-16', 'KES', null, null, null, null)"""
-    )
+    flow(db, "2025-02-28", "funded", 999)
+    flow(db, "2025-03-01", "funded", 100)
+    for kind, cents in (("funded", 1250), ("released", 200), ("refunded", 50)):
+        flow(db, "2026-03-15", kind, cents)
+    flow(db, "2026-03-16", "funded", 101, "EUR")
     db.close()
     months = {(r.start.date(), r.measure): r.usd for r in admin.volume(marts, "month").itertuples()}
     assert months == {
@@ -71,10 +76,14 @@ def test_a_period_that_does_not_exist_is_refused(worked: Any) -> None:
 def test_the_30_days_before_are_exactly_the_30_before_the_last_30(worked: Any) -> None:
     db, marts = worked
     # last 30: 17 February to 18 March; the 30 before: 18 January to 16 February
-    db.execute(
-        """insert into admin.gsv_daily values ('2026-01-17', 'USD', 1, 1, 1, 1), ('2026-01-18', 'USD', 10, 20, 1, 9),
-        ('2026-02-16', 'EUR', 100, 200, 0, 100), ('2026-02-17', 'USD', 1000, 2000, 0, 1000)"""
-    )
+    for day, funded, released, refunded in (
+        ("2026-01-17", 1, 1, 1),
+        ("2026-01-18", 10, 20, 1),
+        ("2026-02-16", 100, 200, 0),
+        ("2026-02-17", 1000, 2000, 0),
+    ):
+        for kind, cents in (("funded", funded), ("released", released), ("refunded", refunded)):
+            flow(db, day, kind, cents)
     db.close()
     before = admin.money_30_days_before(marts).iloc[0]
     assert (before["gsv_funded_30d"], before["gsv_released_30d"], before["gsv_net_30d"], before["complete"]) == (110, 220, 109, True)
@@ -84,31 +93,30 @@ def test_the_30_days_before_are_exactly_the_30_before_the_last_30(worked: Any) -
 def test_a_market_younger_than_60_days_has_no_30_days_before(first_day: str | None, complete: bool, worked: Any) -> None:
     db, marts = worked
     if first_day:
-        db.execute("insert into admin.gsv_daily values (?, 'USD', 1, 1, 0, 1)", [first_day])
+        flow(db, first_day, "funded", 1)
     db.close()
     assert bool(admin.money_30_days_before(marts).iloc[0]["complete"]) is complete
 
 
 def test_take_rate_weighs_currencies_by_what_was_released(worked: Any) -> None:
     db, marts = worked
-    db.execute(
-        """insert into admin.take_rate_monthly values ('2026-01-01', 'USD', 0, 0), ('2026-02-01', 'USD', 10, 100),
-        ('2026-02-01', 'EUR', 60, 300), ('2026-02-01', 'KES', null, null)"""
-    )
+    flow(db, "2026-01-05", "fee_refund", 10)
+    for currency, fee, released in (("USD", 10, 100), ("EUR", 60, 300)):
+        flow(db, "2026-02-05", "fee", fee, currency)
+        flow(db, "2026-02-05", "released", released, currency)
     db.close()
     found = admin.take_rate_monthly(marts)
     assert [(m.date(), r, d) for m, r, d in found.itertuples(index=False)] == [(date(2026, 2, 1), 0.175, 4.0)]
 
 
-def test_fill_rate_of_a_month_is_that_of_its_jobs_not_the_mean_of_its_weeks(worked: Any) -> None:
+def test_fill_rate_of_a_month_is_that_of_its_jobs_whose_window_has_passed(worked: Any) -> None:
     db, marts = worked
-    db.execute(
-        """insert into admin.fill_rate_weekly values ('2026-02-02', 7, 8, 2), ('2026-02-23', 7, 2, 2), ('2026-03-02', 7, 4, 4),
-        ('2026-02-02', 14, 5, 5), ('2026-03-09', 14, 0, 0)"""
-    )
+    jobs(db, "2026-02-02", 8, mature=(7, 14), filled=2)
+    jobs(db, "2026-02-23", 2, mature=(7,), filled=2)
+    jobs(db, "2026-03-02", 4, mature=(7,), filled=4)
     db.close()
     found = [(m.date(), int(w), rate, jobs) for m, w, rate, jobs in admin.fill_rate_monthly(marts).itertuples(index=False)]
-    assert found == [(date(2026, 2, 1), 7, 0.4, 10), (date(2026, 2, 1), 14, 1.0, 5)], "four jobs of March are too few"
+    assert found == [(date(2026, 2, 1), 7, 0.4, 10), (date(2026, 2, 1), 14, 0.25, 8)], "four jobs of March are too few"
 
 
 def test_waiting_tells_both_curves_in_days(worked: Any) -> None:
@@ -130,10 +138,11 @@ def test_freshness_puts_the_slowest_table_first_and_silent_ones_last(worked: Any
 
 def test_a_new_publication_is_read_at_once_though_the_old_one_is_kept(worked: Any, tmp_path: Path) -> None:
     db, marts = worked
+    flow(db, "2026-03-01", "funded", 5)
     db.close()
     assert admin.kpis(marts)["value"].iloc[0] == 5
     with duckdb.connect(str(tmp_path / "marts.duckdb")) as again:
-        again.execute("update admin.kpi_overview set value = 6 where metric = 'first'")
+        flow(again, "2026-03-01", "funded", 1)
     newer = Published(f"{marts.publish_id}-newer", marts.path, marts.published_at)
     assert (admin.kpis(marts)["value"].iloc[0], admin.kpis(newer)["value"].iloc[0]) == (5, 6)
 
@@ -143,7 +152,10 @@ def test_on_the_sample_every_query_equals_the_marts_read_row_by_row(marts: Publi
     with marts_reader.open_read_only(marts.path) as db:
         days = db.execute("select day, funded_usd_minor, released_usd_minor, refunded_usd_minor from admin.gsv_daily").fetchall()
         take = db.execute("select month, net_fee_usd_minor, released_usd_minor from admin.take_rate_monthly").fetchall()
-        cohorts = db.execute("select cohort_week, window_days, jobs, filled from admin.fill_rate_weekly").fetchall()
+        opened = db.execute(
+            "select opened_on, is_mature_7d, is_filled_7d, is_mature_14d, is_filled_14d, is_mature_30d, is_filled_30d from metrics.jobs"
+        ).fetchall()
+        overview = db.execute("select metric, value from admin.kpi_overview").fetchall()
         as_of = db.execute("select max(as_of) from admin.kpi_overview").fetchall()[0][0]
     cents: defaultdict[tuple[date, str], int] = defaultdict(int)
     for day, *amounts in days:
@@ -159,11 +171,29 @@ def test_on_the_sample_every_query_equals_the_marts_read_row_by_row(marts: Publi
     rates = {r.month.date(): r.take_rate for r in admin.take_rate_monthly(marts).itertuples()}
     assert rates == {month: pytest.approx(fee / released, rel=1e-12) for month, (fee, released) in fees.items() if released}
     filled: defaultdict[tuple[date, int], list[int]] = defaultdict(lambda: [0, 0])
-    for week, window, jobs, done in cohorts:
-        filled[week.replace(day=1), window][0] += jobs
-        filled[week.replace(day=1), window][1] += done
+    for day, *windows in opened:
+        for window, mature, done in zip((7, 14, 30), windows[::2], windows[1::2], strict=True):
+            if mature:
+                filled[day.replace(day=1), window][0] += 1
+                filled[day.replace(day=1), window][1] += done
     fill = {(r.month.date(), r.window_days): (r.jobs, r.fill_rate) for r in admin.fill_rate_monthly(marts).itertuples()}
     assert fill == {key: (jobs, pytest.approx(done / jobs, rel=1e-12)) for key, (jobs, done) in filled.items() if jobs >= admin.ENOUGH_JOBS}
+    # the same sixteen numbers, worked out by dbt
+    assert {r.metric: r.value for r in admin.kpis(marts).itertuples()} == {
+        name: pytest.approx(value, rel=1e-12, nan_ok=True) if value is not None else pytest.approx(float("nan"), nan_ok=True)
+        for name, value in overview
+    }
+
+
+def test_every_metric_leads_to_columns_and_runs_of_the_source(marts: Published) -> None:
+    for name in definitions(marts):
+        trace = meta.metric_trace(marts, name)
+        assert trace.models[0].relation == trace.metric.relation and trace.models[-1].layer in ("raw", "seed", "staging"), name
+        feeding = [run for run in trace.sources if run.feeds]
+        assert feeding and all(run.high is not None and run.drift == 0 for run in feeding), name
+        assert {step.parent.split(".")[1] for step in trace.columns if step.parent.startswith("raw.")} == {run.table for run in feeding}, (
+            name
+        )
 
 
 def test_every_published_model_has_a_card_whose_parents_reach_the_source(marts: Published) -> None:
