@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import files, marts_reader, paths, transform
+from pipelines import docs, files, marts_reader, paths, transform
 from pipelines.publish import AuditError, publish, rollback
 
 from .conftest import REPO, Source
@@ -125,6 +125,19 @@ def test_publication_holds_marts_by_audience_and_their_lineage(built: Source) ->
         "source.openlance.raw.item",
     )
     assert seen("SELECT * FROM _meta.edge ORDER BY ALL") == [(staging, total), (staging, items), (source, staging)]
+    assert seen(f"SELECT \"column\", parent, parent_column, how FROM _meta.column_edge WHERE child <> '{staging}' ORDER BY ALL") == [
+        ("amount", staging, "amount", "aggregate"),
+        ("item_id", staging, "item_id", "as_is"),
+        ("items", staging, "*", "aggregate"),
+        ("name", staging, "name", "as_is"),
+    ]
+    assert seen(
+        f"SELECT \"column\", parent_column, how FROM _meta.column_edge WHERE child = '{staging}' AND parent = '{source}' ORDER BY ALL"
+    ) == [
+        ("amount", "amount", "expression"),
+        ("item_id", "id", "as_is"),
+        ("name", "name", "as_is"),
+    ]
     [(text, sql, columns, rows)] = seen(f"SELECT description, sql, columns, rows FROM _meta.model WHERE unique_id = '{total}'")
     assert (text, rows) == ("How much there is.", 1)
     assert "ref('stg_item')" in sql and "Sum of amounts." in columns
@@ -271,3 +284,25 @@ def test_a_metric_that_cannot_be_worked_out_stops_the_publication(built: Source)
         with pytest.raises(AuditError, match=told):
             publish()
     assert marts_reader.current().publish_id == first.publish_id
+
+
+def test_documentation_is_files_that_need_no_network(built: Source, tmp_path: Path) -> None:
+    folder = paths.dbt_project() / "metrics"
+    folder.mkdir()
+    (folder / "shop.toml").write_text(METRIC)
+    front = docs.build(tmp_path / "site")
+    pages = {path.name: path.read_text() for path in front.parent.iterdir()}
+    assert set(pages) == {"index.html", "metrics.html", "dbt.html"}
+    for text in (
+        "How much there is.",
+        "One item of 1: 1.",
+        "marts_reader.metric(&#x27;amount&#x27;)",
+        "dbt.html#!/model/model.openlance.admin_totals",
+    ):
+        assert text in pages["metrics.html"]
+    assert "model.openlance.admin_totals" in pages["dbt.html"], "the manifest is inside"
+    for page in ("index.html", "metrics.html"):
+        assert "http" not in pages[page], "nothing is fetched"
+    (folder / "shop.toml").write_text(METRIC.replace('label = "Amount"', ""))
+    with pytest.raises(AuditError, match="metric amount: no label"):
+        docs.build(tmp_path / "site")

@@ -15,6 +15,7 @@ select
     cast(milestones.submitted_at as date) as submitted_on,
     cast(milestones.approved_at as date) as approved_on,
     milestones.submitted_at is not null as is_submitted,
+    disputed.milestone_id is not null as is_disputed,
     milestones.due_at is not null and (
         milestones.submitted_at is not null
         or (milestones.due_at < moment.as_of and milestones.state not in ('cancelled', 'refunded', 'resolved'))
@@ -30,4 +31,5 @@ cross join {{ ref('int_as_of') }} as moment
 left join {{ ref('fct_contract') }} as contracts on contracts.contract_id = milestones.contract_id
 left join {{ ref('fct_job') }} as jobs on jobs.job_id = contracts.job_id
 left join {{ ref('dim_category') }} as categories on categories.category_id = jobs.category_id
+left join (select distinct milestone_id from {{ ref('fct_dispute') }}) as disputed on disputed.milestone_id = milestones.milestone_id
 {{ join_usd_rate('rates', 'milestones.currency', 'cast(moment.as_of as date)') }}
