@@ -123,6 +123,19 @@ BY_HAND: dict[str, list[tuple[list[str], dict[str, Any], list[tuple[Any, ...]]]]
     "rehire_rate": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 2, 1), 1.0), (date(2026, 3, 1), 0.0)])],
     # milestone 1 a day early, 2 a day late, 4 overdue; 3 was refunded, 5 has no date, 6 is not due yet
     "on_time_share": [([], {}, [(1 / 3,)])],
+    # milestone 2 of the two submitted; 4 was disputed before anything was submitted
+    "dispute_rate": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)])],
+    "median_hours_to_money_moved": [([], {}, [(48.0,)]), ([], {"filer_side": "freelancer"}, [(None,)])],
+    # the bank spoke in March of a payment of January; the inquiry took nothing, the third payment never came
+    "chargeback_rate": [(["month"], {}, [(date(2026, 1, 1), 0.5)])],
+    # upheld: hold 1, case 3; cleared or overturned: hold 2, case 2
+    "fraud_precision": [([], {}, [(0.5,)]), (["source"], {}, [("case", 0.5), ("risk_hold", 0.5)])],
+    "shadow_precision": [([], {}, [(1.0,)])],
+    # hold 1 and case 3 by machines, case 1 by people, the lost chargeback by the bank
+    "fraud_recall": [([], {}, [(0.5,)])],
+    # 2 and 10 hours, then two cases at 24, when hold 4 had waited as long: 5/6, 4/6, 2/6
+    "median_hours_to_decision": [([], {}, [(24.0,)])],
+    "appeal_overturn_rate": [([], {}, [(0.5,)])],
     "match_ndcg_10": [
         ([], {}, [((NDCG_ONE + NDCG_TWO) / 2,)]),
         (["month"], {}, [(date(2026, 1, 1), NDCG_ONE), (date(2026, 11, 1), NDCG_TWO)]),
