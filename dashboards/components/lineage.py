@@ -12,7 +12,12 @@ from dashboards.queries.meta import ModelCard, metric_trace, model_card
 from pipelines.marts_reader import Metric, Published, Trace
 
 RULES = {"grain": "One row", "filter": "Counted", "currency_rule": "Currencies", "late_data_rule": "Late data", "owner": "Owner"}
-METRIC_RULES = {"grain": "Worked out from one row each", "filter_rule": "Counted", "currency_rule": "Currencies", "late_data_rule": "Late data"}
+METRIC_RULES = {
+    "grain": "Worked out from one row each",
+    "filter_rule": "Counted",
+    "currency_rule": "Currencies",
+    "late_data_rule": "Late data",
+}
 METRIC_RULES |= {"example": "Example", "owner": "Owner"}
 LAYERS = ("published", "marts", "features", "intermediate", "staging", "seed", "raw")
 #: wide enough for SQL on a desk, never wider than a phone; long names break instead of pushing the rest out of sight
