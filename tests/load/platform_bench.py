@@ -3,7 +3,8 @@
 A table of 13 columns (exact decimals, microseconds, text with line breaks and four-byte characters, NULLs) made from a seed in a MariaDB of the
 bench's own with a buffer pool of 2 GB. In each round: `floor`, the client that throws the rows away (`mariadb --quick -e 'select *'`); `full`, our
 extraction into an empty log with the source's checksum, Parquet and manifest; dlt's backends into Parquet. Processes are fresh each time and
-start-up is left out of ours and of dlt's alike. Then 1 % of the rows change, scattered over the keys, again and again: `incremental` is the run that
+start-up is left out of ours and of dlt's alike. `cpu_over_floor` and `cpu_over_dlt` compare the processor's seconds, the server's and the client's
+together: they say the same on a machine that does other work. Then 1 % of the rows change, scattered over the keys, again and again: `incremental` is the run that
 follows them, and `reconcile` the comparison of every block with the source, reported apart. At last ten questions of the dashboards are asked of
 publications of markets of 5 and 50 million events (platform_queries.py).
 
@@ -21,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -117,6 +118,19 @@ def child(*arguments: str, path: str = "") -> dict[str, Any]:
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
+def cpu() -> float:
+    """Seconds of the processor that this process and its children have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def server_cpu() -> float:
+    """Seconds of the processor that the server has used."""
+    pid = (HOME / "db" / "mysqld.pid").read_text().strip()
+    used = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
 def timed(**options: Any) -> tuple[float, Any]:
     from pipelines.extract.run import extract
 
@@ -135,8 +149,14 @@ def full() -> dict[str, Any]:
     import pyarrow.csv
     import pyarrow.parquet  # noqa: F401
 
+    before = cpu()
     seconds, report = timed()
-    return {"seconds": seconds, "rows": report.tables[0].rows, "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    return {
+        "seconds": seconds,
+        "cpu": cpu() - before,
+        "rows": report.tables[0].rows,
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
 
 
 def follow(rounds: int, seed: int) -> dict[str, Any]:
@@ -191,17 +211,19 @@ def questions(events: int, seed: int) -> dict[str, Any]:
 # --------------------------------------------------------------------------- the bench
 
 
-def floor() -> float:
+def floor() -> dict[str, float]:
     command = ["mariadb", "--no-defaults", "-uroot", f"--socket={os.environ['OPENLANCE_DB_SOCKET']}", "--default-character-set=utf8mb4"]
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), cpu() + server_cpu()
     with Path(os.devnull).open("w") as nowhere:
         subprocess.run([*command, "--quick", DATABASE, "-e", f"select * from {TABLE}"], stdout=nowhere, check=True)
-    return time.perf_counter() - begin
+    return {"seconds": time.perf_counter() - begin, "cpu": cpu() + server_cpu() - before}
 
 
 def one_full(rows: int) -> dict[str, Any]:
     shutil.rmtree(HOME / "var", ignore_errors=True)
+    before = server_cpu()
     found = child(str(Path(__file__)), "--step", "full")
+    found["cpu"] += server_cpu() - before
     if found["rows"] != rows:
         raise SystemExit(f"{found['rows']} of {rows} rows arrived")
     return found
@@ -214,7 +236,9 @@ def one_dlt(backend: str, rows: int) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
+        before = server_cpu()
         found = child(str(REPO / "tests" / "load" / "platform_dlt.py"), backend, str(folder), TABLE, path=str(aside("dlt")))
+        found["cpu"] += server_cpu() - before
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if found["rows"] != rows:
@@ -222,31 +246,36 @@ def one_dlt(backend: str, rows: int) -> dict[str, Any]:
     return found
 
 
+def middle(rounds: Sequence[Mapping[str, float]], what: str) -> float:
+    return median(one[what] for one in rounds)
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """All figures by name."""
-    floors: list[float] = []
+    floors: list[dict[str, float]] = []
     ours: list[dict[str, Any]] = []
-    theirs: dict[str, list[float]] = {}
+    theirs: dict[str, list[dict[str, Any]]] = {}
     backends = [name for name in BACKENDS if name not in options.without.split(",")]
     floor()  # the rows into the buffer pool
     for number in range(options.rounds):
         floors.append(floor())
-        step(f"round {number + 1}: floor {floors[-1]:.1f} s")
+        step(f"round {number + 1}: floor {floors[-1]['seconds']:.1f} s")
         ours.append(one_full(options.rows))
         step(f"round {number + 1}: ours {ours[-1]['seconds']:.1f} s, {ours[-1]['peak_mb']} MB")
         for backend in backends:
             if number == 0 or backend not in ONCE:
                 found = one_dlt(backend, options.rows)
-                theirs.setdefault(backend, []).append(found["seconds"])
+                theirs.setdefault(backend, []).append(found)
                 step(f"round {number + 1}: dlt/{backend} {found['seconds']:.1f} s, {found['peak_mb']} MB")
     size = sum(path.stat().st_size for path in (HOME / "var" / "raw").rglob("*.parquet"))
     follow_up = child(str(Path(__file__)), "--step", "follow", "--changes", str(options.changes), "--seed", str(options.seed))
     step(f"1 % changed: {', '.join(f'{s:.2f}' for s in follow_up['seconds'])} s; reconciliation {follow_up['reconcile']:.1f} s")
-    whole, least = median(found["seconds"] for found in ours), median(floors)
+    whole, least = middle(ours, "seconds"), middle(floors, "seconds")
     figures: dict[str, Any] = {
         "floor_seconds": round(least, 2),
         "full_seconds": round(whole, 2),
         "ours_over_floor": round(whole / least, 3),
+        "cpu_over_floor": round(middle(ours, "cpu") / middle(floors, "cpu"), 3),
         "peak_mb": max([found["peak_mb"] for found in ours] + [follow_up["peak_mb"], follow_up["reconcile_peak_mb"]]),
         "bytes_per_row": round(size / options.rows, 1),
         "incremental_seconds": round(median(follow_up["seconds"]), 3),
@@ -257,10 +286,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "drift_rows": follow_up["drift_rows"],
         "checksums_equal": int(follow_up["equal"]),
     }
-    for backend, seconds in theirs.items():
-        figures[f"dlt_{backend}_seconds"] = round(median(seconds), 2)
+    for backend, rounds in theirs.items():
+        figures[f"dlt_{backend}_seconds"] = round(middle(rounds, "seconds"), 2)
     if theirs:
-        figures["ours_over_dlt"] = round(whole / min(median(seconds) for seconds in theirs.values()), 3)
+        figures["ours_over_dlt"] = round(whole / min(middle(rounds, "seconds") for rounds in theirs.values()), 3)
+        figures["cpu_over_dlt"] = round(middle(ours, "cpu") / min(middle(rounds, "cpu") for rounds in theirs.values()), 3)
     return figures
 
 

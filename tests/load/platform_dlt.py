@@ -15,6 +15,11 @@ import time
 from pathlib import Path
 
 
+def cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def main(backend: str, folder: Path, table: str) -> None:
     os.environ |= {"DLT_DATA_DIR": str(folder / "home"), "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
     import dlt
@@ -36,14 +41,14 @@ def main(backend: str, folder: Path, table: str) -> None:
         destination=dlt.destinations.filesystem((folder / "out").as_uri()),
         dataset_name="raw",
     )
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), cpu()
     pipeline.run(resource_of_table, loader_file_format="parquet", write_disposition="replace")
-    seconds = time.perf_counter() - begin
+    seconds, used = time.perf_counter() - begin, cpu() - before
     import duckdb
 
     rows = duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder}/out/raw/{table}/*.parquet')").fetchone()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "rows": rows and rows[0], "peak_mb": round(peak)}))
+    print(json.dumps({"seconds": seconds, "cpu": used, "rows": rows and rows[0], "peak_mb": round(peak)}))
 
 
 if __name__ == "__main__":
