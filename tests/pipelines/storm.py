@@ -1,0 +1,374 @@
+"""Writers that do everything the extraction must survive, while the pipeline runs again and again and is killed at random times.
+
+Writers insert, update and delete, keep transactions open, change rows without touching `updated_at`, and columns are added. One money moves between the
+tables `account` and `vault`, and items come in pairs: a publication that shows another sum, or half a pair, was made of a half state.
+A reader opens every publication as it becomes current. When the writers have ended, raw, marts and source must be equal.
+
+    python -m tests.pipelines.storm [--seconds 240] [--seed N]      on a MariaDB of its own, in var/storm
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+REPO = Path(__file__).resolve().parents[2]
+MONEY, ACCOUNTS = 1_000_000, 40
+_STAMP = "updated_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), KEY stamp (updated_at, id)"
+TABLES = {
+    "account": f"CREATE TABLE account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL, {_STAMP})",
+    "vault": f"CREATE TABLE vault (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL, {_STAMP})",
+    "item": f"CREATE TABLE item (id BIGINT PRIMARY KEY AUTO_INCREMENT, pair BIGINT NOT NULL, note LONGTEXT, amount DECIMAL(18,6), {_STAMP})",
+    "core_deletedrow": "CREATE TABLE core_deletedrow (id BIGINT PRIMARY KEY AUTO_INCREMENT, table_name VARCHAR(64) NOT NULL,"
+    f" row_id BIGINT NOT NULL, reason VARCHAR(200) NOT NULL, {_STAMP})",
+}
+COLUMNS = {
+    "account": {"balance": ("bigint", False)},
+    "vault": {"balance": ("bigint", False)},
+    "item": {"pair": ("bigint", False), "note": ("text", True), "amount": ("decimal(18,6)", True)},
+}
+_CURRENT = (
+    "(select * from {{ source('raw', '%s') }} qualify row_number() over (partition by id order by _run_seq desc) = 1) where _op = 'u'"
+)
+MODELS = {
+    "staging/stg_account.sql": "select id, balance from " + _CURRENT % "account",
+    "staging/stg_vault.sql": "select id, balance from " + _CURRENT % "vault",
+    "staging/stg_item.sql": "select id, pair, note, amount, updated_at from " + _CURRENT % "item",
+    "published/admin/admin_sums.sql": """
+        select (select coalesce(sum(balance), 0)::bigint from {{ ref('stg_account') }}) as accounts,
+            (select coalesce(sum(balance), 0)::bigint from {{ ref('stg_vault') }}) as vaults
+    """,
+    "published/admin/admin_pairs.sql": "select pair, count(*) as items from {{ ref('stg_item') }} group by pair",
+    "published/client/client_items.sql": "select id, pair, note, amount, updated_at from {{ ref('stg_item') }}",
+    "all.yml": """
+version: 2
+sources: [{name: raw, schema: raw, tables: [{name: account}, {name: vault}, {name: item}]}]
+models:
+  - name: admin_sums
+    config: {schema: admin}
+    columns: [{name: accounts, data_type: bigint}, {name: vaults, data_type: bigint}]
+  - name: admin_pairs
+    config: {schema: admin}
+    columns: [{name: pair, data_type: bigint}, {name: items, data_type: bigint}]
+  - name: client_items
+    config: {schema: client}
+    columns: [{name: id, data_type: bigint}, {name: pair, data_type: bigint}, {name: note, data_type: varchar}, {name: amount, data_type: "decimal(18,6)"},
+      {name: updated_at, data_type: timestamp}]
+""",
+}
+_NOTES = ("", None, "plain", "two\nlines", "Größe 🦉", "\x1f", "\x1e\n", "NULL", "'\"\\")
+
+
+@dataclass
+class Storm:
+    """One storm on an empty database. `connect` gives a connection that commits each statement; `env` is the pipeline's."""
+
+    folder: Path
+    seed: int
+    connect: Callable[[], Any]
+    env: dict[str, str]
+    done: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def lay(self) -> None:
+        """Tables, money, contracts and a dbt project."""
+        control = self.connect()
+        for statement in TABLES.values():
+            control.query(statement)
+        for number in range(1, ACCOUNTS + 1):
+            control.query(f"INSERT INTO account (id, balance) VALUES ({number}, {MONEY})")
+            control.query(f"INSERT INTO vault (id, balance) VALUES ({number}, 0)")
+        control.close()
+        contracts, project = self.folder / "contracts", self.folder / "project"
+        contracts.mkdir()
+        for table, columns in COLUMNS.items():
+            lines = [f'table = "{table}"', 'key = "id"', 'stamp = "updated_at"', "personal_data = false", "[columns]"]
+            every = {"id": ("bigint", False), "updated_at": ("timestamp", False)} | columns
+            lines += [f'{name} = {{ type = "{kind}", nullable = {str(null).lower()} }}' for name, (kind, null) in every.items()]
+            (contracts / f"{table}.toml").write_text("\n".join(lines) + "\n")
+        kept = REPO / "pipelines" / "extract" / "contracts" / "core_deletedrow.toml"
+        (contracts / kept.name).write_text(kept.read_text())
+        for name, content in MODELS.items():
+            (project / "models" / name).parent.mkdir(parents=True, exist_ok=True)
+            (project / "models" / name).write_text(content)
+        (project / "dbt_project.yml").write_text(
+            "name: openlance\nprofile: openlance\nmacro-paths: [macros]\nmodels: {openlance: {+materialized: table}}\n"
+        )
+        (project / "profiles.yml").write_text((REPO / "dbt_project" / "profiles.yml").read_text())
+        (project / "macros").mkdir()
+        (project / "macros" / "naming.sql").write_text((REPO / "dbt_project" / "macros" / "naming.sql").read_text())
+        self.env |= {
+            "OPENLANCE_VAR": str(self.folder),
+            "OPENLANCE_CONTRACTS": str(contracts),
+            "OPENLANCE_DBT_PROJECT": str(project),
+            "COLUMNS": "300",
+            # the gate would set aside what a storm does, as it should
+            "OPENLANCE_PLATFORM__QUALITY__LEAST_BATCH": "1000000000",
+            "OPENLANCE_PLATFORM__QUALITY__LEAST_RUNS": "1000000000",
+        }
+
+    # ----------------------------------------------------------------------- writers
+
+    def _transfer(self, db: Any, random_: random.Random) -> None:
+        amount, one, other = random_.randrange(1, 1000), random_.randrange(1, ACCOUNTS + 1), random_.randrange(1, ACCOUNTS + 1)
+        amount *= random_.choice((1, 1, -1))
+        # Half of the transfers leave no trace in the stamps: only the comparison with the source finds them.
+        quiet = random_.choice(("", ", updated_at = updated_at"))
+        with self._transaction(db, random_):
+            db.query(f"UPDATE account SET balance = balance - {amount}{quiet} WHERE id = {one}")
+            self.over.wait(random_.choice((0, 0, 0, 0.05, 0.5, 3)))
+            db.query(f"UPDATE vault SET balance = balance + {amount}{quiet} WHERE id = {other}")
+
+    def _insert_pair(self, db: Any, random_: random.Random) -> None:
+        pair = random_.randrange(2**60)
+        with self._transaction(db, random_):
+            for _ in range(2):
+                note = random_.choice(_NOTES)
+                text = "NULL" if note is None else f"CONVERT(0x{note.encode().hex()} USING utf8mb4)" if note else "''"
+                db.query(f"INSERT INTO item (pair, note, amount) VALUES ({pair}, {text}, {random_.randrange(10**9)} / 1000000)")
+                self.over.wait(random_.choice((0, 0, 0.01, 0.4)))
+
+    def _delete_pair(self, db: Any, random_: random.Random) -> None:
+        with self._transaction(db, random_):
+            db.query("SELECT pair FROM item ORDER BY RAND() LIMIT 1")
+            chosen = db.store_result().fetch_row(maxrows=0)
+            if chosen:
+                pair = int(chosen[0][0])
+                db.query(
+                    f"INSERT INTO core_deletedrow (table_name, row_id, reason) SELECT 'item', id, 'storm' FROM item WHERE pair = {pair} FOR UPDATE"
+                )
+                db.query(f"DELETE FROM item WHERE pair = {pair}")
+
+    def _update(self, db: Any, random_: random.Random) -> None:
+        with self._transaction(db, random_):
+            db.query(f"UPDATE item SET amount = amount + 1 WHERE id MOD 13 = {random_.randrange(13)}")
+            self.over.wait(random_.choice((0, 0, 0.2, 2)))
+
+    def _bulk(self, db: Any, random_: random.Random) -> None:
+        db.query(f"UPDATE item SET amount = amount + 0.000001, updated_at = updated_at WHERE id MOD 5 = {random_.randrange(5)}")
+
+    @contextlib.contextmanager
+    def _transaction(self, db: Any, random_: random.Random) -> Iterator[None]:
+        db.query("BEGIN")
+        try:
+            yield
+            db.query("ROLLBACK" if random_.random() < 0.1 else "COMMIT")
+        except BaseException:
+            db.query("ROLLBACK")
+            raise
+
+    def write(self, number: int) -> None:
+        """One writer, until the storm is over."""
+        import MySQLdb
+
+        random_, db = random.Random(f"{self.seed}/{number}"), self.connect()
+        acts = [self._transfer] * 5 + [self._insert_pair] * 4 + [self._delete_pair, self._update, self._bulk]
+        while not self.over.is_set():
+            act = random_.choice(acts)
+            try:
+                act(db, random_)
+                self.done[act.__name__.strip("_")] += 1
+            except MySQLdb.OperationalError as conflict:
+                if conflict.args[0] not in (1205, 1213):  # waited too long, deadlock: the transaction is undone
+                    raise
+            self.over.wait(random_.random() * 0.05)
+        db.close()
+
+    def add_columns(self) -> None:
+        """A nullable column now and then."""
+        random_, db = random.Random(f"{self.seed}/columns"), self.connect()
+        while not self.over.wait(random_.uniform(2, 9)):
+            db.query(f"ALTER TABLE {random_.choice(list(COLUMNS))} ADD COLUMN extra_{self.done['column']} VARCHAR(9) NULL")
+            self.done["column"] += 1
+        db.close()
+
+    # ----------------------------------------------------------------------- readers
+
+    def look(self) -> None:
+        """Compare what the current publication shows, once a publication."""
+        from pipelines import marts_reader
+
+        root = self.folder / "published"
+        with contextlib.suppress(marts_reader.NothingPublished), marts_reader.connect(root) as db:
+            [(name,)] = db.execute("SELECT publish_id FROM _meta.publish").fetchall()
+            if name not in self.seen:
+                self.seen[name] = self._consistent(db, name)
+
+    def _consistent(self, db: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
+        [(accounts, vaults)] = db.execute("SELECT accounts, vaults FROM admin.sums").fetchall()
+        [(pairs, broken)] = db.execute("SELECT count(*), count(*) FILTER (WHERE items <> 2) FROM admin.pairs").fetchall()
+        [(items,)] = db.execute("SELECT count(*) FROM client.items").fetchall()
+        if accounts + vaults != MONEY * ACCOUNTS:
+            self.failures.append(f"{name} shows {accounts} + {vaults}, which is not {MONEY * ACCOUNTS}")
+        if broken or items != 2 * pairs:
+            self.failures.append(f"{name} shows {broken} of {pairs} pairs broken and {items} items")
+        return pairs, vaults
+
+    def watch(self) -> None:
+        """Look again and again, until the storm is over."""
+        while not self.over.wait(0.1):
+            self.look()
+
+    # ----------------------------------------------------------------------- the pipeline
+
+    def round(self, kill_after: float | None = None, *, alone: bool = False) -> int:
+        """One run of the pipeline, killed after so many seconds with all its children (`alone`: without them)."""
+        with (self.folder / "rounds.log").open("a") as log:
+            run = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.run"],
+                cwd=REPO,
+                env=self.env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                code = run.wait(kill_after)
+                self.done[f"round that ended with {code}"] += 1
+            except subprocess.TimeoutExpired:
+                if alone:
+                    run.kill()
+                else:
+                    os.killpg(run.pid, signal.SIGKILL)
+                code = run.wait()
+                self.done["round that was killed"] += 1
+        return code
+
+    def rage(self, seconds: float, writers: int = 3, kills: int = 1) -> None:
+        """Everything at once, for so long and until so many rounds were killed; at the end no transaction is open."""
+        guarded = [*((self.write, (n,)) for n in range(writers)), (self.add_columns, ()), (self.watch, ())]
+        threads = [threading.Thread(target=self._guard, args=(work, *more)) for work, more in guarded]
+        random_, end = random.Random(f"{self.seed}/kills"), time.monotonic() + seconds
+        for thread in threads:
+            thread.start()
+        try:
+            length = self._first_round()
+            while (time.monotonic() < end or self.done["round that was killed"] < kills) and not self.failures:
+                self.round(random_.uniform(0, 1.1 * length) if random_.random() < 0.7 else None, alone=random_.random() < 0.2)
+        finally:
+            self.over.set()
+            for thread in threads:
+                thread.join()
+
+    def _first_round(self) -> float:
+        """Seconds that a round takes here: kills are spread over them."""
+        begin = time.monotonic()
+        self.round()
+        return time.monotonic() - begin
+
+    def _guard(self, work: Callable[..., None], *more: Any) -> None:
+        try:
+            work(*more)
+        except BaseException as wrong:
+            self.failures.append(f"{work.__name__}: {wrong!r}")
+            raise
+
+    def settle(self) -> None:
+        """With nobody writing, the next round that ends publishes exactly what the source holds."""
+        # a dbt that lost its parent may still hold the work file
+        for _ in range(5):
+            if self.round() == 0:
+                break
+        else:
+            self.failures.append(f"no round ends well any more; see {self.folder / 'rounds.log'}")
+            return
+        self.look()
+        db = self.connect()
+        with duckdb.connect(str(self.folder / "work" / "warehouse.duckdb"), read_only=True) as work:
+            for table, columns in COLUMNS.items():
+                names = ", ".join(["id", "updated_at", *columns])
+                latest = f"(SELECT * FROM raw.{table} QUALIFY row_number() OVER (PARTITION BY id ORDER BY _run_seq DESC) = 1)"
+                held = work.execute(f"SELECT {names} FROM {latest} WHERE _op = 'u' ORDER BY id").fetchall()
+                self._same(f"raw.{table}", held, _rows(db, f"SELECT {names} FROM {table} ORDER BY id"))
+        from pipelines import marts_reader
+
+        with marts_reader.connect(self.folder / "published", audience="tenants") as published:
+            shown = published.execute("SELECT id, pair, note, amount, updated_at FROM client.items ORDER BY id").fetchall()
+        self._same("client.items", shown, _rows(db, "SELECT id, pair, note, amount, updated_at FROM item ORDER BY id"))
+        self._kept_publications()
+        db.close()
+
+    def _same(self, what: str, held: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> None:
+        if held != wanted:
+            differ = set(held) ^ set(wanted)
+            self.failures.append(
+                f"{what}: {len(held)} rows, the source has {len(wanted)}; {len(differ)} differ, for one {next(iter(differ))}"
+            )
+
+    def _kept_publications(self) -> None:
+        """Each publication that stays for a rollback is whole, too."""
+        for file in (self.folder / "published" / "staff").glob("marts-*.duckdb"):
+            with duckdb.connect(str(file), read_only=True) as db:
+                self._consistent(db, file.name)
+
+    def story(self) -> str:
+        """What happened, in one line."""
+        acts = ", ".join(f"{count} × {what}" for what, count in sorted(self.done.items()))
+        return f"seed {self.seed}: {acts}; {len(self.seen)} publications looked at"
+
+
+def _rows(db: Any, query: str) -> list[tuple[Any, ...]]:
+    cursor = db.cursor()
+    cursor.execute(query)
+    return [tuple(row) for row in cursor.fetchall()]
+
+
+def main() -> int:
+    """The long form; returns 1 when something was wrong."""
+    import shutil
+
+    import MySQLdb
+
+    from infra.local import services
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=240)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    options = parser.parse_args()
+    home = REPO / "var" / "storm"
+    shutil.rmtree(home, ignore_errors=True)
+    sys.stdout.write(f"seed {options.seed}\n")
+    try:
+        server = services.start_mariadb(home / "db", durable=False)
+
+        def connect(database: str | None = "storm") -> Any:
+            more = {"db": database} if database else {}
+            connection = MySQLdb.connect(user="root", unix_socket=server["OPENLANCE_DB_SOCKET"], charset="utf8mb4", autocommit=True, **more)
+            connection.query("SET SESSION time_zone = '+00:00'")
+            connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            return connection
+
+        connect(None).query("CREATE DATABASE storm CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        (home / "work_folder").mkdir()
+        storm = Storm(home / "work_folder", options.seed, connect, {**os.environ, **server, "OPENLANCE_DB_NAME": "storm"})
+        storm.env = {name: value for name, value in storm.env.items() if name not in ("OPENLANCE_WAREHOUSE", "OPENLANCE_SQLITE")}
+        storm.lay()
+        storm.rage(options.seconds)
+        storm.settle()
+    finally:
+        services.stop(home / "db")
+    told = storm.failures or ["raw = marts = source, and every publication was whole"]
+    sys.stdout.write("\n".join([storm.story(), *told]) + "\n")
+    if not storm.failures:
+        shutil.rmtree(home)
+    return 1 if storm.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
