@@ -26,6 +26,7 @@ def pages_for(viewer: Viewer) -> list[st.Page]:
         return [
             st.Page("app_pages/admin/overview.py", title="Overview", icon=":material/monitoring:", default=True),
             st.Page("app_pages/admin/metrics.py", title="Metrics", icon=":material/menu_book:"),
+            st.Page("app_pages/admin/data_quality.py", title="Data quality", icon=":material/fact_check:"),
         ]
     return []
 

@@ -113,9 +113,11 @@ def choose(held: Iterable[str] = ()) -> Work:
         if unique_id not in marks or any(changed.get(table, 0) > marks[unique_id] for table in graph.tables[unique_id])
     }
     chosen = stale - standing
+    # a node without a mark may hold what older code made of the log: one that was held while the project changed, for one
+    anew = any(unique_id not in marks for unique_id, name in graph.names.items() if name in chosen)
     if len(chosen) == count:
-        return Work(None, last, digest, count, count)
-    return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing))), last, digest, len(chosen), count)
+        return Work(None, last, digest, count, count, project_changed=anew)
+    return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing))), last, digest, len(chosen), count, project_changed=anew)
 
 
 def mark(work: Work) -> None:

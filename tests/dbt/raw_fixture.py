@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from pipelines.extract.contracts import Contract, load_all
+from pipelines.extract.log import OWN
 
 META = {"_op": "VARCHAR", "_run_seq": "BIGINT", "_known_at": "TIMESTAMP"}
 FIRST_RUN = datetime(2026, 3, 26)
@@ -27,6 +28,10 @@ def create_raw(path: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]] | Non
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(path)) as db:
         db.execute("create schema if not exists raw")
+        for own, kinds in OWN.items():
+            db.execute(f"create or replace table raw.{own} (" + ", ".join(f'"{name}" {kind}' for name, kind in kinds.items()) + ")")
+            for told in (rows or {}).get(own, ()):
+                db.execute(f"insert into raw.{own} by name select " + ", ".join(f'? as "{name}"' for name in told), list(told.values()))
         for contract in load_all():
             types = {name: column.type.duckdb for name, column in contract.columns.items()} | META
             columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
@@ -59,6 +64,11 @@ def _complete(rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) ->
 
 def _at(day: int, hour: int = 0, minute: int = 0) -> datetime:
     return datetime(2026, 3, day, hour, minute)
+
+
+def _run(number: int, table: str, **more: Any) -> dict[str, Any]:
+    counts = {"rows": 0, "deletes": 0, "repaired": 0, "drift": 0, "seconds": 0.5}
+    return {"run_seq": number, "table": table, "state": "read", "known_at": (FIRST_RUN, SECOND_RUN)[number - 1], **counts, **more}
 
 
 def _user(number: int, country: str, zone: str) -> dict[str, Any]:
@@ -138,6 +148,27 @@ def _shown(number: int, batch: str, user: int, job: int, position: int, at: date
 #: milestones one is released, one refunded. Job 13 becomes contract 1001 in JPY, whose milestone is held. Job 11 waits, job 12 is imported.
 #: The first run knows everything up to 26 March; the second, on 1 April, brings list b4, a review that was opened on the 25th, and a deletion.
 MARKET: dict[str, list[dict[str, Any]]] = {
+    # of two runs; in the second a batch of proposals was set aside
+    "_runs": [
+        _run(1, "jobs_job", rows=4),
+        _run(1, "jobs_proposal", rows=4),
+        _run(2, "jobs_job", rows=2, deletes=1, repaired=1, seconds=1.5),
+        _run(2, "jobs_proposal", state="quarantined", message="jobs_proposal: set aside"),
+    ],
+    "_findings": [
+        {
+            "run_seq": 2,
+            "table": "jobs_proposal",
+            "check": "nulls",
+            "column": "job_id",
+            "severity": "quarantine",
+            "value": 0.5,
+            "threshold": 0.05,
+            "rows": 20,
+            "message": "20 of 40 values are empty",
+            "known_at": SECOND_RUN,
+        }
+    ],
     "accounts_user": [
         _user(1, "DE", "Europe/Berlin"),
         _user(2, "KE", "Africa/Nairobi"),

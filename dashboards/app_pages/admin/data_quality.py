@@ -1,0 +1,147 @@
+"""Data quality: how each source table is followed, what was set aside, what checks found, and the tests behind this publication."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboards.components import figures, follow
+from dashboards.components.lineage import lineage_button
+from dashboards.queries import quality
+from pipelines import marts_reader
+from pipelines.marts_reader import Published
+
+#: the overview's grid: two cards a line on a phone, four on a desk
+GRID = """<style>
+[class*="st-key-cards-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(8.75rem, 22%), 1fr)); gap: 0.75rem; }
+[class*="st-key-cards-"] > div { width: auto; min-width: 0; }
+[class*="st-key-cards-"] p { white-space: normal; }
+[data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 82rem; }
+</style>"""
+STATES = {"read": "read", "stopped": "✗ stopped", "quarantined": "! set aside"}
+MEASURES = {"rows": figures.TEAL, "deletes": figures.RUST, "repaired": figures.AMBER}
+
+
+def cards(tables: pd.DataFrame, tests: pd.DataFrame) -> None:
+    """What to look at first; each number says behind its question mark what it counts."""
+    shown = {
+        "Tables": (len(tables), "Source tables that runs have looked at."),
+        "Set aside": (int((tables["state"] == "quarantined").sum()), "Tables whose newest batch waits for somebody to decide."),
+        "Stopped": (int((tables["state"] == "stopped").sum()), "Tables that break their contract, or whose log could not be mended."),
+        "Drifting": (int((tables["drift"] > 0).sum()), "Tables whose log differs from the source."),
+        "Repaired, 7 d": (int(tables["repaired_7d"].sum()), "Rows that only the comparison with the source found."),
+        "Findings, 7 d": (int(tables["findings_7d"].sum()), "Checks that found a batch unlike those before it."),
+        "Tests": (int(tests["tests"].sum()), "Tests of the models behind this publication."),
+        "Not passed": (int(tests["not_passed"].sum()), "Tests that failed or never ran; a failed one stops a publication."),
+    }
+    with st.container(key="cards-quality"):
+        for title, (count, about) in shown.items():
+            st.metric(title, f"{count:,}", help=about, border=True, height="stretch")
+
+
+def heading(marts: Published, title: str, *relations: str) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader(title, anchor=False, width="content")
+        if relations:
+            lineage_button(marts, *relations)
+
+
+def waiting(tables: pd.DataFrame) -> None:
+    """What needs a person, with the command that helps."""
+    for row in tables[tables["state"] != "read"].itertuples():
+        told = f"**{row.table_name}** {STATES.get(row.state, row.state)}: {row.message or 'no reason is known'}"
+        if row.state == "quarantined":
+            st.warning(f"{told}\n\nLet it in: `python -m pipelines.quality release {row.table_name} --reason …`")
+        else:
+            st.error(told)
+
+
+def brought(marts: Published) -> None:
+    with st.container(border=True):
+        heading(marts, "What the runs brought", "admin.data_quality_daily")
+        bars = quality.daily(marts)
+        if bars.empty:
+            st.info("No run is known yet. Run `make pipeline`.")
+        else:
+            figure = go.Figure()
+            for measure, color in MEASURES.items():
+                part = bars[bars["measure"] == measure]
+                figure.add_bar(x=part["day"], y=part["count"], name=measure, marker_color=color, hovertemplate="%{y:,.0f}")
+            newest = bars[bars["day"] == bars["day"].max()].set_index("measure")["count"]
+            alt = "Rows by day. The newest: " + ", ".join(f"{name} {count:,}" for name, count in newest.items())
+            figures.show(
+                figures.tidy(figure, x={"type": "category", "nticks": 7}, y={"type": "log", "title": "rows (log)"}), "brought", alt
+            )
+        st.caption("Rows and deletes that went into the raw log, and how many of them only the comparison with the source found.")
+
+
+def followed(marts: Published, tables: pd.DataFrame) -> None:
+    with st.container(border=True):
+        heading(marts, "Source tables", "admin.data_quality")
+        listed = tables.assign(state=tables["state"].map(STATES).fillna(tables["state"]))
+        st.dataframe(
+            listed[["table_name", "state", "rows_7d", "deletes_7d", "repaired_7d", "findings_7d", "last_change_at", "last_read_at"]],
+            hide_index=True,
+            width="stretch",
+            column_config={
+                "table_name": st.column_config.TextColumn("source table", pinned=True),
+                "state": st.column_config.TextColumn("state", width="small"),
+                "rows_7d": st.column_config.NumberColumn("rows, 7 d", format="localized", width="small"),
+                "deletes_7d": st.column_config.NumberColumn("deletes", format="localized", width="small"),
+                "repaired_7d": st.column_config.NumberColumn("repaired", format="localized", width="small"),
+                "findings_7d": st.column_config.NumberColumn("findings", format="localized", width="small"),
+                "last_change_at": st.column_config.DatetimeColumn("last change (UTC)", format="D MMM HH:mm:ss"),
+                "last_read_at": st.column_config.DatetimeColumn("last read (UTC)", format="D MMM HH:mm:ss"),
+            },
+        )
+
+
+def found(marts: Published) -> None:
+    with st.container(border=True):
+        heading(marts, "What checks found", "admin.data_quality_findings")
+        rows = quality.findings(marts)
+        if rows.empty:
+            st.success("No batch has looked unlike those before it.")
+            return
+        st.dataframe(
+            rows,
+            hide_index=True,
+            width="stretch",
+            column_config={
+                "known_at": st.column_config.DatetimeColumn("when (UTC)", format="D MMM HH:mm:ss"),
+                "table_name": "table",
+                "column_name": "column",
+                "check_name": "check",
+                "row_count": st.column_config.NumberColumn("rows", format="localized", width="small"),
+            },
+        )
+
+
+def tested(tests: pd.DataFrame) -> None:
+    with st.container(border=True):
+        st.subheader("Tests behind this publication", anchor=False)
+        st.dataframe(tests.rename(columns={"not_passed": "not passed"}), hide_index=True, width="stretch")
+        st.caption("By layer. A test that touches models of two layers counts in both.")
+
+
+def page(marts: Published) -> None:
+    st.title("Data quality", anchor=False)
+    st.caption(f"Published {marts.published_at:%d %b %Y, %H:%M:%S} UTC · publication {marts.publish_id}")
+    follow.newer(marts)
+    tables, tests = quality.tables(marts), quality.tests(marts)
+    cards(tables, tests)
+    waiting(tables)
+    brought(marts)
+    followed(marts, tables)
+    found(marts)
+    tested(tests)
+
+
+st.html(GRID)
+try:
+    page(marts_reader.current())
+except marts_reader.NothingPublished:
+    st.title("Data quality", anchor=False)
+    st.info("Nothing has been published yet. Run `make pipeline`: this page shows the numbers as soon as they are there.")
+    follow.first()
