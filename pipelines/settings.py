@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FOLDER = Path(__file__).with_name("environments")
 PREFIX = "OPENLANCE_PLATFORM__"
+_CRON = r"^(\S+ ){4}\S+$"
 
 
 class SettingsError(RuntimeError):
@@ -53,6 +54,27 @@ class Quality(_Strict):
     silence_hours: float = Field(default=6, gt=0, description="A table may always be quiet that long.")
 
 
+class Orchestration(_Strict):
+    """Dagster: what runs by itself, when, and how much at once."""
+
+    schedules: bool = Field(default=False, description="Whether schedules and sensors run by themselves; else somebody starts them.")
+    resident_loop: bool = Field(default=False, description="The loop follows the database: the schedule of every minute stays off.")
+    incremental_cron: str = Field(default="* * * * *", pattern=_CRON)
+    reconcile_cron: str = Field(default="7 * * * *", pattern=_CRON)
+    train_cron: str = Field(default="23 2 * * *", pattern=_CRON)
+    retries: int = Field(default=3, ge=0, le=10)
+    retry_seconds: float = Field(default=10, gt=0)
+    fresh_minutes: int = Field(default=15, ge=1, description="A publication older than that is told as late, twice that as too late.")
+    trained_hours: int = Field(default=48, ge=1, description="The same of a champion.")
+    outbox_rows: int = Field(
+        default=20_000, ge=1, description="Events in one run of the extraction that are worth a round with a comparison."
+    )
+    failed_webhooks: int = Field(
+        default=5, ge=1, description="Failed or refused notifications of gateways in an hour that are worth an alert."
+    )
+    sensor_seconds: int = Field(default=60, ge=5)
+
+
 class Alerts(_Strict):
     """Who is told. An address may hold a secret: it is the value of the variable named here."""
 
@@ -64,6 +86,7 @@ class Settings(_Strict):
 
     loop: Loop = Loop()
     quality: Quality = Quality()
+    orchestration: Orchestration = Orchestration()
     alerts: Alerts = Alerts()
 
 

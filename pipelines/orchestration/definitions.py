@@ -1,25 +1,31 @@
 """Assets, checks, jobs and schedules over extract, dbt, publish and the models.
 
 Asset key = layer/domain/name, group = folder. Each source table has two blocking checks: `contract` (its columns are those declared)
-and `drift` (the raw log equals the source after reconciliation). Each dbt node has one, `tests`, that stands for all of its tests.
+and `drift` (the raw log equals the source after reconciliation), and one that does not block, `batch` (what came looks like what came before; else it
+is set aside and the rest goes on). Each dbt node has one, `tests`, that stands for all of its tests; a publication is compared with its marts.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from .. import paths, transform
+from .. import paths, rounds, transform
 from ..extract.contracts import load_all
-from ..extract.run import TableResult, extract
-from ..publish import publish
+from ..extract.run import TableResult
 from ..publish.lineage import AUDIENCES
+from ..quality.published import differences
+from ..settings import load as load_settings
+from . import sensors
 from .dbt_graph import Node, load, raw_key
 
-RETRY = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+_SETTINGS = load_settings().orchestration
+RETRY = dg.RetryPolicy(
+    max_retries=_SETTINGS.retries, delay=_SETTINGS.retry_seconds, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
 _TABLES = [contract.table for contract in load_all()]
 _NODES: list[Node] = load()
 _SCORES, _CHAMPION = dg.AssetKey(["scores", "matching", "bundle"]), dg.AssetKey(["models", "matching", "champion"])
@@ -37,12 +43,17 @@ class ExtractConfig(dg.Config):
     specs=[
         dg.AssetSpec(raw_key(table), group_name=f"raw_{table.split('_', 1)[0]}", skippable=True, kinds={"parquet"}) for table in _TABLES
     ],
-    check_specs=[dg.AssetCheckSpec(name, asset=raw_key(table), blocking=True) for table in _TABLES for name in ("contract", "drift")],
+    check_specs=[
+        dg.AssetCheckSpec(name, asset=raw_key(table), blocking=name != "batch")
+        for table in _TABLES
+        for name in ("contract", "drift", "batch")
+    ],
     retry_policy=RETRY,
+    pool="warehouse",
 )
 def extract_tables(context: dg.AssetExecutionContext, config: ExtractConfig) -> Iterator[Any]:
     """The raw change log, brought up to the source's present state."""
-    report = extract(reconcile=config.reconcile, full_refresh=config.full_refresh)
+    report = rounds.extracted(reconcile=config.reconcile, full_refresh=config.full_refresh)
     for warning in report.warnings:
         context.log.warning(warning)
     for result in report.tables:
@@ -58,10 +69,12 @@ def _table_checks(result: TableResult, key: dg.AssetKey) -> Iterator[dg.AssetChe
     drifted = bool(result.drift)
     told: dict[str, Any] = {"table": result.table, "rows": result.rows, "message": result.stopped or "as declared"}
     yield dg.AssetCheckResult(
-        asset_key=key, check_name="contract", passed=drifted or not result.stopped, metadata=told, description=result.stopped
+        asset_key=key, check_name="contract", passed=drifted or result.held or not result.stopped, metadata=told, description=result.stopped
     )
     told = {"table": result.table, "rows": result.repaired, "message": result.stopped if drifted else "equal to the source"}
     yield dg.AssetCheckResult(asset_key=key, check_name="drift", passed=not drifted, metadata=told)
+    told = {"table": result.table, "message": result.stopped if result.held else "like batches before it"}
+    yield dg.AssetCheckResult(asset_key=key, check_name="batch", passed=not result.held, severity=dg.AssetCheckSeverity.WARN, metadata=told)
 
 
 @dg.multi_asset(
@@ -73,14 +86,14 @@ def _table_checks(result: TableResult, key: dg.AssetKey) -> Iterator[dg.AssetChe
     ],
     check_specs=[dg.AssetCheckSpec("tests", asset=node.key, blocking=True) for node in _NODES if node.tests],
     retry_policy=RETRY,
+    pool="warehouse",
 )
 def build_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
     """`dbt build` in a process of its own; a retry continues where it stopped."""
     failed: transform.BuildFailed | None = None
     again = context.retry_number > 0 and bool(transform.results())
     try:
-        for line in transform.build(retry=again):
-            context.log.debug(line)
+        rounds.built(retry=again, progress=context.log.debug)
     except transform.BuildFailed as stop:
         failed = stop
     found = transform.results()
@@ -109,16 +122,27 @@ def build_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
             deps=[node.key for node in _NODES if node.published and node.key.path[1] in schemas],
             group_name="publication",
             kinds={"duckdb"},
+            freshness_policy=dg.FreshnessPolicy.time_window(
+                fail_window=timedelta(minutes=2 * _SETTINGS.fresh_minutes), warn_window=timedelta(minutes=_SETTINGS.fresh_minutes)
+            ),
         )
         for audience, schemas in AUDIENCES.items()
-    ]
+    ],
+    check_specs=[dg.AssetCheckSpec("equal_to_marts", asset=["publication", audience, "marts"], blocking=True) for audience in AUDIENCES],
+    pool="warehouse",
 )
-def publish_marts() -> Iterator[dg.MaterializeResult]:
-    """Audit, write, switch the pointers of both audiences."""
-    done = publish()
+def publish_marts() -> Iterator[Any]:
+    """Audit, write, switch the pointers of both audiences; then compare what readers see with the marts, to the cent and the row."""
+    done = rounds.published()
+    unlike = differences()
     for audience in AUDIENCES:
         told: dict[str, Any] = {"publish_id": done.publish_id, "parts_written": done.written, "parts_reused": done.reused}
-        yield dg.MaterializeResult(asset_key=dg.AssetKey(["publication", audience, "marts"]), metadata=told)
+        key = dg.AssetKey(["publication", audience, "marts"])
+        yield dg.MaterializeResult(asset_key=key, metadata=told)
+        lines = [difference.line for difference in unlike if difference.audience == audience]
+        yield dg.AssetCheckResult(
+            asset_key=key, check_name="equal_to_marts", passed=not lines, metadata={"differences": dg.MetadataValue.json(lines)}
+        )
 
 
 def _module(context: dg.AssetExecutionContext, name: str) -> None:
@@ -134,6 +158,9 @@ def _module(context: dg.AssetExecutionContext, name: str) -> None:
     group_name="models_matching",
     kinds={"scikitlearn"},
     retry_policy=RETRY,
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=2 * _SETTINGS.trained_hours), warn_window=timedelta(hours=_SETTINGS.trained_hours)
+    ),
 )
 def train_matching(context: dg.AssetExecutionContext) -> None:
     """Train, evaluate and gate; the champion changes only when the gate lets it."""
@@ -147,12 +174,24 @@ def export_scores(context: dg.AssetExecutionContext) -> None:
 
 
 _ROUND = dg.AssetSelection.assets(extract_tables, build_marts, publish_marts)
-pipeline_round = dg.define_asset_job("pipeline_round", selection=_ROUND, description="extract → dbt → audit → publish")
-training = dg.define_asset_job(
-    "training", selection=dg.AssetSelection.assets(train_matching, export_scores), description="train → gate → export"
+pipeline_round = dg.define_asset_job(
+    "pipeline_round", selection=_ROUND, description="extract → dbt → audit → publish", tags={"openlance/writes": "warehouse"}
 )
-#: Schedules run by themselves only where the operational database is a server; the embedded profile is driven by hand.
-_STATUS = dg.DefaultScheduleStatus.RUNNING if os.environ.get("OPENLANCE_DB_NAME") else dg.DefaultScheduleStatus.STOPPED
+training = dg.define_asset_job(
+    "training",
+    selection=dg.AssetSelection.assets(train_matching, export_scores),
+    description="train → gate → export",
+    tags={"openlance/writes": "models"},
+)
+
+
+def _status(on: bool) -> dg.DefaultScheduleStatus:
+    """Schedules run by themselves where the environment's settings say so."""
+    return dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+
+
+#: Where the resident loop follows the database, it also compares every hour.
+_ROUNDS_HERE = _SETTINGS.schedules and not _SETTINGS.resident_loop
 _AT_WORK = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -160,28 +199,29 @@ def _round_config(*, reconcile: bool) -> dg.RunConfig:
     return dg.RunConfig(ops={"extract_tables": ExtractConfig(reconcile=reconcile)})
 
 
-@dg.schedule(job=pipeline_round, cron_schedule="* * * * *", default_status=_STATUS)
+@dg.schedule(job=pipeline_round, cron_schedule=_SETTINGS.incremental_cron, default_status=_status(_ROUNDS_HERE))
 def incremental(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Every minute, unless a round is still at work."""
     if context.instance.get_runs_count(dg.RunsFilter(job_name=pipeline_round.name, statuses=_AT_WORK)):
         return dg.SkipReason("a round is still at work")
-    return dg.RunRequest(run_config=_round_config(reconcile=False))
+    return dg.RunRequest(run_config=_round_config(reconcile=False), tags={"openlance/why": "incremental"})
 
 
-@dg.schedule(job=pipeline_round, cron_schedule="7 * * * *", default_status=_STATUS)
+@dg.schedule(job=pipeline_round, cron_schedule=_SETTINGS.reconcile_cron, default_status=_status(_ROUNDS_HERE))
 def reconcile() -> dg.RunRequest:
     """Hourly: every key block is compared with the source."""
-    return dg.RunRequest(run_config=_round_config(reconcile=True))
+    return dg.RunRequest(run_config=_round_config(reconcile=True), tags={"openlance/why": "reconcile"})
 
 
-@dg.schedule(job=training, cron_schedule="23 2 * * *", default_status=_STATUS)
+@dg.schedule(job=training, cron_schedule=_SETTINGS.train_cron, default_status=_status(_SETTINGS.schedules))
 def nightly() -> dg.RunRequest:
     """Every night: train on what was published."""
-    return dg.RunRequest()
+    return dg.RunRequest(tags={"openlance/why": "nightly"})
 
 
 defs = dg.Definitions(
     assets=[extract_tables, build_marts, publish_marts, train_matching, export_scores],
     jobs=[pipeline_round, training],
     schedules=[incremental, reconcile, nightly],
+    sensors=sensors.made(_SETTINGS, pipeline_round, _round_config(reconcile=True)),
 )

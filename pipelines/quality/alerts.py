@@ -79,6 +79,12 @@ def record(event: str, table: str, findings: Sequence[Finding], more: dict[str, 
     _send(event, table, lines)
 
 
+def notice(event: str, message: str) -> None:
+    """Tell of something that is no finding of a batch: in the log and to the webhook."""
+    logger.warning("%s: %s", event, message)
+    _send(event, "", [{"at": datetime.now(UTC).isoformat(), "event": event, "message": message}])
+
+
 def _send(event: str, table: str, lines: list[dict[str, Any]]) -> None:
     """POST to the address that the variable named in the settings holds; silent where there is none."""
     try:

@@ -1,0 +1,59 @@
+"""Published files against the marts they were made from, to the cent and the row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from .. import files, marts_reader, paths
+from ..publish.lineage import AUDIENCES
+
+_EXACT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DECIMAL")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a published relation and its mart disagree on: `what` is rows, content, or a column's sum."""
+
+    audience: str
+    relation: str
+    what: str
+    published: int
+    mart: int
+
+    @property
+    def line(self) -> str:
+        return f"{self.audience} {self.relation}: {self.what}: published {self.published}, mart {self.mart}"
+
+
+def differences(*, wait_seconds: float = 300) -> list[Difference]:
+    """Rows, exact sums of every whole-number and decimal column, and the rows' checksum of each published relation, beside the work file.
+
+    Meaningful between a publish and the next build: it holds the round's lock. Raises NothingPublished.
+    """
+    found = []
+    with files.lock(paths.round_lock(), wait_seconds=wait_seconds), duckdb.connect(str(paths.warehouse()), read_only=True) as work:
+        for audience, schemas in AUDIENCES.items():
+            with marts_reader.connect(audience=audience) as published:
+                listed = ", ".join(f"'{schema}'" for schema in schemas)
+                relations = published.execute(
+                    f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ({listed}) ORDER BY ALL"
+                ).fetchall()
+                for schema, name in relations:
+                    relation = f'"{schema}"."{name}"'
+                    there, here = _measures(published, relation), _measures(work, relation)
+                    found += [
+                        Difference(audience, f"{schema}.{name}", what, there.get(what, 0), here.get(what, 0))
+                        for what in sorted(there.keys() | here.keys())
+                        if there.get(what) != here.get(what)
+                    ]
+    return found
+
+
+def _measures(db: duckdb.DuckDBPyConnection, relation: str) -> dict[str, int]:
+    columns = [(name, kind) for name, kind, *_ in db.execute(f"DESCRIBE {relation}").fetchall()]
+    sums = {f"sum of {name}": f'coalesce(sum("{name}"), 0)' for name, kind in columns if kind.split("(")[0] in _EXACT}
+    asked = {"rows": "count(*)", "content": "coalesce(sum(hash(r)::HUGEINT), 0)", **sums}
+    [values] = db.execute(f"SELECT {', '.join(asked.values())} FROM {relation} r").fetchall()
+    return dict(zip(asked, values, strict=True))
