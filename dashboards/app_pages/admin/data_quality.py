@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboards.components import figures, follow
-from dashboards.components.lineage import lineage_button
+from dashboards.components.lineage import STYLE, lineage_popover
 from dashboards.queries import quality
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
@@ -44,7 +44,7 @@ def heading(marts: Published, title: str, *relations: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader(title, anchor=False, width="content")
         if relations:
-            lineage_button(marts, *relations)
+            lineage_popover(marts, title.lower().replace(" ", "-"), relations=relations)
 
 
 def waiting(tables: pd.DataFrame) -> None:
@@ -138,7 +138,7 @@ def page(marts: Published) -> None:
     tested(tests)
 
 
-st.html(GRID)
+st.html(GRID + STYLE)
 try:
     page(marts_reader.current())
 except marts_reader.NothingPublished:
