@@ -24,7 +24,8 @@ NAME_LONGEST, SPELLING_LONGEST, KEY_LONGEST = 100, 120, 200
 #: How the spellings of an ESCO cell are told apart.
 _LINES = re.compile(r"\r?\n")
 _WEIGHTS = {"essential": 0.6, "optional": 0.3}
-csv.field_size_limit(2**24)
+#: Characters of one cell. The csv module keeps one limit for the whole process: it is lent for the reading and given back.
+_CELL_LONGEST = 2**24
 
 
 class ForeignError(Exception):
@@ -101,10 +102,13 @@ def read_foreign(
         raise ForeignError(f"{slug}: the taxonomies that can be read are {', '.join(kinds())}")
     found = Foreign(slug, release or str(_about()[slug]["release"]), {}, [])
     reader = _Reader(found, path, progress or (lambda name, rows: None))
+    before = csv.field_size_limit(_CELL_LONGEST)
     try:
         _onet(reader) if slug == "onet" else _esco(reader, language)
     except (UnicodeDecodeError, gzip.BadGzipFile, csv.Error) as e:
         raise ForeignError(f"{path}: not a text file in UTF-8: {e}") from e
+    finally:
+        csv.field_size_limit(before)
     return found
 
 
