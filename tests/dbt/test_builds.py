@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-LAYERS = ("reference", "staging", "intermediate", "marts", "features", "admin", "client", "freelancer", "science")
+LAYERS = ("reference", "staging", "intermediate", "marts", "features", "metrics", "admin", "client", "freelancer", "science")
 
 
 def relations(warehouse: Any) -> dict[str, list[tuple[Any, ...]]]:
