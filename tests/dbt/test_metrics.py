@@ -47,7 +47,7 @@ def metrics_market(workshop: Any, market_again: Any) -> Iterator[Published]:
         folder_of_metrics.write(db, folder_of_metrics.compiled(METRICS, published, db))
     with duckdb.connect(str(built.warehouse)) as work:
         work.execute(
-            "CREATE TABLE raw._runs AS SELECT 1 AS run_seq, unnest(?) AS \"table\", NULL::TIMESTAMP AS L, TIMESTAMP '2026-03-25' AS H",
+            "CREATE OR REPLACE TABLE raw._runs AS SELECT 1 AS run_seq, unnest(?) AS \"table\", NULL::TIMESTAMP AS L, TIMESTAMP '2026-03-25' AS H",
             [list(module.MARKET)],
         )
     yield Published("by-hand", path, datetime(2026, 12, 1))
