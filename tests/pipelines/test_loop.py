@@ -165,9 +165,9 @@ def test_a_killed_loop_takes_its_dbt_with_it_and_the_next_goes_on_and_stops_when
 
     market.sql("UPDATE item SET amount = 2")
     again = start()
+    until(lambda: published_amount() == 2, "the second publication", again)
     second = subprocess.run([sys.executable, "-m", "pipelines.loop"], cwd=REPO, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 2 and "another loop is at work" in second.stderr
-    until(lambda: published_amount() == 2, "the second publication", again)
     again.send_signal(signal.SIGTERM)
     said, _ = again.communicate(timeout=60)
     assert again.returncode == 0, said
