@@ -18,7 +18,7 @@ from .question import Condition
 
 _UP = """
     WITH RECURSIVE up AS (
-        SELECT unique_id AS id, 0 AS steps FROM _meta.model WHERE relation = $relation AND published
+        SELECT unique_id AS id, 0 AS steps FROM _meta.model WHERE relation = $relation
         UNION
         SELECT edge.parent, up.steps + 1 FROM up JOIN _meta.edge AS edge ON edge.child = up.id
     )
@@ -66,7 +66,7 @@ class ColumnStep:
 class SourceRun:
     """The newest run of a source table at this publication: all rows changed before `high` were seen; it read from `low`.
 
-    `feeds`: the figure's values come from its columns; the other tables only choose rows, or say what "now" is.
+    `feeds`: the figure's values come from its columns, or it is counted (`Metric.rows`); the other tables only choose rows, or say what "now" is.
     """
 
     table: str
@@ -114,7 +114,7 @@ def _traced(db: duckdb.DuckDBPyConnection, published: Published, definition: Met
     sayable = bool(where) or not definition.required
     value = answer(db, definition, (), where).to_pylist()[0]["value"] if sayable else None
     columns = columns_behind(db, definition.relation, list(definition.columns))
-    feeding = {step.parent.split(".", 1)[1] for step in columns}
+    feeding = {step.parent.split(".", 1)[1] for step in columns} | set(definition.rows)
     sources = sorted(
         (replace(run, feeds=run.table in feeding) for run in sources_behind(db, definition.relation)),
         key=lambda run: (not run.feeds, run.table),
@@ -123,7 +123,7 @@ def _traced(db: duckdb.DuckDBPyConnection, published: Published, definition: Met
 
 
 def models_behind(db: duckdb.DuckDBPyConnection, relation: str) -> tuple[ModelStep, ...]:
-    """The published relation and all it is made of, nearest first."""
+    """The relation and all it is made of, nearest first."""
     rows = db.execute(
         f"SELECT relation, layer, steps, description, sql, tests FROM ({_UP}) AS up JOIN _meta.model AS model ON model.unique_id = up.id"
         " ORDER BY steps, relation",
@@ -142,7 +142,7 @@ def columns_behind(db: duckdb.DuckDBPyConnection, relation: str, columns: list[s
 
 
 def sources_behind(db: duckdb.DuckDBPyConnection, relation: str) -> tuple[SourceRun, ...]:
-    """The newest run of each source table below a published relation, by table."""
+    """The newest run of each source table below a relation, by table."""
     rows = db.execute(
         f"""
         SELECT run."table", run.run_seq, run.L, run.H, run.rows, run.drift, run.state
