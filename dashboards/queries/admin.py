@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipelines.marts_reader import Between, Published
 
-from . import ask, definitions, query
+from . import ask, ask_all, definitions, query
 
 #: cohorts of fewer jobs say nothing about a rate
 ENOUGH_JOBS = 5
@@ -46,9 +46,8 @@ def kpis(marts: Published) -> pd.DataFrame:
     """One row a metric of OVERVIEW, in that order: metric, value (null when it cannot be said), unit, currency, definition."""
     known = definitions(marts)
     rows = []
-    for name in OVERVIEW:
-        value = ask(marts, name)["value"].iloc[0]
-        told = known[name]
+    for name, answer in zip(OVERVIEW, ask_all(marts, [(name, (), {}) for name in OVERVIEW]), strict=True):
+        value, told = answer["value"].iloc[0], known[name]
         rows.append((name, None if value is None else float(value), told.unit, told.currency or None, told.description))
     return pd.DataFrame(rows, columns=["metric", "value", "unit", "currency", "definition"]).astype({"value": "float64"})
 
@@ -59,10 +58,10 @@ def money_30_days_before(marts: Published) -> pd.DataFrame:
     """
     today = as_of(marts).date()
     month = Between(today - timedelta(days=59), today - timedelta(days=29))
-    row: dict[str, Any] = {
-        f"{name}_30d": int(ask(marts, name, (), {"day": month})["value"].iloc[0]) for name in ("gsv_funded", "gsv_released", "gsv_net")
-    }
-    days = ask(marts, "gsv_funded", ["day"])["day"]
+    names = ("gsv_funded", "gsv_released", "gsv_net")
+    *sums, every = ask_all(marts, [*((name, (), {"day": month}) for name in names), ("gsv_funded", ["day"], {})])
+    row: dict[str, Any] = {f"{name}_30d": int(found["value"].iloc[0]) for name, found in zip(names, sums, strict=True)}
+    days = every["day"]
     return pd.DataFrame([row | {"complete": not days.empty and days.min() <= today - timedelta(days=59)}])
 
 
@@ -72,10 +71,9 @@ def volume(marts: Published, period: str) -> pd.DataFrame:
         raise ValueError(f"period is week or month, not {period!r}")
     newest = as_of(marts).to_period("W-SUN" if period == "week" else "M")
     since = (newest - 12).start_time.date()
-    parts = []
-    for measure in ("funded", "released", "refunded"):
-        flows = ask(marts, f"gsv_{measure}", [period], {"day": Between(since=since)}).rename(columns={period: "start"})
-        parts.append(flows.set_index("start")["value"].rename(measure))
+    measures = ("funded", "released", "refunded")
+    found = ask_all(marts, [(f"gsv_{measure}", [period], {"day": Between(since=since)}) for measure in measures])
+    parts = [flows.set_index(period)["value"].rename(measure) for measure, flows in zip(measures, found, strict=True)]
     wide = pd.concat(parts, axis=1).fillna(0).sort_index() if any(len(part) for part in parts) else pd.DataFrame()
     rows = [
         (pd.Timestamp(start), measure, float(cents) / 100) for start, flows in wide.iterrows() for measure, cents in sorted(flows.items())
@@ -99,8 +97,8 @@ def take_rate_monthly(marts: Published) -> pd.DataFrame:
 def fill_rate_monthly(marts: Published) -> pd.DataFrame:
     """month (of opening), window_days, fill_rate, jobs. Only jobs whose window has passed count, and only months with ENOUGH_JOBS of them."""
     parts = []
-    for days in FILL_WINDOWS:
-        found = ask(marts, f"fill_rate_{days}d", ["month"])
+    answers = ask_all(marts, [(f"fill_rate_{days}d", ["month"], {}) for days in FILL_WINDOWS])
+    for days, found in zip(FILL_WINDOWS, answers, strict=True):
         part = {
             "month": pd.to_datetime(found["month"]),
             "window_days": days,

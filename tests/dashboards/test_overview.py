@@ -214,7 +214,7 @@ def test_a_chart_leads_to_its_definition_sql_tests_and_source_run(desk: Page, ma
     expect(run).to_be_visible()
     assert run.get_by_role("cell").all_inner_texts()[1:3] == [str(run_seq), f"{high:%d %b %H:%M:%S}"]
     opened.get_by_role("tab", name="Parents").click()
-    expect(opened.get_by_text("fct_pair_journey").first).to_be_visible()
+    expect(opened.locator("code:visible").filter(has_text="fct_pair_journey").first).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -230,7 +230,7 @@ def test_a_card_leads_from_its_metric_to_the_columns_of_the_source_within_the_sc
     sql = rows(marts, "select sql from _meta.metric where name = 'take_rate'")[0][0]
     assert opened.get_by_test_id("stCode").locator("code").first.inner_text().split() == sql.split()
     opened.get_by_role("tab", name="Columns").click()
-    expect(opened.get_by_role("listitem").filter(has_text="payments_posting.amount")).to_be_visible()
+    expect(opened.get_by_role("listitem").filter(has_text="payments_posting.amount").last).to_be_visible()
     opened.get_by_role("tab", name="Source runs").click()
     expect(opened.get_by_role("row").filter(has_text="payments_posting")).to_be_visible()
     expect(opened.get_by_role("row").filter(has_text="jobs_skill")).to_have_count(0)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.components import figures, follow
 from dashboards.components.lineage import STYLE, lineage_popover
-from dashboards.queries import admin, ask, definitions
+from dashboards.queries import admin, ask_all, definitions
 from pipelines import marts_reader
 from pipelines.marts_reader import Metric, Published
 
@@ -25,21 +25,20 @@ def matches(metric: Metric, words: str) -> bool:
     return all(word in text for word in words.lower().split())
 
 
-def value_text(marts: Published, metric: Metric) -> str:
+def value_text(metric: Metric, value: float | None) -> str:
     """The metric over everything, as people read it; by what it must be split when it has no such figure."""
     if metric.required:
         return "by " + " and ".join(metric.required)
-    value = ask(marts, metric.name)["value"].iloc[0]
     if metric.unit == "number" and value is not None:
         return f"{value:,.3f}"
     return figures.number_text(value, metric.unit, metric.currency)
 
 
-def entry(marts: Published, metric: Metric) -> None:
+def entry(marts: Published, metric: Metric, value: float | None) -> None:
     with st.container(border=True, gap="small", key=f"metric-{metric.name}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{metric.label}** · `{metric.name}`", width="content")
-            st.markdown(value_text(marts, metric), width="content")
+            st.markdown(value_text(metric, value), width="content")
         st.markdown(metric.description)
         st.caption(f"Split by {', '.join(d.name for d in metric.dimensions)} · owner {metric.owner}")
         lineage_popover(marts, metric.name, metrics=[metric.name])
@@ -54,11 +53,13 @@ def page(marts: Published) -> None:
     found = [metric for metric in known.values() if matches(metric, words)]
     if not found:
         st.info("No metric has all of these words.")
+    sayable = [metric.name for metric in known.values() if not metric.required]
+    values = dict(zip(sayable, (answer["value"].iloc[0] for answer in ask_all(marts, [(name, (), {}) for name in sayable])), strict=True))
     for subject in sorted({m.subject for m in found}, key=lambda s: list(SUBJECTS).index(s) if s in SUBJECTS else len(SUBJECTS)):
         st.subheader(SUBJECTS.get(subject, subject.capitalize()), anchor=False)
         for metric in found:
             if metric.subject == subject:
-                entry(marts, metric)
+                entry(marts, metric, values.get(metric.name))
 
 
 st.html(LAYOUT + STYLE)
