@@ -132,6 +132,21 @@ def _selected(split: Sequence[Dimension], more: Iterable[str]) -> str:
     return ", ".join([*(f'{d.sql} as "{d.name}"' for d in split), *more])
 
 
+#: What a publication answers ahead: the figure over everything, and each month's
+READY: tuple[tuple[str, ...], ...] = ((), ("month",))
+
+
+def ready_answer(metric: Metric, by: Sequence[str]) -> str:
+    """SQL that reads the answer to a question of READY out of `_meta.answer`, with the columns and types of the question; its value is the question's SQL."""
+    more = {"ratio": ["numerator", "denominator"], "median_wait": ["events"]}.get(metric.kind, [])
+    value = "whole_value" if _is_whole(metric) else "value"
+    return f"select {', '.join([*by, f'{value} as value', *more, 'base_rows'])} from _meta.answer where sql = ? order by month"
+
+
+def _is_whole(metric: Metric) -> bool:
+    return metric.kind in ("value", "staged") and metric.unit in ("minor", "count")
+
+
 def _grouped(split: Sequence[Dimension]) -> str:
     """GROUP BY and ORDER BY over the split; a question without one has one row, also of nothing."""
     places = ", ".join(str(n + 1) for n in range(len(split)))
@@ -139,7 +154,7 @@ def _grouped(split: Sequence[Dimension]) -> str:
 
 
 def _as_unit(metric: Metric, sql: str) -> str:
-    return f"cast({sql} as {'bigint' if metric.unit in ('minor', 'count') else 'double'})"
+    return f"cast({sql} as {'bigint' if _is_whole(metric) else 'double'})"
 
 
 def _one_value(metric: Metric, split: Sequence[Dimension], condition: str) -> str:
@@ -172,7 +187,10 @@ def _staged(metric: Metric, split: Sequence[Dimension], condition: str) -> str:
 
 
 def _median_wait(metric: Metric, split: Sequence[Dimension], condition: str) -> str:
-    """The first time at which the Kaplan–Meier curve is at or below one half; null when it never is."""
+    """The first time at which the Kaplan–Meier curve is at or below one half; null when it never is.
+
+    Rounded: the product of 2/3 and 3/4 is one half, whatever its last digit.
+    """
     names = "".join(f'"{d.name}", ' for d in split)
     over = f"partition by {names[:-2]} " if split else ""
     watched = _selected(split, [f"{metric.terms['hours']} as hours", f"{metric.terms['happened']} as happened"])
@@ -181,7 +199,7 @@ def _median_wait(metric: Metric, split: Sequence[Dimension], condition: str) -> 
         f"by_time as (select {names}hours, count(*) filter (where happened) as events, count(*) as leaving from watched group by all), "
         f"at_time as (select *, sum(leaving) over ({over}order by hours desc) as at_risk from by_time), "
         f"curve as (select *, product(1.0 - events / cast(at_risk as double)) over ({over}order by hours) as survival from at_time) "
-        f"select {names}min(hours) filter (where survival <= 0.5) as value, cast(coalesce(sum(events), 0) as bigint) as events, "
+        f"select {names}min(hours) filter (where round(survival, 12) <= 0.5) as value, cast(coalesce(sum(events), 0) as bigint) as events, "
         f"cast(coalesce(sum(leaving), 0) as bigint) as base_rows from curve{_grouped(split)}"
     )
 

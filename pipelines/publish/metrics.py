@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import duckdb
 
 from ..marts_reader.definitions import GRAINS, KINDS, UNITS, Dimension, Metric
-from ..marts_reader.question import compile_question
+from ..marts_reader.question import READY, compile_question
 from .lineage import AuditError, Model
 
 _TYPES = {"DATE": "date", "VARCHAR": "text", "BOOLEAN": "boolean", "BIGINT": "integer", "INTEGER": "integer"}
@@ -201,3 +202,47 @@ def write(db: duckdb.DuckDBPyConnection, metrics: Iterable[Metric]) -> None:
     ]
     if rows:
         db.executemany(f"INSERT INTO _meta.metric VALUES ({', '.join('?' * 15)})", rows)
+
+
+def write_answers(db: duckdb.DuckDBPyConnection, metrics: Iterable[Metric], parts: Mapping[str, str], earlier: Path | None) -> int:
+    """`_meta.answer`: each metric's figure over everything and by month, by the SQL of the question; returns how many questions were worked out.
+
+    `parts` names the file of each published relation. What the publication `earlier` answered from the same file by the same SQL is taken over.
+    """
+    db.execute(
+        "CREATE TABLE _meta.answer (metric VARCHAR, sql VARCHAR, part VARCHAR, month DATE, value DOUBLE, whole_value BIGINT, numerator DOUBLE,"
+        " denominator DOUBLE, events BIGINT, base_rows BIGINT)"
+    )
+    known = _answered(earlier)
+    rows, fresh = [], 0
+    for metric in metrics:
+        for by in READY:
+            if metric.required or not all(metric.dimension(name) for name in by):
+                continue
+            sql, values = compile_question(metric, by)
+            key = (metric.name, sql, parts[metric.relation])
+            if key not in known:
+                known[key] = [_as_stored(told) for told in db.execute(sql, values).to_arrow_table().to_pylist()]
+                fresh += 1
+            rows += [[*key, *answer] for answer in known[key]]
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        db.execute(f"INSERT INTO _meta.answer SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+    return fresh
+
+
+def _as_stored(told: Mapping[str, Any]) -> tuple[Any, ...]:
+    whole = told["value"] if isinstance(told["value"], int) else None
+    return (told.get("month"), told["value"], whole, *(told.get(name) for name in ("numerator", "denominator", "events", "base_rows")))
+
+
+def _answered(earlier: Path | None) -> dict[tuple[Any, ...], list[tuple[Any, ...]]]:
+    found: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    if earlier is not None and earlier.is_file():
+        with (
+            duckdb.connect(str(earlier), read_only=True) as db,
+            contextlib.suppress(duckdb.CatalogException),
+        ):  # it may be of before there were any
+            for row in db.execute("SELECT * FROM _meta.answer").fetchall():
+                found.setdefault(row[:3], []).append(row[3:])
+    return found

@@ -196,7 +196,11 @@ def _build(folder: Path, publish_id: str, now: datetime, known: _Known, audience
             db.execute(f'CREATE VIEW "{part.model.schema}"."{part.model.alias}" AS SELECT * FROM read_parquet(\'{part.path}\')')
         _write_meta(db, publish_id, now, known, parts)
         published = {part.model.relation: part.model for part in parts}
-        metrics.write(db, metrics.compiled(paths.dbt_project() / "metrics", published, db))
+        defined = metrics.compiled(paths.dbt_project() / "metrics", published, db)
+        metrics.write(db, defined)
+        pointer = files.read_json(folder / marts_reader.POINTER)
+        earlier = folder / pointer["file"] if pointer else None
+        metrics.write_answers(db, defined, {part.model.relation: part.path.name for part in parts}, earlier)
     files.sync(path)
     with duckdb.connect(str(path), read_only=True) as db:
         for part in parts:

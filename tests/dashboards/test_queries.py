@@ -16,6 +16,8 @@ from dashboards.components import figures
 from dashboards.queries import admin, definitions, meta
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
+from pipelines.marts_reader.answers import answer
+from pipelines.marts_reader.question import compile_question
 from tests.dashboards.by_hand import flow, jobs, lay_metrics
 
 SCHEMA = """
@@ -183,6 +185,16 @@ def test_on_the_sample_every_query_equals_the_marts_read_row_by_row(marts: Publi
         name: pytest.approx(value, rel=1e-12, nan_ok=True) if value is not None else pytest.approx(float("nan"), nan_ok=True)
         for name, value in overview
     }
+
+
+def test_the_figures_that_a_publication_has_ready_are_those_of_the_question(marts: Published) -> None:
+    with marts_reader.open_read_only(marts.path) as db:
+        ready = {name for (name,) in db.execute("select metric from _meta.answer").fetchall()}
+        asked = {name: metric for name, metric in definitions(marts).items() if not metric.required}
+        assert ready == asked.keys() and len(ready) >= 40
+        for name, metric in asked.items():
+            for by in ([], ["month"]) if metric.dimension("month") else ([],):
+                assert answer(db, metric, by).equals(db.execute(*compile_question(metric, by)).to_arrow_table()), (name, by)
 
 
 def test_every_metric_leads_to_columns_and_runs_of_the_source(marts: Published) -> None:

@@ -10,7 +10,9 @@ import duckdb
 import pytest
 
 from pipelines.marts_reader import BadQuestion, Between, Dimension, Metric, MetricError, Published, metric, metrics
+from pipelines.marts_reader.answers import answer
 from pipelines.marts_reader.question import compile_question
+from pipelines.publish.metrics import write_answers
 
 DIMENSIONS = (
     Dimension("month", "date", "cast(date_trunc('month', day) as date)"),
@@ -108,3 +110,49 @@ def test_a_publication_from_before_metrics_says_so(tmp_path: Path) -> None:
     for ask in (lambda: metrics(old), lambda: metric("share", published=old)):
         with pytest.raises(MetricError, match="before there were metrics"):
             ask()
+
+
+def test_a_figure_is_the_publications_own_and_worked_out_again_when_file_or_question_changed(tmp_path: Path) -> None:
+    def publication(name: str, part: str, metrics: list[Metric], earlier: Path | None) -> tuple[int, list[Any]]:
+        """How many questions had to be worked out, and the answers over everything and by month; the rows are gone when they are read."""
+        with duckdb.connect(str(tmp_path / name)) as db:
+            db.execute("create schema _meta; create table t (a integer, b integer, hours double, happened boolean, day date)")
+            db.execute("insert into t values (1, 4, 2.5, true, '2026-02-03'), (1, 1, 3, true, null), (2, 5, 1, true, '2026-01-31')")
+            fresh = write_answers(db, metrics, {"t": part}, earlier)
+            db.execute("delete from t")
+            return fresh, [answer(db, metric, by).to_pylist() for metric in metrics if not metric.required for by in ([], ["month"])]
+
+    january, february = date(2026, 1, 1), date(2026, 2, 1)
+    share, apart = definition(), definition(name="apart", required=("side",))
+    wait = definition(name="wait", kind="median_wait", terms={"hours": "hours", "happened": "happened"}, unit="hours")
+    summed = definition(name="sum", kind="value", terms={"value": "sum(b)"}, unit="count")
+    every = [share, wait, summed, apart]
+    wanted = [
+        [{"value": 0.4, "numerator": 4.0, "denominator": 10.0, "base_rows": 3}],
+        [
+            {"month": january, "value": 0.4, "numerator": 2.0, "denominator": 5.0, "base_rows": 1},
+            {"month": february, "value": 0.25, "numerator": 1.0, "denominator": 4.0, "base_rows": 1},
+            {"month": None, "value": 1.0, "numerator": 1.0, "denominator": 1.0, "base_rows": 1},
+        ],
+        [{"value": 2.5, "events": 3, "base_rows": 3}],
+        [
+            {"month": january, "value": 1.0, "events": 1, "base_rows": 1},
+            {"month": february, "value": 2.5, "events": 1, "base_rows": 1},
+            {"month": None, "value": 3.0, "events": 1, "base_rows": 1},
+        ],
+        [{"value": 10, "base_rows": 3}],
+        [
+            {"month": january, "value": 5, "base_rows": 1},
+            {"month": february, "value": 4, "base_rows": 1},
+            {"month": None, "value": 1, "base_rows": 1},
+        ],
+    ]
+    assert publication("first", "part-1", every, None) == (6, wanted)
+    assert publication("second", "part-1", every, tmp_path / "first") == (0, wanted)
+    assert publication("third", "part-2", every, tmp_path / "second") == (6, wanted)
+    counted = definition(name="sum", kind="value", terms={"value": "count(b)"}, unit="count")
+    fresh, answers = publication("fourth", "part-2", [share, wait, counted], tmp_path / "third")
+    assert (fresh, answers[:4], answers[4]) == (2, wanted[:4], [{"value": 3, "base_rows": 3}])
+    with duckdb.connect(str(tmp_path / "fourth")) as db:
+        assert answer(db, summed).to_pylist() == [{"value": None, "base_rows": 0}], "a question that it did not answer is asked of the rows"
+        assert answer(db, counted, where={"month": january}).to_pylist() == [{"value": 0, "base_rows": 0}]
