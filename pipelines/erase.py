@@ -3,8 +3,8 @@
     python -m pipelines.erase [--again]
 
 Every round does it (rounds.extracted, rounds.published): this is one round that reads everything, for whoever cannot wait or wants to be told.
-The work file is made anew out of the log (a database file keeps what was deleted in pages that it has not used again), and publications of
-before are removed: there is no way back to them. A crash leaves the accounts due, and the next round goes on. Models that learnt from a
+The work file is made anew out of the log (a database file keeps what was deleted in pages that it has not used again), what Spark built of the
+log of before is removed, and so are publications of before: there is no way back to them. A crash leaves the accounts due, and the next round goes on. Models that learnt from a
 person's rows forget them when they are next trained.
 
 Exit codes: 0 nothing is due any more; 2 something could not be erased (the message says what).
@@ -18,7 +18,7 @@ import shutil
 import sys
 from collections.abc import Collection
 
-from . import files, paths, transform
+from . import files, paths, scale_out, transform
 from .extract import erasure
 from .extract.contracts import Contract, load_all
 from .extract.log import CorruptError, Log, expose
@@ -59,7 +59,8 @@ def finish() -> int:
 
 
 def forget_work() -> None:
-    """Remove the work file and what belongs to it."""
+    """Remove the work file and what belongs to it, and all that Spark made: whoever wants the models there builds them anew."""
+    scale_out.forget()
     work = paths.warehouse()
     for path in work.parent.glob(f"{work.name}*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()

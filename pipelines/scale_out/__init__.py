@@ -7,6 +7,6 @@ put on the path of the one process that needs them, and want Java 17 or newer.
 from __future__ import annotations
 
 from .comparison import Comparison, Difference, compare
-from .engine import NotInstalled, build, folder, missing
+from .engine import NotInstalled, build, folder, forget, missing
 
-__all__ = ["Comparison", "Difference", "NotInstalled", "build", "compare", "folder", "missing"]
+__all__ = ["Comparison", "Difference", "NotInstalled", "build", "compare", "folder", "forget", "missing"]

@@ -22,6 +22,13 @@ def folder() -> Path:
     return paths.var() / "work" / "spark"
 
 
+def forget() -> None:
+    """Remove everything that a build left: tables, temporary files, dbt's artefacts, the comparison. Call it under the round's lock."""
+    shutil.rmtree(folder(), ignore_errors=True)
+    if folder().exists():
+        raise OSError(f"{folder()} could not be removed: it holds copies of what the log held before")
+
+
 def packages() -> Path:
     """The folder of Spark's and dbt-spark's Python packages."""
     return Path(os.environ.get("OPENLANCE_SPARK_HOME") or paths.REPO / "var" / "tools" / "spark").absolute()
@@ -53,8 +60,8 @@ def build(*arguments: str) -> Iterator[str]:
     lacking = missing()
     if lacking:
         raise NotInstalled(lacking)
+    forget()
     home = folder()
-    shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     told = environment() | {
         "PYTHONPATH": os.pathsep.join([str(packages()), str(paths.REPO), *filter(None, [os.environ.get("PYTHONPATH")])]),

@@ -165,11 +165,23 @@ def kinds(found: set[str]) -> set[str]:
     return {"/".join(name.split("/")[:2]) for name in found}
 
 
+def build_on_spark(folder: Path) -> None:
+    """What a build on Spark leaves: tables made of the raw log, what was spilled, and dbt's artefacts."""
+    table = folder / "work" / "spark" / "warehouse" / "marts.db" / "dim_freelancer"
+    table.mkdir(parents=True)
+    with duckdb.connect() as db:
+        lines = f"SELECT * FROM read_parquet('{folder}/raw/accounts_freelancerprofile/**/*.parquet', hive_partitioning = false)"
+        db.execute(f"COPY ({lines}) TO '{table / 'part-00000.zstd.parquet'}' (FORMAT parquet, COMPRESSION zstd)")
+    (folder / "work" / "spark" / "tmp").mkdir()
+    (folder / "work" / "spark" / "tmp" / "spilled").write_bytes(f"{MARK} Design".encode())
+
+
 EVERYWHERE = {
     "raw/accounts_user",
     "raw/accounts_freelancerprofile",
     "raw/accounts_line",
     "work/warehouse.duckdb",
+    "work/spark",
     "published/staff",
     "published/tenants",
 }
@@ -179,6 +191,7 @@ def test_nothing_is_left_of_an_erased_person_in_any_file(people: Source) -> None
     round_of()
     people.sql(f"UPDATE accounts_line SET line = 'still at {MARK}' WHERE id = 21")
     round_of()
+    build_on_spark(people.folder)
     assert kinds(holding(people.folder, MARK)) == EVERYWHERE
     assert marts_reader.connect().execute("SELECT text FROM science.feat_freelancers ORDER BY 1").fetchall() == [
         ("Other Design",),
@@ -203,6 +216,7 @@ def test_nothing_is_left_of_an_erased_person_in_any_file(people: Source) -> None
 def test_erasure_that_was_cut_is_finished_by_the_next_round(people: Source, monkeypatch: pytest.MonkeyPatch, killed_at: str) -> None:
     """dbt is left out: what it would build stands in the work file and in a publication of before."""
     people.run()
+    build_on_spark(people.folder)
     leave(people)
     people.run()
     work, old = paths.warehouse(), paths.published() / "staff" / "parts" / "old.parquet"
