@@ -41,6 +41,7 @@ BENCHES = {
     "freshness": "tests/load/freshness_bench.py",
     "platform": "tests/load/platform_bench.py",
     "simulate": "tests/load/simulate_bench.py",
+    "growth": "tests/load/growth_bench.py",
 }
 
 

@@ -68,6 +68,18 @@ def parquet(schema: str, alias: str) -> list[Path]:
     return sorted((folder() / "warehouse" / f"{schema}.db" / alias).glob("*.parquet"))
 
 
+def measured(db: duckdb.DuckDBPyConnection, query: str) -> tuple[int, str]:
+    """Rows and canonical checksum of a query's result, as `compare` takes them of both engines."""
+    kinds = _columns(db, query)
+    rows = _one(db, f"SELECT count(*) FROM ({query})")
+    return rows, _checksum(db, _texts(query, kinds, list(kinds)))
+
+
+def _checksum(db: duckdb.DuckDBPyConnection, text: str) -> str:
+    total = _one(db, f"SELECT coalesce(sum(md5_number_lower(line)::HUGEINT), 0) FROM ({text})")
+    return f"{total % 2**64:016x}"
+
+
 def _model(db: duckdb.DuckDBPyConnection, schema: str, alias: str) -> Comparison:
     relation, files = f"{schema}.{alias}", parquet(schema, alias)
     if not files:
@@ -88,8 +100,7 @@ def _model(db: duckdb.DuckDBPyConnection, schema: str, alias: str) -> Comparison
     if mixed:
         return Comparison(relation, rows, ("", ""), Difference(f"other kinds of values: {', '.join(mixed)}"))
     texts = [_texts(query, kinds, list(left)) for query, kinds in ((ours, left), (theirs, right))]
-    sums = [_one(db, f"SELECT coalesce(sum(md5_number_lower(line)::HUGEINT), 0) FROM ({text})") for text in texts]
-    found = (f"{sums[0] % 2**64:016x}", f"{sums[1] % 2**64:016x}")
+    found = (_checksum(db, texts[0]), _checksum(db, texts[1]))
     if found[0] == found[1] and rows[0] == rows[1]:
         return Comparison(relation, rows, found)
     examples = []

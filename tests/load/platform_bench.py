@@ -5,10 +5,11 @@ bench's own with a buffer pool of 2 GB. In each round: `floor`, the client that 
 extraction into an empty log with the source's checksum, Parquet and manifest; dlt's backends into Parquet. Processes are fresh each time and
 start-up is left out of ours and of dlt's alike. `cpu_over_floor` and `cpu_over_dlt` compare the processor's seconds, the server's and the client's
 together: they say the same on a machine that does other work. Then 1 % of the rows change, scattered over the keys, again and again: `incremental` is the run that
-follows them, and `reconcile` the comparison of every block with the source, reported apart. At last ten questions of the dashboards are asked of
-publications of markets of 5 and 50 million events (platform_queries.py).
+follows them, and `reconcile` the comparison of every block with the source, reported apart. Then dbt builds the marts of 5 million events whole and
+after 1 % changed rows (platform_dbt.py). At last what the pages ask is asked of publications of markets of 5 and 50 million events
+(platform_queries.py): `query_p95_ms` is that of the slowest question.
 
-    python tests/load/platform_bench.py [--rows 5000000] [--rounds 3] [--changes 5] [--seed 1] [--without sqlalchemy,pandas] [--events 5,50]
+    python tests/load/platform_bench.py [--rows 5000000] [--rounds 3] [--changes 5] [--seed 1] [--without sqlalchemy,pandas] [--events 5,50] [--dbt-events 5]
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def follow(rounds: int, seed: int) -> dict[str, Any]:
 
 
 def questions(events: int, seed: int) -> dict[str, Any]:
-    """p95 of each question in milliseconds."""
+    """p95 of each question in milliseconds, by the clock and of the processor."""
     from tests.load import platform_queries
 
     folder = HOME / "queries"
@@ -204,8 +205,7 @@ def questions(events: int, seed: int) -> dict[str, Any]:
         times = platform_queries.ask(platform_queries.lay(folder, events, seed), events, seed)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    every = platform_queries.p95([one for some in times.values() for one in some])
-    return {"p95": every, "questions": {name: platform_queries.p95(some) for name, some in times.items()}}
+    return {name: {which: platform_queries.p95(some) for which, some in one.items()} for name, one in times.items()}
 
 
 # --------------------------------------------------------------------------- the bench
@@ -299,11 +299,11 @@ def ask(options: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for millions in filter(None, options.events.split(",")):
         found = child(str(Path(__file__)), "--step", "questions", "--events", millions, "--seed", str(options.seed))
-        figures[f"query_p95_ms_{millions}m"] = round(found["p95"], 1)
-        slowest = max(found["questions"], key=found["questions"].get)
-        figures[f"slowest_query_p95_ms_{millions}m"] = round(found["questions"][slowest], 1)
-        told = ", ".join(f"{name} {ms:.0f}" for name, ms in found["questions"].items())
-        step(f"{millions} million events, p95 in ms: {told}")
+        # of the slowest question, not of all together
+        figures[f"query_p95_ms_{millions}m"] = round(max(one["ms"] for one in found.values()), 1)
+        figures[f"query_cpu_p95_ms_{millions}m"] = round(max(one["cpu_ms"] for one in found.values()), 1)
+        told = ", ".join(f"{name} {one['ms']:.0f} ({one['cpu_ms']:.0f})" for name, one in found.items())
+        step(f"{millions} million events, p95 in ms (of the processor): {told}")
     return figures
 
 
@@ -313,7 +313,7 @@ def tell(figures: dict[str, Any], options: argparse.Namespace) -> bool:
     from rich.table import Table
 
     table = Table("figure", "value", "wanted", title=f"platform: {options.rows} rows x {len(COLUMNS)} columns, seed {options.seed}")
-    reached = figures["drift_rows"] == 0 and figures["checksums_equal"] == 1
+    reached = figures["drift_rows"] == 0 and figures["checksums_equal"] == 1 and not figures.get("dbt_relations_differ")
     results = []
     for name, value in figures.items():
         wanted = WANTED.get(name)
@@ -355,6 +355,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without", default="", help="backends of dlt to leave out, with commas")
     parser.add_argument("--events", default="5,50", help="millions, with commas; empty for none")
+    parser.add_argument("--dbt-events", type=float, default=5, help="millions; 0 for no builds of dbt")
     parser.add_argument("--step", choices=["full", "follow", "questions"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -367,6 +368,7 @@ def main() -> int:
         return 0
     from infra.local import services
     from infra.local.environment import install_aside
+    from tests.load import platform_dbt
 
     options.load = [round(one, 1) for one in os.getloadavg()]
     if len(options.without.split(",")) < len(BACKENDS):
@@ -383,6 +385,8 @@ def main() -> int:
         step(f"{options.rows} rows laid in {time.monotonic() - begin:.0f} s")
         figures = measure(options)
         services.stop(HOME / "db")
+        if options.dbt_events:
+            figures |= platform_dbt.run(options.dbt_events, say=step)
         figures |= ask(options)
     finally:
         services.stop(HOME / "db")
