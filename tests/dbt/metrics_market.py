@@ -68,10 +68,10 @@ def account(number: int, kind: str, currency: str, user: int | None = None, of: 
     return {"id": number, "key": str(number), "kind": kind, "currency": currency, "user_id": user, "milestone_id": of}
 
 
-def posting(number: int, debit: int, credit: int, amount: int, currency: str, when: datetime) -> dict[str, Any]:
+def posting(number: int, debit: int, credit: int, amount: int, currency: str, when: datetime, entry: int = 0) -> dict[str, Any]:
     return {
         "id": number,
-        "entry_id": number,
+        "entry_id": entry or number,
         "debit_account_id": debit,
         "credit_account_id": credit,
         "amount": amount,
@@ -158,6 +158,7 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         milestone(4, 3, "in_progress", "JPY", at(4, 5), due_at=at(5, 1)),
         milestone(5, 3, "funded", "KWD", at(11, 15)),
         milestone(6, 3, "funded", "USD", at(11, 20), due_at=at(12, 24)),
+        {"id": 7, "contract_id": 3, "state": "released", "currency": "USD", "amount_minor": 500},
     ],
     "payments_account": [
         account(WALLET, "wallet", "USD", 1),
@@ -166,10 +167,18 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         account(FEES, "fees", "USD"),
         account(FAY, "pending", "USD", 11),
         account(GIL, "pending", "USD", 12),
-        *(account(100 + n, "hold", currency, 1, n) for n, currency in enumerate(("USD", "USD", "USD", "JPY", "KWD", "USD"), start=1)),
+        *(
+            account(100 + n, "hold", currency, 1, n)
+            for n, currency in enumerate(("USD", "USD", "USD", "JPY", "KWD", "USD", "USD"), start=1)
+        ),
     ],
     "payments_entry": [
-        {"id": n, "kind": "any", "idempotency_key": str(n), "posting_count": 1, "occurred_at": at(1, 1)} for n in range(1, 13)
+        {"id": n, "kind": "any", "idempotency_key": str(n), "posting_count": 1, "occurred_at": at(1, 1)} for n in range(1, 14)
+    ]
+    + [
+        # what milestone 7 did not need goes on to milestone 6; a bonus of 10.00 for Fay, with the same fee as ever
+        {"id": 14, "kind": "roll", "idempotency_key": "14", "posting_count": 2, "occurred_at": at(11, 22), "contract_id": 3},
+        {"id": 16, "kind": "bonus", "idempotency_key": "16", "posting_count": 2, "occurred_at": at(2, 12), "contract_id": 1},
     ],
     "payments_posting": [
         posting(1, WALLET, 101, 60000, "USD", at(1, 9)),
@@ -184,6 +193,11 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         posting(10, FEES, WALLET, 900, "USD", at(3, 5)),
         posting(11, KWD_WALLET, 105, 5000, "KWD", at(11, 15)),
         posting(12, WALLET, 106, 2000, "USD", at(11, 20)),
+        posting(13, WALLET, 107, 500, "USD", at(11, 20)),
+        posting(14, 107, WALLET, 500, "USD", at(11, 22)),
+        posting(15, WALLET, 106, 500, "USD", at(11, 22), entry=14),
+        posting(16, WALLET, FAY, 900, "USD", at(2, 12)),
+        posting(17, WALLET, FEES, 100, "USD", at(2, 12), entry=16),
     ],
     "payments_fxrate": [
         {"id": 1, "base": "USD", "quote": "JPY", "rate": 125, "source": "ecb", "as_of": at(1, 1).date(), "fetched_at": at(1, 1)}
@@ -228,16 +242,35 @@ MARKET: dict[str, list[dict[str, Any]]] = {
             "settled_at": at(1, 24),
         },
         {"id": 3, "state": "failed", "payer_id": 1, "amount_minor": 100, "currency": "USD", "created_at": at(1, 25)},
+        {
+            "id": 4,
+            "state": "charged_back",
+            "payer_id": 2,
+            "amount_minor": 500,
+            "currency": "USD",
+            "created_at": at(2, 3),
+            "settled_at": at(2, 3),
+        },
     ],
     "payments_chargeback": [
         {"id": 1, "payment_id": 1, "state": "lost", "currency": "USD", "created_at": at(3, 1), "settled_at": at(3, 20)},
         {"id": 2, "payment_id": 2, "state": "inquiry", "currency": "USD", "created_at": at(3, 2)},
+        {"id": 3, "payment_id": 4, "state": "lost", "currency": "USD", "created_at": at(3, 3), "settled_at": at(3, 23)},
     ],
     "payments_riskhold": [
         {"id": 1, "act": "payment", "rule": "cards", "state": "refused", "opened_at": at(2, 1), "decided_at": at(2, 1, 2)},
         {"id": 2, "act": "payout", "rule": "first", "state": "released", "opened_at": at(2, 1), "decided_at": at(2, 1, 10)},
         {"id": 3, "act": "payment", "rule": "new", "shadow": True, "state": "refused", "opened_at": at(2, 1), "decided_at": at(2, 1, 1)},
         {"id": 4, "act": "payment", "rule": "cards", "state": "held", "opened_at": at(11, 30)},
+        {
+            "id": 5,
+            "act": "payment",
+            "subject_id": 4,
+            "rule": "cards",
+            "state": "released",
+            "opened_at": at(2, 3),
+            "decided_at": at(2, 3, 20),
+        },
     ],
     "trust_case": [
         {"id": 1, "subject_type": "job", "state": "actioned", "act": "remove", "opened_at": at(2, 2), "decided_at": at(2, 3)},
@@ -259,8 +292,22 @@ MARKET: dict[str, list[dict[str, Any]]] = {
             "appealed_at": at(2, 8),
             "appeal_decided_at": at(2, 11),
         },
+        # what hold 5 opened
+        {
+            "id": 4,
+            "subject_type": "payment",
+            "subject_id": 4,
+            "state": "allowed",
+            "act": "allow",
+            "opened_at": at(2, 3),
+            "decided_at": at(2, 3, 20),
+        },
     ],
-    "trust_report": [{"id": 1, "case_id": 1, "subject_type": "job"}],
+    # case 3 was flagged by a machine before somebody reported it
+    "trust_report": [
+        {"id": 1, "case_id": 1, "subject_type": "job", "at": at(2, 2)},
+        {"id": 2, "case_id": 3, "subject_type": "job", "at": at(2, 6)},
+    ],
     "activity_search": [
         {"id": 1, "surface": "jobs", "query": "python", "hits": 3, "searched_at": at(1, 5)},
         {"id": 2, "surface": "jobs", "query": "cobol", "hits": 0, "searched_at": at(2, 5)},

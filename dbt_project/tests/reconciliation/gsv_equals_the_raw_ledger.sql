@@ -1,4 +1,7 @@
-{#- To the minor unit: published GSV per currency against the hold accounts of the raw ledger. -#}
+{#-
+  To the minor unit: published GSV per currency against the hold accounts of the raw ledger, and its bonuses. What goes on from one milestone to the
+  next moves no volume.
+-#}
 with holds as (
     select distinct id from {{ source('raw', 'payments_account') }} where kind = 'hold'
 ),
@@ -7,19 +10,37 @@ wallets as (
     select distinct id from {{ source('raw', 'payments_account') }} where kind = 'wallet'
 ),
 
+special as (
+    select distinct id, kind from {{ source('raw', 'payments_entry') }} where kind in ('bonus', 'roll')
+),
+
 raw_postings as (
-    select distinct id, debit_account_id, credit_account_id, amount, currency
+    select distinct id, entry_id, debit_account_id, credit_account_id, amount, currency
     from {{ source('raw', 'payments_posting') }}
     where id not in (select id from {{ source('raw', 'payments_posting') }} where _op = 'd')
+),
+
+directed as (
+    select
+        raw_postings.currency,
+        raw_postings.amount,
+        special.kind,
+        raw_postings.debit_account_id in (select id from holds) as out_of_hold,
+        raw_postings.credit_account_id in (select id from holds) as into_hold,
+        raw_postings.debit_account_id in (select id from wallets) as out_of_wallet,
+        raw_postings.credit_account_id in (select id from wallets) as into_wallet
+    from raw_postings
+    left join special on special.id = raw_postings.entry_id
 ),
 
 source_totals as (
     select
         currency,
-        sum(case when credit_account_id in (select id from holds) then amount else 0 end) as funded,
-        sum(case when debit_account_id in (select id from holds) and credit_account_id not in (select id from wallets) then amount else 0 end) as released,
-        sum(case when debit_account_id in (select id from holds) and credit_account_id in (select id from wallets) then amount else 0 end) as refunded
-    from raw_postings
+        sum(case when into_hold then amount else 0 end) as funded,
+        sum(case when (out_of_hold and not into_wallet) or (kind = 'bonus' and out_of_wallet) then amount else 0 end) as released,
+        sum(case when out_of_hold and into_wallet then amount else 0 end) as refunded
+    from directed
+    where coalesce(kind, '') <> 'roll'
     group by currency
 ),
 

@@ -1,9 +1,10 @@
 {#-
   has_breach: a decision that stands says that a rule was broken (the case was acted on and not overturned). is_overturned counts appeals
   that found the decision wrong. A proposal that waits for its second person (needs_second) is no decision yet.
+  A case that people report is opened by the first report; one that was open before was flagged by a machine, also when people report it later.
 -#}
 with reports as (
-    select case_id, count(*) as reports from {{ ref('stg_marketplace__reports') }} group by case_id
+    select case_id, count(*) as reports, min(reported_at) as first_reported_at from {{ ref('stg_marketplace__reports') }} group by case_id
 )
 
 select
@@ -15,6 +16,7 @@ select
     nullif(act, '') as act,
     nullif(reason_code, '') as reason_code,
     cast(coalesce(reports.reports, 0) as bigint) as reports,
+    case when reports.reports is null then true else coalesce(reports.first_reported_at > opened_at, false) end as flagged_by_machine,
     content_held,
     second_by_id is not null as had_second,
     decided_at is not null and not needs_second as is_decided,

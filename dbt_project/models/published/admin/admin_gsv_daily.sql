@@ -1,6 +1,9 @@
-{#- Each posting is converted by the rate of its own day and rounded, then summed: so that every grain of the same postings agrees. -#}
+{#-
+  Each posting is converted by the rate of its own day and rounded, then summed: so that every grain of the same postings agrees.
+  What goes on from one milestone to the next was committed before and given back to nobody: it is neither funded nor refunded here.
+-#}
 with flows as (
-    select * from {{ ref('fct_posting') }} where gsv_flow is not null
+    select * from {{ ref('fct_posting') }} where gsv_flow is not null and coalesce(entry_kind, '') <> 'roll'
 )
 
 select

@@ -1,6 +1,6 @@
 {#-
   Long, so that a metric chooses its flows by a filter. A released posting into fees is in it twice: as `released`, because it is part of the
-  gross, and as `fee`.
+  gross, and as `fee`. What goes on from one milestone to the next was committed before and given back to nobody: it is in no flow.
 -#}
 with postings as (
     select
@@ -8,7 +8,7 @@ with postings as (
         postings.currency,
         coalesce(contracts.category_slug, '') as category,
         coalesce(contracts.pricing, '') as pricing,
-        postings.gsv_flow,
+        case when coalesce(postings.entry_kind, '') <> 'roll' then postings.gsv_flow end as gsv_flow,
         postings.fee_minor,
         postings.amount_minor,
         postings.amount_usd_minor

@@ -1,11 +1,12 @@
 with released as (
     select
-        milestones.client_id,
-        milestones.freelancer_id,
+        contracts.client_id,
+        contracts.freelancer_id,
         {{ first_day('month', 'postings.occurred_on') }} as month,
         postings.amount_usd_minor
     from {{ ref('fct_posting') }} as postings
-    inner join {{ ref('fct_milestone') }} as milestones on milestones.milestone_id = postings.milestone_id
+    left join {{ ref('fct_milestone') }} as milestones on milestones.milestone_id = postings.milestone_id
+    inner join {{ ref('fct_contract') }} as contracts on contracts.contract_id = coalesce(postings.contract_id, milestones.contract_id)
     where postings.gsv_flow = 'released' and postings.amount_usd_minor is not null
 ),
 

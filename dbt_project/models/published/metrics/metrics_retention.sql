@@ -1,14 +1,17 @@
-{#- Months that are over only: the present one would look like a loss. A month in which nobody of a cohort came is there with 0. -#}
+{#-
+  Months that are over only: the present one would look like a loss. A month in which nobody of a cohort came is there with 0, also when nobody
+  at all came: the months are the calendar's.
+-#}
 with active as (
     select parties.side, parties.party_id, parties.month, min(parties.month) over (partition by parties.side, parties.party_id) as cohort_month
     from {{ ref('fct_party_month') }} as parties
 ),
 
 months as (
-    select distinct active.month
-    from active
+    select distinct days.month_start as month
+    from {{ ref('dim_date') }} as days
     cross join {{ ref('int_as_of') }} as moment
-    where active.month < {{ first_day('month', 'moment.as_of') }}
+    where days.month_start < {{ first_day('month', 'moment.as_of') }}
 ),
 
 cohorts as (
