@@ -24,6 +24,7 @@ from .extract.contracts import Contract, load_all
 from .extract.log import CorruptError, Log, expose
 from .failpoints import failpoint
 from .publish import AuditError, forget_earlier
+from .store import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         if people:
             rounds.built()
             rounds.published()
-    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, CorruptError) as refused:
+    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, CorruptError, StoreError) as refused:
         sys.stderr.write(f"not erased: {refused}\n")
         return 2
     sys.stdout.write(f"{people} closed accounts erased from raw files, marts and publications\n")

@@ -23,6 +23,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from . import files, paths, rounds, transform
 from .extract.run import Report
 from .publish import AuditError, Publication
+from .store import StoreError
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -116,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.CRITICAL)
     try:
         return round_of_pipeline(full_refresh=options.full_refresh)
-    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError) as refused:
+    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, StoreError) as refused:
         console.print(f"not published: {refused}", style="red", markup=False)
         return 2
 

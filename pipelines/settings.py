@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 FOLDER = Path(__file__).with_name("environments")
 PREFIX = "OPENLANCE_PLATFORM__"
 _CRON = r"^(\S+ ){4}\S+$"
+#: The store's address that means this machine's run-time folder.
+LOCAL = "file"
 
 
 class SettingsError(RuntimeError):
@@ -75,6 +77,17 @@ class Orchestration(_Strict):
     sensor_seconds: int = Field(default=60, ge=5)
 
 
+class Store(_Strict):
+    """Where the raw log and the publications lie for good. Endpoint and credentials are the environment's alone (AWS_ENDPOINT_URL_S3, …)."""
+
+    address: str = Field(
+        default=LOCAL,
+        pattern=rf"^({LOCAL}|s3://[a-z0-9][a-z0-9.-]{{2,62}}(/[^/\s]+)*)$",
+        description="`file`: the run-time folder of this machine; s3://bucket/prefix: there, with working copies in the run-time folder.",
+    )
+    lease_minutes: float = Field(default=15, gt=0, description="How long a machine that fell silent keeps others from writing the log.")
+
+
 class Alerts(_Strict):
     """Who is told. An address may hold a secret: it is the value of the variable named here."""
 
@@ -87,6 +100,7 @@ class Settings(_Strict):
     loop: Loop = Loop()
     quality: Quality = Quality()
     orchestration: Orchestration = Orchestration()
+    store: Store = Store()
     alerts: Alerts = Alerts()
 
 

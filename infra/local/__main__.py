@@ -51,7 +51,7 @@ def _locks() -> int:
     folder = REPO / "requirements"
     run([uv, *common, "-o", "requirements/base.txt"])
     base = set((folder / "base.txt").read_text().splitlines())
-    for extra in ("dev", "dlt", "localstripe", "mutation", "mysql", "node", "redis", "spark"):
+    for extra in ("dev", "dlt", "localstripe", "mutation", "mysql", "node", "redis", "s3", "spark"):
         run([uv, *common, "-c", "requirements/base.txt", "--extra", extra, "-o", f"requirements/{extra}.txt"])
         # a lock of an extra holds what it adds to base.txt
         lines = [line for line in (folder / f"{extra}.txt").read_text().splitlines() if line not in base]

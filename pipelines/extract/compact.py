@@ -21,6 +21,7 @@ import duckdb
 
 from .. import files, paths
 from ..failpoints import failpoint
+from ..store import StoreError
 from .changes import work_connection
 from .contracts import Contract, load_all
 from .log import CorruptError, Entry, Log, current, expose, log_columns, select, utc
@@ -63,11 +64,12 @@ def compact(*, contracts: list[Contract] | None = None, tables: Iterable[str] = 
         staged: dict[str, Path] = {}
         done, folds = [], []
         for contract in chosen:
-            entry = manifest.tables.get(contract.table, Entry())
+            log.keep()
+            entry, held = manifest.tables.get(contract.table, Entry()), log.paths(manifest, contract.table)
             cutoff = None if contract.history_days is None else at - timedelta(days=contract.history_days)
-            if len(entry.files) < 2 and (cutoff is None or not _folded(db, log, contract, entry, cutoff)):
+            if len(held) < 2 and (cutoff is None or not _folded(db, contract, held, cutoff)):
                 continue
-            found, path = _compact(db, log, contract, entry, cutoff)
+            found, path = _compact(db, log, contract, held, cutoff)
             done.append(found)
             if found.rows_after != found.rows_before:
                 lost = found.rows_before - found.rows_after
@@ -103,16 +105,15 @@ def _kept(held: list[Path], contract: Contract, cutoff: datetime | None) -> str:
     )
 
 
-def _folded(db: duckdb.DuckDBPyConnection, log: Log, contract: Contract, entry: Entry, cutoff: datetime) -> int:
-    held = [log.root / name for name in entry.files]
+def _folded(db: duckdb.DuckDBPyConnection, contract: Contract, held: list[Path], cutoff: datetime) -> int:
     rows, kept = select(held, log_columns(contract)), _kept(held, contract, cutoff)
     return _one(db, f"SELECT (SELECT count(*) FROM ({rows})) - (SELECT count(*) FROM ({kept}))")
 
 
 def _compact(
-    db: duckdb.DuckDBPyConnection, log: Log, contract: Contract, entry: Entry, cutoff: datetime | None
+    db: duckdb.DuckDBPyConnection, log: Log, contract: Contract, held: list[Path], cutoff: datetime | None
 ) -> tuple[Compacted, Path | None]:
-    held, key = [log.root / name for name in entry.files], f'"{contract.key}"'
+    key = f'"{contract.key}"'
     rows = select(held, log_columns(contract))
     written = log.stage(db, contract.table, f"SELECT * FROM ({_kept(held, contract, cutoff)}) ORDER BY {key}, _run_seq")
     after = [written[0]] if written else []
@@ -148,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Between rounds: a build must not lose the files that it reads.
         with files.lock(paths.round_lock(), wait_seconds=300):
             done = compact(tables=options.table)
-    except (files.Busy, CorruptError) as refused:
+    except (files.Busy, CorruptError, StoreError) as refused:
         sys.stderr.write(f"{refused}\n")
         return 2
     for table in done:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from .. import files, paths
+from .. import paths
 from .changes import work_connection
 from .compact import living_state
 from .contracts import Contract
@@ -42,7 +42,7 @@ def due(contracts: list[Contract], *, again: bool = False, now: datetime | None 
     held = log.paths(log.manifest(), CLOSINGS)
     if contract is None or not held:
         return []
-    done = set() if again else {int(number) for number in files.read_json(log.root / RECORD) or {}}
+    done = set() if again else {int(number) for number in log.read_json(RECORD) or {}}
     before = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None) - SETTLED
     with duckdb.connect() as db:
         rows = db.execute(
@@ -58,18 +58,17 @@ def record(erased: list[Due]) -> None:
 
 def unfinished() -> list[int]:
     """Closings that are out of the log, while publications of before may still tell of them."""
-    return [int(number) for number, told in (files.read_json(paths.raw() / RECORD) or {}).items() if told["finished_at"] is None]
+    return [int(number) for number, told in (Log(paths.raw()).read_json(RECORD) or {}).items() if told["finished_at"] is None]
 
 
 def record_finished(closing_ids: list[int]) -> None:
     """Note that nothing of these people is left anywhere."""
-    known = files.read_json(paths.raw() / RECORD) or {}
+    known = Log(paths.raw()).read_json(RECORD) or {}
     _write({str(number): known[str(number)] | {"finished_at": _now()} for number in closing_ids})
 
 
 def _write(told: dict[str, dict[str, str | None]]) -> None:
-    path = paths.raw() / RECORD
-    files.write_json(path, (files.read_json(path) or {}) | told)
+    Log(paths.raw()).merge_json(RECORD, told)
 
 
 def _now() -> str:
@@ -92,6 +91,7 @@ def erase_raw(people: list[int], contracts: list[Contract]) -> dict[str, int]:
         manifest.run_seq += 1
         staged: dict[str, Path] = {}
         for contract in _owners_first(contracts):
+            log.keep()
             entry = manifest.tables.get(contract.table, Entry())
             held, columns = log.paths(manifest, contract.table), log_columns(contract)
             rows = select(held, columns)

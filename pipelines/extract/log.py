@@ -2,6 +2,8 @@
 
 Layout under the root: `manifest.json`, `<table>/run_date=<day>/<run_seq>.parquet`, `.staging/` (work of a run that has not ended).
 The day is UTC's, of the run; a file is never changed, and only the manifest's names count, wherever they lie.
+With an object store in the settings, manifest and files lie there under the same names (a file's with the writer's token, since two writers
+may try one run_seq), and this machine has working copies below `copies/`: whatever reads the log opens files of its own machine.
 Each row is a source row plus `_op` ('u' written, 'd' deleted; a deleted row keeps its last known values), `_run_seq`, `_known_at`
 (UTC, when the run looked). The current state of a key is its row with the greatest `_run_seq`.
 One run is one manifest: readers see all of it or nothing of it. Files no manifest names are leftovers of killed runs.
@@ -10,7 +12,11 @@ One run is one manifest: readers see all of it or nothing of it. Files no manife
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import shutil
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +24,17 @@ from typing import Any
 
 import duckdb
 
-from .. import files
+from .. import files, store
+from ..claim import Claim, said
 from ..failpoints import failpoint
 from .contracts import Contract
 from .watermark import Remembered
 
+MANIFEST = "manifest.json"
 #: A table's files are merged when there are more: a scan opens each of them.
 MERGE_ABOVE = 48
+#: A copy from the store that arrives for longer never will.
+ABANDONED_SECONDS = 600
 #: Count and checksum of the rows of a relation named r.
 MEASURE = "count(*), coalesce(sum(hash(r)::HUGEINT), 0)"
 RUNS = "_runs"
@@ -83,32 +93,79 @@ class Manifest:
 
 
 class Log:
-    """The log below `root`. Writing needs the lock; reading does not."""
+    """The log of this run-time folder, or of the store in the settings with this folder's working copies: `root` is where they are opened.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.staging = root / ".staging"
+    Writing needs the lock; reading does not. Whatever asks a store may raise store.StoreError.
+    """
 
-    def lock(self) -> Any:
-        """Excludes a second extractor. Raises files.Busy."""
-        return files.lock(self.root / ".lock")
+    def __init__(self, folder: Path) -> None:
+        self._home = folder
+        self._store = store.below("raw")
+        self.root = folder if self._store is None else folder / "copies"
+        self.staging = self.root / ".staging"
+        self._claim: Claim | None = None
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Excludes a second extractor, on a store also another machine's. Raises files.Busy."""
+        with files.lock(self._home / ".lock"):
+            if self._store is None:
+                yield
+                return
+            claim = Claim(self._store, MANIFEST, self._home)
+            claim.take()
+            self._claim = claim
+            try:
+                self._move_in(self._store, claim)
+                yield
+            finally:
+                self._claim = None
+                claim.release()
+
+    def keep(self) -> None:
+        """Say that the lock's holder is still at work. Raises files.Busy when another machine has taken the log over."""
+        if self._claim:
+            self._claim.keep()
 
     def manifest(self) -> Manifest:
         """The last committed manifest, an empty one before the first run."""
-        stored = files.read_json(self.root / "manifest.json")
+        stored = self.read_json(MANIFEST)
         if stored is None:
             return Manifest()
         tables = {name: Entry(**entry) for name, entry in stored["tables"].items()}
         return Manifest(stored["run_seq"], Remembered.load(stored["look"]), tables)
 
+    def read_json(self, name: str) -> Any | None:
+        """What is noted under this name beside the files, None when nothing is."""
+        return files.read_json(self.root / name) if self._store is None else said(self._store.read(name))
+
+    def merge_json(self, name: str, more: dict[str, Any]) -> None:
+        """Add keys to what is noted under this name. Raises files.Busy when another machine did at the same moment."""
+        if self._store is None:
+            files.write_json(self.root / name, (files.read_json(self.root / name) or {}) | more)
+            return
+        stored = self._store.read(name)
+        told = (said(stored) or {}) | more
+        self._store.replace(name, json.dumps(told, ensure_ascii=False, indent=1).encode(), stored.version if stored else None)
+
     def clean(self, manifest: Manifest) -> int:
         """Remove what killed runs left and what was merged; returns how many files that were. Call it under the lock."""
-        known = {self.root / name for entry in manifest.tables.values() for name in entry.files}
+        names = {name for entry in manifest.tables.values() for name in entry.files}
+        known = {self.root / name for name in names}
         orphans = [path for path in self.root.rglob("*.parquet") if path not in known]
         for path in orphans:
             path.unlink()
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
+        if self._store and self._claim:
+            leftovers = self._claim.leftovers
+            gone = [name for name in leftovers if name.endswith(".parquet") and name not in names]
+            self._store.remove(gone)
+            for name in gone:
+                del leftovers[name]
+            for path in self._arriving().glob("*"):
+                if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                    path.unlink(missing_ok=True)
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir(parents=True)
         return len(orphans)
@@ -134,21 +191,26 @@ class Log:
         return path, int(wanted[0])
 
     def commit(self, manifest: Manifest, staged: dict[str, Path]) -> None:
-        """Move the staged files into place and make them count, with one write of the manifest."""
-        day = f"run_date={datetime.now(UTC):%Y-%m-%d}"
+        """Move the staged files into place and make them count, with one write of the manifest.
+
+        Raises files.Busy, and nothing counts, when another machine has taken the log over.
+        """
+        day, token = f"run_date={datetime.now(UTC):%Y-%m-%d}", f"-{self._claim.token}" if self._claim else ""
         for table, path in staged.items():
             entry = manifest.tables.setdefault(table, Entry())
-            target = self.root / table / day / f"{manifest.run_seq:08d}.parquet"
+            target = self.root / table / day / f"{manifest.run_seq:08d}{token}.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
             files.sync(target.parent)
             files.sync(target.parent.parent)
             entry.files.append(str(target.relative_to(self.root)))
+            if self._store and self._claim:
+                self._claim.keep()
+                self._store.put(target, entry.files[-1])
             failpoint("extract.between_files")
         files.sync(self.root)
         failpoint("extract.before_manifest")
-        files.write_json(
-            self.root / "manifest.json",
+        self._write_manifest(
             {
                 "run_seq": manifest.run_seq,
                 "look": manifest.look and manifest.look.dump(),
@@ -156,6 +218,40 @@ class Log:
             },
         )
         failpoint("extract.after_manifest")
+
+    def _write_manifest(self, content: dict[str, Any]) -> None:
+        if self._claim:
+            self._claim.write(content)
+        else:
+            files.write_json(self.root / MANIFEST, content)
+
+    def _move_in(self, place: store.Store, claim: Claim) -> None:
+        """The log that this folder had of its own moves to the store, once; a crash on the way repeats it.
+
+        Raises StoreError when the store has another log already.
+        """
+        here = self._home / MANIFEST
+        content = files.read_json(here)
+        if content is None:
+            return
+        if claim.content not in (None, content):
+            raise store.StoreError(
+                f"{self._home} has a log of its own and {place.address} has another; move one of them away, or set store.address to file"
+            )
+        names = [name for entry in content["tables"].values() for name in entry["files"]]
+        if claim.content is None:
+            for name in names:
+                claim.keep()
+                place.put(self._home / name, name)
+            noted = [path for path in self._home.glob("*.json") if path != here]
+            for path in noted:
+                self.merge_json(path.name, files.read_json(path) or {})
+            claim.write(content)
+        for name in names:
+            if (self._home / name).is_file():
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                (self._home / name).replace(self.root / name)
+        here.unlink()
 
     def merge(
         self, db: duckdb.DuckDBPyConnection, manifest: Manifest, table: str, staged: Path | None, columns: dict[str, str]
@@ -167,7 +263,7 @@ class Log:
         entry = manifest.tables.get(table)
         if entry is None or len(entry.files) < MERGE_ABOVE:
             return staged
-        paths = [self.root / name for name in entry.files]
+        paths = self.paths(manifest, table)
         after, first = staged.stat().st_size if staged else 0, len(paths)
         while first and (len(paths) - first < MERGE_ABOVE // 2 or paths[first - 1].stat().st_size <= after):
             first -= 1
@@ -181,8 +277,24 @@ class Log:
         return merged[0] if merged else None
 
     def paths(self, manifest: Manifest, table: str) -> list[Path]:
-        """The files that count for a table."""
-        return [self.root / name for name in manifest.tables.get(table, Entry()).files]
+        """The files that count for a table. From a store, those that this machine has not read yet are copied first."""
+        names = manifest.tables.get(table, Entry()).files
+        if self._store is not None:
+            self._fetch(self._store, [name for name in names if not (self.root / name).is_file()])
+        return [self.root / name for name in names]
+
+    def _arriving(self) -> Path:
+        return self.root / ".arriving"
+
+    def _fetch(self, place: store.Store, names: list[str]) -> None:
+        if not names:
+            return
+        self._arriving().mkdir(parents=True, exist_ok=True)
+        arriving = {name: self._arriving() / f"{os.getpid()}.{number}" for number, name in enumerate(names)}
+        place.get(arriving)
+        for name, path in arriving.items():
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            path.replace(self.root / name)
 
 
 def log_columns(contract: Contract) -> dict[str, str]:

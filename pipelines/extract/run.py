@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from .. import files, paths
 from ..failpoints import failpoint
+from ..store import StoreError
 from . import sources
 from .changes import Changes, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
@@ -142,6 +143,7 @@ def extract(
             )
             for contract in contracts:
                 progress(contract.table)
+                log.keep()
                 report.tables.append(run.table(contract, found[contract.table].violations))
         run.finish(report)
         if gate:
@@ -300,7 +302,7 @@ def main(arguments: list[str] | None = None) -> int:
     reread = {options.table: options.keys} if options.table else {}
     try:
         report = extract(full_refresh=options.full_refresh, reconcile=reconcile, prove=options.prove, reread=reread)
-    except (files.Busy, FileNotFoundError, ValueError) as refused:
+    except (files.Busy, FileNotFoundError, StoreError, ValueError) as refused:
         sys.stderr.write(f"{refused}\n")
         return 2
     sys.stdout.writelines(_line(done) for done in report.tables)

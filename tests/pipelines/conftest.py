@@ -99,7 +99,7 @@ class Source:
         """One run in a process of its own, killed at `failpoint`."""
         command = [sys.executable, "-m", "pipelines.extract.run", *options]
         return subprocess.run(
-            command, cwd=REPO, env=os.environ | {"OPENLANCE_FAILPOINT": failpoint}, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=REPO, env=os.environ | {"OPENLANCE_FAILPOINT": failpoint}, capture_output=True, text=True, timeout=180, check=False
         )
 
     def warehouse(self, query: str) -> list[tuple[Any, ...]]:
