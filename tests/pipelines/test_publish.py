@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -292,7 +293,7 @@ def test_documentation_is_files_that_need_no_network(built: Source, tmp_path: Pa
     (folder / "shop.toml").write_text(METRIC)
     front = docs.build(tmp_path / "site")
     pages = {path.name: path.read_text() for path in front.parent.iterdir()}
-    assert set(pages) == {"index.html", "metrics.html", "dbt.html"}
+    assert set(pages) == {"index.html", "metrics.html", "tables.html", "dbt.html"}
     for text in (
         "How much there is.",
         "One item of 1: 1.",
@@ -301,8 +302,9 @@ def test_documentation_is_files_that_need_no_network(built: Source, tmp_path: Pa
     ):
         assert text in pages["metrics.html"]
     assert "model.openlance.admin_totals" in pages["dbt.html"], "the manifest is inside"
-    for page in ("index.html", "metrics.html"):
-        assert "http" not in pages[page], "nothing is fetched"
+    assert "<section id='admin.totals'>" in pages["tables.html"] and "href='metrics.html#amount'" in pages["tables.html"]
+    for page in ("index.html", "metrics.html", "tables.html"):
+        assert not re.search(r"https?:|//|<link|<img|src=|url\(|@import", pages[page].replace("</", "<")), "nothing is fetched"
     (folder / "shop.toml").write_text(METRIC.replace('label = "Amount"', ""))
     with pytest.raises(AuditError, match="metric amount: no label"):
         docs.build(tmp_path / "site")
