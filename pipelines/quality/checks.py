@@ -166,7 +166,9 @@ def _distributions(db: duckdb.DuckDBPyConnection, contract: Contract, settings: 
         if value > threshold:
             rows = sum(count for _, count in batch)
             top = max(batch, key=lambda pair: pair[1])
-            told = f"words are spread unlike in {len(runs)} runs before; most are now {top[0]!r} ({top[1] / rows:.0%}, usually {whole.get(top[0], 0):.0%})"
+            # what is told outlives the rows: no word of a table whose rows go with their person
+            word = "one of them" if contract.people else repr(top[0])
+            told = f"words are spread unlike in {len(runs)} runs before; most are now {word} ({top[1] / rows:.0%}, usually {whole.get(top[0], 0):.0%})"
             found.append(Finding(contract.table, "distribution", name, "warn", value, threshold, rows, told))
     return found
 

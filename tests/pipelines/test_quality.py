@@ -116,7 +116,11 @@ def test_a_round_s_gate_has_the_environment_s_settings(filled: Source, monkeypat
     assert held_tables() == ["item"]
 
 
-def test_words_spread_unlike_in_runs_before_are_told_and_let_in(filled: Source) -> None:
+@pytest.mark.parametrize(("people", "word"), [("", "'odd'"), ('[people]\nid = "accounts_user"\n', "one of them")])
+def test_words_spread_unlike_in_runs_before_are_told_and_let_in(filled: Source, people: str, word: str) -> None:
+    """Of a table whose rows go with their person no word is told: what is told stays."""
+    contract = filled.folder / "contracts" / "item.toml"
+    contract.write_text(contract.read_text() + people)
     for _ in range(4):
         filled.sql("INSERT INTO item (name, amount) SELECT IF(seq % 2, 'even', 'odd'), seq FROM seq_1_to_40")
         assert run(filled).stopped == ""
@@ -124,7 +128,7 @@ def test_words_spread_unlike_in_runs_before_are_told_and_let_in(filled: Source) 
     filled.sql("INSERT INTO item (name, amount) SELECT 'odd', seq FROM seq_1_to_40")
     assert run(filled).stopped == ""
     assert events() == [("warned", "item", "distribution", "name", 40)]
-    assert "most are now 'odd' (100%, usually 50%)" in alerts.history()[0]["message"]
+    assert f"most are now {word} (100%, usually 50%)" in alerts.history()[0]["message"]
 
 
 def test_population_stability_by_hand() -> None:
