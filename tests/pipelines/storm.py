@@ -185,7 +185,7 @@ class Storm:
                 act(db, random_)
                 self.done[act.__name__.strip("_")] += 1
             except MySQLdb.OperationalError as conflict:
-                if conflict.args[0] not in (1205, 1213):  # waited too long, deadlock: the transaction is undone
+                if conflict.args[0] not in (1205, 1213, 1467):  # waited too long, for a row or for the next number; deadlock: undone
                     raise
             self.over.wait(random_.random() * 0.05)
         db.close()
