@@ -76,6 +76,10 @@ class HouseBank(Limited):
         """Its things of a kind, oldest first."""
         return [t for t in self.things.values() if t.kind == kind and (not statuses or t.status in statuses)]
 
+    def named(self, key: str) -> str | None:
+        """Its name of what it was asked for under a key of ours."""
+        return self._keys.get(key)
+
     # --- the protocol
     def capabilities(self) -> Capabilities:
         there = frozenset(CURRENCIES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 EXPONENT = {"USD": 2, "KRW": 0, "KWD": 3}
 HELD = ("funded", "submitted")
@@ -14,6 +15,10 @@ ENDED = ("released", "refunded", "resolved")
 FEE_BPS, TAX_BPS, SPREAD_BPS = 1_000, 1_900, 100
 #: the client's side: what its schedules ask of what is funded or given, and the least
 CLIENT_BPS, CLIENT_LEAST = 300, {"USD": 25, "KRW": 3}
+#: a derived rate is kept to so many parts of one
+RATE_DIGITS = 10**12
+#: in millionths: what an installation begins with where nobody publishes a rate
+PACKAGED = {("USD", "KWD"): 306_500}
 CLEARING, SILENCE, ANSWER, LIMIT, ALARM, GIVE_UP, BONUS_DAYS = 5, 14, 7, 75, 60, 3, 60
 
 
@@ -146,6 +151,7 @@ class Out:
     held_until: int | None = None
     payment: int = 0
     ref: str = ""
+    sent: int | None = None
 
 
 @dataclass
@@ -177,6 +183,8 @@ class Books:
     def __init__(self, milestones: list[Part], rates: dict[tuple[str, str], int]) -> None:
         self.day = 0
         self.at: Counter[tuple[str, str]] = Counter()
+        #: of what is receivable, what the freelancer owes, by currency; the rest is the client's
+        self.owes: Counter[str] = Counter()
         self.parts = milestones
         self.rates = rates
         self.ended: dict[int, int] = {}
@@ -194,9 +202,32 @@ class Books:
         self.at[debit, currency] -= amount
         self.at[credit, currency] += amount
         if credit == "wallet":  # what the client owes is paid first
-            debt = min(self.at["wallet", currency], -self.at["receivable", currency])
+            debt = min(self.at["wallet", currency], self.client_owes(currency))
             self.at["wallet", currency] -= max(0, debt)
             self.at["receivable", currency] += max(0, debt)
+        elif credit == "available":  # and so is what the freelancer owes
+            debt = min(self.at["available", currency], self.owes[currency])
+            self.at["available", currency] -= debt
+            self.at["receivable", currency] += debt
+            self.owes[currency] -= debt
+
+    def client_owes(self, currency: str) -> int:
+        return -self.at["receivable", currency] - self.owes[currency]
+
+    def worth(self, minor: int, base: str, quote: str) -> int:
+        """For comparing: no spread, the day's rates straight, else by way of the dollar."""
+        straight = {**dict.fromkeys([(base, base), ("USD", "USD")], 10**6), **PACKAGED, **self.rates}
+        if (base, quote) in straight:
+            each = Fraction(straight[base, quote], 10**6)
+        else:
+            each = Fraction(straight["USD", quote], straight["USD", base])
+            each = Fraction(round(each * RATE_DIGITS), RATE_DIGITS)
+        return round(minor * each * Fraction(10) ** (EXPONENT[quote] - EXPONENT[base]))
+
+    def covered(self, currency: str) -> bool:
+        """Whether what the freelancer may pay out in a currency is worth what they owe in all of them."""
+        kept = sum(max(1, self.worth(minor, base, currency)) for base, minor in self.owes.items() if minor)
+        return self.at["available", currency] >= kept
 
     # --- money in
     def pay(self, amount: int, currency: str, token: str, milestone: int | None = None) -> In:
@@ -410,6 +441,9 @@ class Books:
         if self.at["available", currency] < amount:
             return False
         self._move("available", "payout_transit", amount, currency)
+        if not self.covered(currency):
+            self._move("payout_transit", "available", amount, currency)
+            return False
         first = not any(o.state == "paid" for o in self.outs)
         self.outs.append(Out(amount, currency, "held" if first else "requested", token, self.day + 1 if first else None))
         return True
@@ -417,7 +451,11 @@ class Books:
     def send(self, i: int) -> None:
         o = self.outs[i]
         if o.state == "requested" or (o.state == "held" and o.held_until is not None and o.held_until <= self.day):
-            o.state = "sent"
+            if not self.covered(o.currency):
+                self._move("payout_transit", "available", o.amount, o.currency)
+                o.state = "failed"
+                return
+            o.state, o.sent = "sent", self.day
             theirs = {"now": "paid", "later": "sent", "lost": "sent", "refused": "failed"}[o.token]
             self.hear_payout(i, theirs)
 
@@ -432,6 +470,26 @@ class Books:
         else:
             return
         o.state = theirs
+
+    def resolve_payout(self, i: int) -> bool:
+        """Two people say that it was not paid."""
+        o = self.outs[i]
+        if o.state != "sent" or o.sent is None or self.day < o.sent + 1:
+            return False
+        self.hear_payout(i, "failed")
+        return True
+
+    def settle_late(self, i: int) -> bool:
+        """Two people say that what failed was paid after all: what is not there any more is owed."""
+        o = self.outs[i]
+        if o.state != "failed" or o.sent is None:
+            return False
+        there = min(self.at["available", o.currency], o.amount)
+        self._move("available", "clearing", there, o.currency)
+        self._move("receivable", "clearing", o.amount - there, o.currency)
+        self.owes[o.currency] += o.amount - there
+        o.state = "paid"
+        return True
 
     def send_back(self, i: int, amount: int) -> bool:
         payment = self.ins[i]
@@ -467,7 +525,7 @@ class Books:
             t.state, t.owed, payment.state = "open", amount - there, "charged_back"
         if t.state in ("inquiry", "open") and theirs == "won":
             if t.state == "open":
-                forgiven = min(t.owed, max(0, -self.at["receivable", t.currency]))
+                forgiven = min(t.owed, max(0, self.client_owes(t.currency)))
                 self._move("clearing", "receivable", forgiven, t.currency)
                 self._move("clearing", "wallet", amount - forgiven, t.currency)
             t.state = "won"
