@@ -11,7 +11,7 @@ import streamlit as st
 
 from pipelines import marts_reader
 from pipelines.marts_reader import Metric, Published
-from pipelines.marts_reader.answers import answer, read_metric
+from pipelines.marts_reader.answers import answer, read_metric, read_metrics
 
 
 @st.cache_data(ttl=3600, max_entries=256, show_spinner=False)
@@ -32,7 +32,8 @@ Question = tuple[str, Sequence[str], Mapping[str, Any]]
 @st.cache_data(ttl=3600, max_entries=512, show_spinner=False)
 def _answered(marts: Published, questions: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, Any], ...]], ...]) -> list[pd.DataFrame]:
     with marts_reader.open_read_only(marts.path) as connection:
-        tables = [answer(connection, read_metric(connection, name), by, dict(where)) for name, by, where in questions]
+        known = {metric.name: metric for metric in read_metrics(connection)}
+        tables = [answer(connection, known.get(name) or read_metric(connection, name), by, dict(where)) for name, by, where in questions]
     return [pd.DataFrame({column: table[column].to_pylist() for column in table.column_names}) for table in tables]
 
 

@@ -59,10 +59,10 @@ def money_30_days_before(marts: Published) -> pd.DataFrame:
     today = as_of(marts).date()
     month = Between(today - timedelta(days=59), today - timedelta(days=29))
     names = ("gsv_funded", "gsv_released", "gsv_net")
-    *sums, every = ask_all(marts, [*((name, (), {"day": month}) for name in names), ("gsv_funded", ["day"], {})])
+    before = Between(until=today - timedelta(days=58))
+    *sums, earlier = ask_all(marts, [*((name, (), {"day": month}) for name in names), ("gsv_funded", (), {"day": before})])
     row: dict[str, Any] = {f"{name}_30d": int(found["value"].iloc[0]) for name, found in zip(names, sums, strict=True)}
-    days = every["day"]
-    return pd.DataFrame([row | {"complete": not days.empty and days.min() <= today - timedelta(days=59)}])
+    return pd.DataFrame([row | {"complete": bool(earlier["base_rows"].iloc[0])}])
 
 
 def volume(marts: Published, period: str) -> pd.DataFrame:
