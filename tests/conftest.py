@@ -17,9 +17,38 @@ from typing import Any
 
 import pytest
 
+from tests import laid_schema
+
 REPO = Path(__file__).resolve().parents[1]
 #: real posts that lie beside the project; the sample house holds them when they are there
 POSTS = REPO.parent / "shared" / "data" / "job_posts" / "posts_2024.csv"
+
+
+@pytest.fixture(scope="session")
+def schema_laid(request: pytest.FixtureRequest, django_db_modify_db_settings: None) -> laid_schema.Laid:
+    """The test database as it was laid from a dump, or the leave to migrate it and to leave the dump for the others."""
+    from django.conf import settings
+
+    reused = request.config.getoption("reuse_db") and not request.config.getoption("create_db")
+    return laid_schema.Laid(settings.DATABASES["default"], reused=reused)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest, schema_laid: laid_schema.Laid) -> bool:
+    """What was laid is what Django finds."""
+    return bool(request.config.getoption("reuse_db")) or schema_laid.done
+
+
+@pytest.fixture(scope="session")
+def django_db_createdb(request: pytest.FixtureRequest, schema_laid: laid_schema.Laid) -> bool:
+    """And does not make anew."""
+    return bool(request.config.getoption("create_db")) and not schema_laid.done
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, schema_laid: laid_schema.Laid) -> None:
+    """The test database, then the dump for whoever waits for it."""
+    schema_laid.hand_on()
 
 
 @pytest.fixture
