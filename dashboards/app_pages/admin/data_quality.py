@@ -16,6 +16,7 @@ from pipelines.marts_reader import Published
 GRID = """<style>
 [class*="st-key-cards-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(8.75rem, 22%), 1fr)); gap: 0.75rem; }
 [class*="st-key-cards-"] > div { width: auto; min-width: 0; }
+[class*="st-key-cards-"] > div > div { height: 100%; }
 [class*="st-key-cards-"] p { white-space: normal; }
 [data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 82rem; }
 </style>"""
@@ -23,8 +24,8 @@ STATES = {"read": "read", "stopped": "✗ stopped", "quarantined": "! set aside"
 MEASURES = {"rows": figures.TEAL, "deletes": figures.RUST, "repaired": figures.AMBER}
 
 
-def cards(tables: pd.DataFrame, tests: pd.DataFrame) -> None:
-    """What to look at first; each number says behind its question mark what it counts."""
+def cards(marts: Published, tables: pd.DataFrame, tests: pd.DataFrame) -> None:
+    """What to look at first; each number says behind its question mark what it counts, and where it comes from, unless it counts tests."""
     shown = {
         "Tables": (len(tables), "Source tables that runs have looked at."),
         "Set aside": (int((tables["state"] == "quarantined").sum()), "Tables whose newest batch waits for somebody to decide."),
@@ -37,7 +38,10 @@ def cards(tables: pd.DataFrame, tests: pd.DataFrame) -> None:
     }
     with st.container(key="cards-quality"):
         for title, (count, about) in shown.items():
-            st.metric(title, f"{count:,}", help=about, border=True, height="stretch")
+            with st.container(border=True, height="stretch", gap="small"):
+                st.metric(title, f"{count:,}", help=about)
+                if title not in ("Tests", "Not passed"):
+                    lineage_popover(marts, f"count-{title.split(',')[0].lower().replace(' ', '-')}", relations=["admin.data_quality"])
 
 
 def heading(marts: Published, title: str, *relations: str) -> None:
@@ -130,7 +134,7 @@ def page(marts: Published) -> None:
     st.caption(f"Published {marts.published_at:%d %b %Y, %H:%M:%S} UTC · publication {marts.publish_id}")
     follow.newer(marts)
     tables, tests = quality.tables(marts), quality.tests(marts)
-    cards(tables, tests)
+    cards(marts, tables, tests)
     waiting(tables)
     brought(marts)
     followed(marts, tables)
