@@ -2,9 +2,9 @@
 
     python -m pipelines.trace metric take_rate currency=USD month=2026-03-01
     python -m pipelines.trace score 12 345                 the newest score that freelancer 12 was served for job 345
-    options: --rows 20 (how many keys of each table are listed)
+    options, before the kind: --rows 20 (how many keys of each table are listed), --source (look each of them up in the operational database)
 
-What the figure is made of comes from the published file; the rows from the work file and the raw log, which only staff's machines hold. Both are
+What the figure is made of comes from the published file; the rows from the work file and the raw log, which only staff's machines hold. All are
 read, never written. Exit code 1 with a message when there is nothing to trace.
 """
 
@@ -16,14 +16,17 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from . import marts_reader, paths
+from .extract import sources as source_databases
+from .extract.contracts import load_all
 from .marts_reader import Metric, MetricError, NothingPublished, Published
 from .marts_reader.answers import read_metric
 from .marts_reader.question import Condition, conditions
@@ -50,13 +53,17 @@ class NothingToTrace(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One row of the source: its version in the raw log, and the run that brought it: it had seen all that changed before `high`."""
+    """One row of the source: its version in the raw log, and the run that brought it: it had seen all that changed before `high`.
+
+    `now`: how the operational database has it ("same", "changed" or "gone"), where it was asked (in_source); else "".
+    """
 
     key: int
     run_seq: int
     known_at: datetime
     low: datetime | None
     high: datetime | None
+    now: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,32 @@ def score(user_id: int, job_id: int, *, limit: int = 20) -> ScoreTrace:
         rows = [_located(db, table, sql, {"user": user_id, "job": job_id}, limit) for table, sql in sorted(SCORE_ROWS.items())]
     told = publish_id if seen.publish_id == publish_id else None
     return ScoreTrace(user_id, job_id, served, model, told, features, tuple(sources[t] for t in sorted(sources)), tuple(rows))
+
+
+def in_source(found: Sequence[SourceRows]) -> list[SourceRows]:
+    """The same rows, each compared with what the operational database of the environment holds under its key at this moment."""
+    contracts = {contract.table: contract for contract in load_all()}
+    told = []
+    with source_databases.connect() as source, source.snapshot() as snapshot, duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        db.execute(f"ATTACH '{paths.warehouse()}' AS work (READ_ONLY)")
+        for rows in found:
+            contract = contracts[rows.table]
+            keys = [row.key for row in rows.rows]
+            read = [table for key in keys for table in snapshot.block(contract, key, key + 1)]
+            db.register("there", pa.concat_tables(read) if read else source_databases.schema(contract).empty_table())
+            names = ", ".join(f'"{name}"' for name in contract.columns)
+            key_name = f'"{contract.key}"'
+            newest = (
+                f'SELECT {names} FROM work.raw."{rows.table}" WHERE list_contains($keys, {key_name})'
+                f" QUALIFY row_number() OVER (PARTITION BY {key_name} ORDER BY _run_seq DESC) = 1"
+            )
+            alive = {key for (key,) in db.execute(f"SELECT {key_name} FROM there").fetchall()}
+            other = {key for (key,) in db.execute(f"SELECT {key_name} FROM (FROM there EXCEPT {newest})", {"keys": keys}).fetchall()}
+            db.unregister("there")
+            states = {key: "gone" if key not in alive else "changed" if key in other else "same" for key in keys}
+            told.append(replace(rows, rows=tuple(replace(row, now=states[row.key]) for row in rows.rows)))
+    return told
 
 
 @contextmanager
@@ -231,7 +264,15 @@ def _tell_rows(found: Sequence[SourceRows]) -> None:
     for rows in found:
         _say(f"  {rows.table}: {rows.count} rows")
         for row in rows.rows:
-            _say(f"    id {row.key} · run {row.run_seq} · known {row.known_at:%Y-%m-%d %H:%M:%S} · L {row.low} · H {row.high}")
+            now = {
+                "": "",
+                "same": " · the same in the source",
+                "changed": " · changed in the source since",
+                "gone": " · gone from the source",
+            }
+            _say(
+                f"    id {row.key} · run {row.run_seq} · known {row.known_at:%Y-%m-%d %H:%M:%S} · L {row.low} · H {row.high}{now[row.now]}"
+            )
 
 
 def _tell_runs(sources: Sequence[SourceRun]) -> None:
@@ -287,6 +328,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.trace", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=20, help="how many keys of each source table are listed")
+    parser.add_argument("--source", action="store_true", help="say of each row whether the operational database holds it as the log does")
     kinds = parser.add_subparsers(dest="kind", required=True)
     of_metric = kinds.add_parser("metric", help="a figure of a metric")
     of_metric.add_argument("name")
@@ -297,12 +339,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.kind == "score":
-            _tell_score(score(options.user, options.job, limit=options.rows))
+            made_of = score(options.user, options.job, limit=options.rows)
+            _tell_score(replace(made_of, rows=tuple(in_source(made_of.rows))) if options.source else made_of)
         else:
             published = marts_reader.current()
             cell = _cell(read_metric_of(published, options.name), options.cell)
             told = marts_reader.trace(options.name, cell, published=published)
-            _tell_metric(told, source_rows(options.name, cell, published=published, limit=options.rows))
+            rows = source_rows(options.name, cell, published=published, limit=options.rows)
+            _tell_metric(told, in_source(rows) if options.source else rows)
     except (MetricError, NothingPublished, NothingToTrace) as refused:
         sys.stderr.write(f"{refused}\n")
         return 1

@@ -153,7 +153,7 @@ def sample_house() -> Path:
 
 def build_sample_house() -> Path:
     home = Path(os.environ.get("OPENLANCE_TEST_HOUSE", REPO / "var" / "test" / "house"))
-    sources = [REPO / "webapp" / "marketplace", REPO / "pipelines", REPO / "dbt_project", REPO / "ml"]
+    sources = [REPO / "webapp" / "marketplace", REPO / "pipelines", REPO / "dbt_project", REPO / "ml", REPO / "tests" / "house_people.py"]
     wanted, stamp = _digest(sources), home / "made-from"
     home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / f"{home.name}.lock").open("w") as lock:
@@ -170,6 +170,7 @@ def build_sample_house() -> Path:
             [*manage, "simulate", "--scale", "small", "--seed", "7"],
             [*manage, "ensure_signins"],
             *([[*manage, "import_job_posts", str(POSTS)]] if POSTS.is_file() else []),
+            [sys.executable, "-m", "tests.house_people"],
             [sys.executable, "-m", "pipelines.run"],
             [sys.executable, "-m", "ml.matching.train"],
             [sys.executable, "-m", "ml.matching.export"],
@@ -198,7 +199,8 @@ def sample_house_env(home: Path) -> dict[str, str]:
 
 def _digest(folders: list[Path]) -> str:
     total = hashlib.sha256()
-    for file in sorted(p for f in folders for p in f.rglob("*") if p.suffix in (".py", ".sql", ".yml", ".yaml", ".csv", ".tsv", ".toml")):
+    found = [p for f in folders for p in ([f] if f.is_file() else f.rglob("*"))]
+    for file in sorted(p for p in found if p.suffix in (".py", ".sql", ".yml", ".yaml", ".csv", ".tsv", ".toml")):
         if "target" not in file.parts:
             total.update(str(file).encode() + file.read_bytes())
     return total.hexdigest()
