@@ -79,7 +79,8 @@ def measure(source: Path, millions: float, options: argparse.Namespace) -> dict[
                 f"{engine}_written_mb": round(size / 1e6, 1),
             }
         if set(options.engines.split(",")) == set(ENGINES):
-            models, different = json.loads(market.watched([*commands["spark"][:2], "--step", "compare"], env).said.strip().splitlines()[-1])
+            said = market.watched([*commands["spark"][:2], "--step", "compare"], env).said.splitlines()
+            models, different = json.loads(next(line for line in reversed(said) if line.startswith("[")))
             step(f"  {models} models compared, {len(different)} differ{': ' if different else ''}{'; '.join(different)}")
             figures |= {"models": models, "models_differ": len(different)}
     finally:
