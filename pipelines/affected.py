@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import duckdb
@@ -35,6 +36,8 @@ class Graph:
     names: dict[str, str]
     tables: dict[str, frozenset[str]]
     tests: dict[str, frozenset[str]]
+    #: nodes that are built → those they are made of, in an order in which no node stands before one of its parents
+    parents: dict[str, frozenset[str]]
 
     @classmethod
     def read(cls, manifest: Path) -> Graph:
@@ -61,7 +64,12 @@ class Graph:
             for unique_id, node in nodes.items()
             if node["resource_type"] == "test"
         }
-        return cls(names, tables, tests)
+        return cls(names, tables, tests, _ordered({unique_id: frozenset(nodes[unique_id]["depends_on"]["nodes"]) for unique_id in names}))
+
+
+def _ordered(parents: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    order = TopologicalSorter(parents).static_order()
+    return {unique_id: parents[unique_id] for unique_id in order if unique_id in parents}
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,16 @@ def choose(held: Iterable[str] = ()) -> Work:
     return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing))), last, digest, len(chosen), count, project_changed=anew)
 
 
+def forget(selection: Selection | None) -> None:
+    """Take marks away before the nodes are built anew: until they are marked again, their rows count as never built and never tested."""
+    with duckdb.connect(str(paths.warehouse())) as db:
+        db.execute(_SCHEMA)
+        if selection and selection.nodes:
+            db.execute("DELETE FROM _build.node WHERE list_contains(?, split_part(unique_id, '.', 3))", [list(selection.nodes)])
+        else:
+            db.execute("DELETE FROM _build.node")
+
+
 def mark(work: Work) -> None:
     """Remember the nodes that the build which just ended, well or not, brought up to `work.run_seq`."""
     ran = transform.ran()
@@ -130,6 +148,9 @@ def mark(work: Work) -> None:
     for test, parents in graph.tests.items():
         if test in ran and ran[test]["status"] not in _WELL:
             spoiled |= parents
+    for unique_id, parents in graph.parents.items():  # parents come first
+        if parents & spoiled:
+            spoiled.add(unique_id)
     good = [
         unique_id
         for unique_id, result in ran.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from . import affected, erase, files, paths, transform
 from .affected import Work
@@ -35,8 +36,8 @@ class Build:
     summary: str
 
 
-def extracted(*, full_refresh: bool = False, reconcile: bool = True, progress: Progress = quiet) -> Report:
-    """Bring the raw log up to the source, and take out of it whom the product has erased."""
+def extracted(*, full_refresh: bool = False, reconcile: bool | timedelta = True, progress: Progress = quiet) -> Report:
+    """Bring the raw log up to the source, and take out of it whom the product has erased. `reconcile`: see extract."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
         report = extract(full_refresh=full_refresh, reconcile=reconcile, gate=Gate(load().quality), progress=progress)
         erase.begin(load_all(), behind={result.table for result in report.stopped})
@@ -57,10 +58,14 @@ def built(
         summary = ""
         try:
             whole = full_refresh or work.project_changed
+            if whole:
+                affected.forget(selection)
             for line in transform.build(full_refresh=whole, retry=retry, selection=selection, runner=runner):
                 progress(line)
                 if "Done. PASS=" in line:
                     summary = line.split("Done. ", 1)[1]
+                elif line.startswith(transform.TESTED):
+                    summary += f"; {line[0].lower()}{line[1:]}"
         finally:
             affected.mark(work)
     return Build(work, summary)

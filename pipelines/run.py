@@ -1,7 +1,9 @@
 """One round: extract → raw views → dbt build → audit → publish → score.
 
-    python -m pipelines.run [--full-refresh]
+    python -m pipelines.run [--full-refresh] [--reconcile]
 
+What changed since the last round is read and the models below it are built; all of them when the project changed. Every row is compared
+with the source in tables where that is due (an hour after the last time; the setting loop.reconcile_seconds), or in all with --reconcile.
 Exit codes: 0 published, and every table was read; 1 published, but some table was stopped by its contract or by drift (named in the
 output); 2 nothing was published: readers keep the publication they had.
 """
@@ -16,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -23,6 +26,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from . import files, paths, rounds, transform
 from .extract.run import Report
 from .publish import AuditError, Publication
+from .settings import load
 from .store import StoreError
 
 console = Console(highlight=False, soft_wrap=True)
@@ -54,16 +58,18 @@ class _Stage:
         self._progress.update(self._task, description=f"{self._title}: {detail[:100]}")
 
 
-def round_of_pipeline(*, full_refresh: bool = False) -> int:
+def round_of_pipeline(*, full_refresh: bool = False, reconcile: bool = False) -> int:
     """Run one round; returns the exit code."""
     began = time.monotonic()
     with stage("Extract") as now:
-        report = rounds.extracted(full_refresh=full_refresh, progress=now.at)
+        due = reconcile or timedelta(seconds=load().loop.reconcile_seconds)
+        report = rounds.extracted(full_refresh=full_refresh, reconcile=due, progress=now.at)
         now.result = (
             f"{sum(t.rows for t in report.tables)} rows, {sum(t.deletes for t in report.tables)} deletes of {len(report.tables)} tables"
         )
     with stage("Build marts (dbt)") as now:
-        now.result = rounds.built(full_refresh=full_refresh, progress=now.at).summary
+        build = rounds.built(full_refresh=full_refresh, only_affected=not full_refresh, progress=now.at)
+        now.result = f"{build.work.affected} of {build.work.nodes} nodes, {build.summary}" if build.work.nodes else build.summary
     with stage("Audit and publish") as now:
         done = rounds.published(progress=now.at)
         now.result = f"{len(done.rows)} models, {done.written} parts written, {done.reused} unchanged"
@@ -103,20 +109,38 @@ def summary(report: Report, done: Publication, seconds: float) -> None:
         console.print(f"✗ stopped: {stopped.stopped}", style="red")
     rows, drift = sum(t.rows + t.deletes for t in report.tables), sum(t.drift for t in report.tables)
     repaired = sum(t.repaired for t in report.tables)
+    console.print(compared(report))
     console.print(
         f"run {report.run_seq} · {rows} rows extracted ({repaired} of them by reconciliation) · drift {drift} ·"
         f" {sum(done.rows.values())} rows published · {seconds:.1f} s · publish id {done.publish_id}"
     )
 
 
+def compared(report: Report) -> str:
+    """How old the comparison of the tables with the source is."""
+    at = [table.compared for table in report.tables if table.compared]
+    if not at:
+        return "compared with the source: no table yet"
+    oldest = min(at)
+    now = sum(moment == report.at for moment in at)
+    told = f"compared with the source: {now} of {len(report.tables)} tables now"
+    return told if now == len(report.tables) else f"{told}, the oldest comparison is {_age(report.at - oldest)} old"
+
+
+def _age(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--full-refresh", action="store_true", help="read every source row again and rebuild incremental models")
+    parser.add_argument("--full-refresh", action="store_true", help="read every source row again and build everything anew")
+    parser.add_argument("--reconcile", action="store_true", help="compare every key block with the source, due or not")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.CRITICAL)
     try:
-        return round_of_pipeline(full_refresh=options.full_refresh)
+        return round_of_pipeline(full_refresh=options.full_refresh, reconcile=options.reconcile)
     except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, StoreError) as refused:
         console.print(f"not published: {refused}", style="red", markup=False)
         return 2

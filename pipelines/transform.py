@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import files, paths
+from . import data_tests, files, paths
 from .failpoints import failpoint
 
 #: Runs dbt with these arguments, gives its lines as they come, and returns its exit code.
 Runner = Callable[[list[str]], Generator[str, None, int]]
 _RESULTS, _BEFORE = "run_results.json", "run_results.before.json"
 _OWN = "openlance_own"
+#: How the line begins that counts the data tests which were asked without dbt.
+TESTED = "Data tests: "
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,24 @@ def build(*, full_refresh: bool = False, retry: bool = False, selection: Selecti
     target = paths.dbt_target()
     target.mkdir(parents=True, exist_ok=True)
     paths.warehouse().parent.mkdir(parents=True, exist_ok=True)
-    before = results() or _results(_BEFORE)
+    # what a build that was cut short left is worth nothing: the results of the one before it are still put aside
+    before = _results(_BEFORE) or results()
     if not retry and (target / _RESULTS).is_file():
-        (target / _RESULTS).replace(target / _BEFORE)
+        if (target / _BEFORE).is_file():
+            (target / _RESULTS).unlink()
+        else:
+            (target / _RESULTS).replace(target / _BEFORE)
     arguments = (
         ["retry"] if retry else ["build", *(["--full-refresh"] if full_refresh else []), *(selection.arguments() if selection else [])]
     )
+    tests = None
     if selection and selection.nodes:
-        # what they prove does not depend on data: a build of everything ran them
-        arguments += ["--exclude-resource-type", "unit_test"]
+        # built anew: by code that the queries of before may not know
+        tests = None if full_refresh else _tests(before, selection)
+        # what unit tests prove does not depend on data: a build of everything ran them
+        arguments += ["--exclude-resource-type", "unit_test", *(["test"] if tests is not None else [])]
     log, said = target / "build.log", []
-    with log.open("w", encoding="utf-8") as keep, contextlib.closing(runner(arguments)) as lines:
+    with log.open("w", encoding="utf-8") as keep, contextlib.closing(_lines(arguments, tests, runner)) as lines:
         while True:
             try:
                 line = next(lines)
@@ -140,9 +149,39 @@ def ran() -> dict[str, dict[str, Any]]:
     return {unique_id: result for unique_id, result in results().items() if unique_id in own}
 
 
+def unfinished() -> bool:
+    """Whether a build was begun and not brought to its end, tests included: then its results say nothing."""
+    return (paths.dbt_target() / _BEFORE).is_file()
+
+
 def remembered() -> bool:
     """Whether the results of an earlier build are there to complete those of a part."""
     return any((paths.dbt_target() / name).is_file() for name in (_RESULTS, _BEFORE))
+
+
+def _tests(before: dict[str, dict[str, Any]], selection: Selection) -> list[data_tests.Test] | None:
+    """The data tests of the selection; None when dbt has to ask them."""
+    manifest = files.read_json(paths.dbt_target() / "manifest.json")
+    return data_tests.known(manifest, before, selection.nodes, selection.held) if manifest else None
+
+
+def _lines(arguments: list[str], tests: list[data_tests.Test] | None, runner: Runner) -> Generator[str, None, int]:
+    """What dbt says, then what `tests` find, whose results are put beside dbt's; returns dbt's exit code, or 1 when a test found something."""
+    code = yield from runner(arguments)
+    path = paths.dbt_target() / _RESULTS
+    stored = files.read_json(path)
+    if tests is None or stored is None:
+        return code
+    passed = 0
+    for result in data_tests.run(tests, {node["unique_id"]: node["status"] for node in stored["results"]}):
+        stored["results"].append(result)
+        passed += result["status"] == "pass"
+        if result["status"] in ("fail", "error"):
+            code = code or 1
+            yield f"{result['status'].upper()} {result['unique_id'].split('.')[2]}: {result['message']}"
+    files.write_json(path, stored)
+    yield f"{TESTED}{len(tests)}, {passed} of them passed"
+    return code
 
 
 def _results(name: str) -> dict[str, dict[str, Any]]:

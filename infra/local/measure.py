@@ -42,6 +42,7 @@ BENCHES = {
     "platform": "tests/load/platform_bench.py",
     "simulate": "tests/load/simulate_bench.py",
     "growth": "tests/load/growth_bench.py",
+    "rounds": "tests/load/rounds_bench.py",
 }
 
 

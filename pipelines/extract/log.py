@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,12 @@ class CorruptError(RuntimeError):
 
 @dataclass
 class Entry:
-    """What the manifest holds of one table: the mark up to which it is read, and its files relative to the root."""
+    """What the manifest holds of one table: the mark up to which it is read, its files relative to the root, and when all its rows were
+    last compared with the source."""
 
     low: str | None = None
     files: list[str] = field(default_factory=list)
+    compared: str | None = None
 
 
 @dataclass
@@ -214,7 +216,7 @@ class Log:
             {
                 "run_seq": manifest.run_seq,
                 "look": manifest.look and manifest.look.dump(),
-                "tables": {name: {"low": entry.low, "files": entry.files} for name, entry in sorted(manifest.tables.items())},
+                "tables": {name: asdict(entry) for name, entry in sorted(manifest.tables.items())},
             },
         )
         failpoint("extract.after_manifest")

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,6 +81,8 @@ class TableResult:
     repaired: int = 0
     drift: int = 0
     seconds: float = 0.0
+    #: When every row of the table was last compared with the source.
+    compared: datetime | None = None
     #: After a proof: (rows, checksum) of the whole table, the same in source and log.
     proof: tuple[int, int] | None = None
     stopped: str = ""
@@ -93,6 +95,8 @@ class Report:
 
     run_seq: int
     high: datetime
+    #: When the run looked at the source, by the source's clock (UTC).
+    at: datetime
     tables: list[TableResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -105,7 +109,7 @@ def extract(
     *,
     contracts: list[Contract] | None = None,
     full_refresh: bool = False,
-    reconcile: bool = True,
+    reconcile: bool | timedelta = True,
     prove: bool = False,
     reread: Mapping[str, Span | None] | None = None,
     chunk: int = sources.CHUNK,
@@ -116,6 +120,7 @@ def extract(
 
     After it, every row that was committed before the run's snapshot is in the log, except in tables the report calls stopped;
     rows committed later are in a later run's. Tables of `reread` are read again whatever their stamps say: their keys within the span, or all.
+    `reconcile` compares every key block with the source: of all tables, of none, or of those whose last comparison is that old.
     With `prove` every row of every table is compared. Raises ValueError for a table without a contract, files.Busy when another extraction is at work.
     """
     contracts = load_all() if contracts is None else contracts
@@ -132,7 +137,9 @@ def extract(
             high, remembered = high_mark(look, manifest.look)
             manifest.run_seq += 1
             manifest.look = remembered
-            report = Report(manifest.run_seq, high, warnings=[warning for comparison in found.values() for warning in comparison.warnings])
+            report = Report(
+                manifest.run_seq, high, look.t0, warnings=[warning for comparison in found.values() for warning in comparison.warnings]
+            )
             if look.t0 - look.oldest > STUCK:
                 report.warnings.append(
                     f"a transaction has been open since {text(look.oldest)} (UTC): the marks wait for it, so each run reads again from there;"
@@ -164,7 +171,7 @@ class _Run:
     t0: datetime
     high: str
     full_refresh: bool
-    with_reconcile: bool
+    reconcile: bool | timedelta
     chunk: int
     gate: Gate | None = None
     prove: bool = False
@@ -198,7 +205,7 @@ class _Run:
         if self.incremental and entry.low is None and not held:
             path = self._load(contract, result)
         else:
-            path = self._follow(contract, entry.low, held, result)
+            path = self._follow(contract, entry, held, result)
         if path:
             self.staged[contract.table] = path
         if contract.table == TOMBSTONES:
@@ -206,19 +213,30 @@ class _Run:
             self.db.execute(f"INSERT INTO tombstones SELECT table_name, row_id FROM ({alive}) WHERE _op = 'u'")
         kept = self.manifest.tables.setdefault(contract.table, Entry())
         kept.low = self.high if kept.low is None else max(kept.low, self.high)
+        if result.compared:
+            kept.compared = text(result.compared)
+        elif kept.compared:
+            result.compared = mark(kept.compared)
+
+    def _is_due(self, entry: Entry) -> bool:
+        """Whether the table is to be compared with the source. A table that drifted was not: it stays due."""
+        if not isinstance(self.reconcile, timedelta):
+            return self.reconcile
+        return not self.incremental or entry.compared is None or abs(self.t0 - mark(entry.compared)) >= self.reconcile
 
     def _load(self, contract: Contract, result: TableResult) -> Path | None:
         """The first time: every row as it is. Nothing is left to reconcile, since the source's checksums were compared."""
         path = self.log.staged_path(contract.table)
         result.rows = first_load(self.db, self.snapshot, contract, path, self.manifest.run_seq, self.t0, self.chunk)
+        result.compared = self.t0
         return path if result.rows else None
 
-    def _follow(self, contract: Contract, mark: str | None, held: list[Path], result: TableResult) -> Path | None:
+    def _follow(self, contract: Contract, entry: Entry, held: list[Path], result: TableResult) -> Path | None:
         """What changed since the mark, and what was deleted."""
         changes = Changes(self.db, contract, held)
         again = self.reread.get(contract.table, NO_KEYS)
         whole = self.full_refresh or not self.incremental or again is None
-        low = None if whole else mark
+        low = None if whole else entry.low
         changes.read(self.snapshot.changed(contract, low, self.chunk), low)
         if whole:
             changes.bury(changes.unseen())
@@ -228,11 +246,14 @@ class _Run:
         if again is not None:
             for first in range(*again, sources.CHUNK):
                 result.repaired += changes.reread(self.snapshot, first, min(first + sources.CHUNK, again[1]))
-        if self.with_reconcile:
+        due = self._is_due(entry)
+        if due:
             result.repaired += changes.reconcile(self.snapshot)
         if self.prove:
             rows, checksum, mended = changes.prove(self.snapshot)
             result.proof, result.repaired = (rows, checksum), result.repaired + mended
+        if whole or due or self.prove:
+            result.compared = self.t0
         result.rows, result.deletes = changes.counts()
         # tombstones are let through: without them the deletes of every other table would wait
         if self.gate and contract.table != TOMBSTONES:

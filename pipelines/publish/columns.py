@@ -6,8 +6,13 @@ made of the parent's `*`. How a value was made is the strongest thing done to it
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,8 +22,11 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
+from .. import files, paths
 from .lineage import Model
 
+#: By what queries are read: this file and the parser.
+_READER = f"{version('sqlglot')} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
 HOW = ("as_is", "expression", "aggregate", "window")
 #: parent's schema, parent's name, parent's column, how
 Origin = tuple[str, str, str, str]
@@ -43,15 +51,49 @@ def edges(models: Mapping[str, Model], db: duckdb.DuckDBPyConnection) -> list[Co
     ).fetchall():
         columns.setdefault((schema, table), {})[column] = kind
     found = []
-    for model in models.values():
-        parents = {(models[p].schema, models[p].alias): p for p in model.parents if p in models}
-        if model.compiled:
-            found += [
-                ColumnEdge(model.unique_id, column, parents[schema, table], parent_column, how)
-                for column, schema, table, parent_column, how in origins(model.compiled, {p: columns.get(p, {}) for p in parents})
-                if (schema, table) in parents
-            ]
+    with Remembered() as remembered:
+        for model in models.values():
+            parents = {(models[p].schema, models[p].alias): p for p in model.parents if p in models}
+            if model.compiled:
+                found += [
+                    ColumnEdge(model.unique_id, column, parents[schema, table], parent_column, how)
+                    for column, schema, table, parent_column, how in remembered.origins(
+                        model.compiled, {p: columns.get(p, {}) for p in parents}
+                    )
+                    if (schema, table) in parents
+                ]
     return sorted(found)
+
+
+class Remembered:
+    """Origins of queries that were read before, beside dbt's artefacts: to read them all takes seconds of each round, and few ever change.
+
+    A query is known by its text and the columns it reads; the figures in which an incremental model's rounds differ (log_run > 17) say
+    nothing of columns. What was not asked for this time is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._path = paths.dbt_target() / "column_origins.json"
+        self._known: dict[str, list[list[str]]] = {}
+        self._asked: dict[str, list[list[str]]] = {}
+
+    def __enter__(self) -> Remembered:
+        self._known = files.read_json(self._path) or {}
+        return self
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        if failed is None and self._asked.keys() != self._known.keys():
+            files.write_json(self._path, self._asked)
+
+    def origins(self, sql: str, columns: Mapping[tuple[str, str], Mapping[str, str]]) -> list[tuple[str, str, str, str, str]]:
+        """As the function of that name."""
+        read = sorted((*relation, name, kind) for relation, known in columns.items() for name, kind in known.items())
+        text = json.dumps([_READER, re.sub(r"(_run_seq|log_run) > -?\d+", r"\1 > 0", sql), read])
+        key = hashlib.sha256(text.encode()).hexdigest()
+        if key not in self._asked:
+            known = self._known.get(key)
+            self._asked[key] = [list(origin) for origin in origins(sql, columns)] if known is None else known
+        return [(column, schema, table, parent, how) for column, schema, table, parent, how in self._asked[key]]
 
 
 def origins(sql: str, columns: Mapping[tuple[str, str], Mapping[str, str]]) -> list[tuple[str, str, str, str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import files, transform
 
 #: Who sees which schemas.
 AUDIENCES = {"staff": ("admin", "client", "freelancer", "metrics", "science"), "tenants": ("client", "freelancer")}
@@ -65,7 +65,9 @@ class Lineage:
 
 
 def read(target: Path) -> Lineage:
-    """Raises AuditError when dbt has not run to its end in `target`."""
+    """Raises AuditError when dbt, and the tests of what it built, have not come to their end in `target`."""
+    if transform.unfinished():
+        raise AuditError("the last build was cut short before its tests were over: build the marts first")
     try:
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
         results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))

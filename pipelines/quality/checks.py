@@ -57,12 +57,14 @@ def check_batch(
     db: duckdb.DuckDBPyConnection, contract: Contract, batch: str, history: str, deletes: int, settings: Quality
 ) -> list[Finding]:
     """What is odd about `batch` (SQL of its written rows) beside `history` (SQL of the log's rows). `deletes` rows of it are gone."""
-    found = _deletes(db, contract, history, deletes, settings)
     [(rows,)] = db.execute(f"SELECT count(*) FROM ({batch})").fetchall()
+    if max(rows, deletes) < settings.least_batch:
+        return []
+    runs = _Runs.of(db, history)
+    found = _deletes(db, contract, history, deletes, runs, settings)
     if rows < settings.least_batch:
         return found
-    past = f"SELECT * FROM ({history}) WHERE _op = 'u' ORDER BY _run_seq DESC LIMIT {settings.history_rows}"
-    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_past AS {past}")
+    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_past AS {runs.newest(history, settings.history_rows)}")
     db.execute(f"CREATE OR REPLACE TEMP TABLE quality_batch AS {batch}")
     try:
         [(known,)] = db.execute("SELECT count(*) FROM quality_past").fetchall()
@@ -80,8 +82,37 @@ def _checked(contract: Contract, families: Iterable[str]) -> list[str]:
     ]
 
 
-def _deletes(db: duckdb.DuckDBPyConnection, contract: Contract, history: str, deletes: int, settings: Quality) -> list[Finding]:
-    if deletes < settings.least_batch:
+@dataclass(frozen=True)
+class _Runs:
+    """How many rows each run of the log wrote and deleted, newest first: two narrow columns tell it, whatever the table."""
+
+    counts: list[tuple[int, int, int]]
+
+    @classmethod
+    def of(cls, db: duckdb.DuckDBPyConnection, history: str) -> _Runs:
+        counted = "count(*) FILTER (WHERE _op = 'u'), count(*) FILTER (WHERE _op = 'd')"
+        return cls(db.execute(f"SELECT _run_seq, {counted} FROM ({history}) GROUP BY 1 ORDER BY 1 DESC").fetchall())
+
+    @property
+    def least_living(self) -> int:
+        """At least so many keys live: a run writes each key once, and no key is deleted more often than there are deletions."""
+        return max((written for _, written, _ in self.counts), default=0) - sum(deleted for _, _, deleted in self.counts)
+
+    def newest(self, history: str, most: int) -> str:
+        """SQL of the newest `most` written rows; of the run in which they end, any. Without a sort of the whole table."""
+        rest = most
+        for run, written, _ in self.counts:
+            if written >= rest:
+                last = f"(SELECT * FROM ({history}) WHERE _op = 'u' AND _run_seq = {run} LIMIT {rest})"
+                return f"SELECT * FROM ({history}) WHERE _op = 'u' AND _run_seq > {run} UNION ALL {last}"
+            rest -= written
+        return f"SELECT * FROM ({history}) WHERE _op = 'u'"
+
+
+def _deletes(
+    db: duckdb.DuckDBPyConnection, contract: Contract, history: str, deletes: int, runs: _Runs, settings: Quality
+) -> list[Finding]:
+    if deletes < settings.least_batch or deletes <= settings.deleted_share * runs.least_living:
         return []
     key = f'"{contract.key}"'
     [(living,)] = db.execute(

@@ -392,13 +392,13 @@ class MarketStorm:
             thread.start()
         try:
             begin = time.monotonic()
-            self.command("-m", "pipelines.run")
+            self.command("-m", "pipelines.run", "--reconcile")
             length = time.monotonic() - begin
             while (time.monotonic() < end or self._killed() < kills) and not self.failures:
                 alone = random_.random() < 0.2
                 if random_.random() < 0.5:
                     killed = random_.uniform(0, 1.1 * length) if random_.random() < 0.75 else None
-                    self.command("-m", "pipelines.run", kill_after=killed, alone=alone)
+                    self.command("-m", "pipelines.run", "--reconcile", kill_after=killed, alone=alone)
                 else:  # it never ends by itself; a few rounds get through, and each is compared with the source
                     self.command("-m", "pipelines.loop", "--interval", "0.5", kill_after=random_.uniform(0.3, 3) * length, alone=alone)
         finally:
@@ -421,7 +421,7 @@ class MarketStorm:
     def settle(self) -> None:
         """With nobody writing, the next round that ends publishes exactly what the source holds."""
         for _ in range(5):  # a dbt that lost its parent may still hold the work file
-            if self.command("-m", "pipelines.run") == 0:
+            if self.command("-m", "pipelines.run", "--reconcile") == 0:
                 break
         else:
             self.failures.append("no round ends well any more")

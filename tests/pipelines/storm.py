@@ -231,7 +231,8 @@ class Storm:
         """One run of the pipeline, killed after so many seconds with all its children (`alone`: without them)."""
         with (self.folder / "rounds.log").open("a") as log:
             run = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.run"],
+                # some writers leave no stamp: each publication is whole only if each round looks at every row
+                [sys.executable, "-m", "pipelines.run", "--reconcile"],
                 cwd=REPO,
                 env=self.env,
                 stdout=log,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pipelines.publish.columns import origins
+from pipelines import paths
+from pipelines.publish.columns import Remembered, origins
 
 COLUMNS = {
     ("marts", "orders"): {"id": "BIGINT", "buyer": "BIGINT", "amount": "BIGINT", "day": "DATE"},
@@ -94,3 +97,21 @@ def test_columns_are_made_of(sql: str, wanted: dict[str, set[tuple[str, str, str
 
 def test_sql_that_cannot_be_read_has_no_edges() -> None:
     assert origins("select from where (", COLUMNS) == []
+
+
+def test_a_query_is_read_once_until_it_or_the_columns_it_reads_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
+    grown = COLUMNS | {("marts", "orders"): {**COLUMNS["marts", "orders"], "fee": "BIGINT"}}
+
+    def remembered(sql: str, columns: dict[tuple[str, str], dict[str, str]]) -> list[tuple[str, str, str, str, str]]:
+        with Remembered() as found:
+            return found.origins(sql, columns)
+
+    sql = f"select * from {ORDERS} where log_run > 3"
+    assert remembered(sql, COLUMNS) == origins(sql, COLUMNS)
+    kept = (paths.dbt_target() / "column_origins.json").read_text()
+    assert remembered(sql.replace("3", "41"), COLUMNS) == origins(sql, COLUMNS)
+    assert (paths.dbt_target() / "column_origins.json").read_text() == kept, "only the run it begins at is another"
+    assert remembered(sql, grown) == origins(sql, grown) != origins(sql, COLUMNS), "a column joined"
+    doubled = sql.replace("*", "id, amount * 2 as amount")
+    assert remembered(doubled, grown) == origins(doubled, grown)

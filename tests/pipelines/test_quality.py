@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipelines import rounds
@@ -94,6 +95,31 @@ def test_many_deletes_at_once_are_set_aside_and_few_are_not(filled: Source) -> N
     main(["release", "item", "--reason", "a purge"])
     assert run(filled).stopped == ""
     assert filled.state() == filled.rows()
+
+
+def test_versions_of_a_row_are_no_rows_when_deletes_are_counted(filled: Source) -> None:
+    for _ in range(5):
+        filled.sql("UPDATE item SET amount = amount + 1")
+        assert run(filled).stopped == ""
+    insert(filled, 30, name="'later'")
+    assert run(filled).stopped == ""
+    for (key,) in filled.sql("SELECT id FROM item WHERE name = 'n' LIMIT 60"):
+        filled.delete(key)
+    assert "deletes: 60 of 230 living rows are deleted at once" in run(filled).stopped, "of 1,230 versions it would be few"
+
+
+def test_history_is_its_newest_rows_whole_runs_first(source: Source) -> None:
+    with duckdb.connect() as db:
+        db.execute(
+            "CREATE TABLE log AS SELECT range AS id, 1 + range // 10 AS _run_seq, IF(range % 10 = 9, 'd', 'u') AS _op FROM range(40)"
+        )
+        runs = checks._Runs.of(db, "SELECT * FROM log")
+        assert runs.least_living == 9 - 4
+        for most in (1, 9, 10, 18, 20, 36, 99):
+            found = [
+                run for (run,) in db.execute(f"SELECT _run_seq FROM ({runs.newest('SELECT * FROM log', most)}) ORDER BY 1 DESC").fetchall()
+            ]
+            assert found == [run for run in (4, 3, 2, 1) for _ in range(9)][:most]
 
 
 def test_small_batches_and_a_first_load_are_never_judged(source: Source) -> None:

@@ -7,10 +7,16 @@
   Spark has no delete on plain files: there these models are tables (dbt_project.yml), and the same SQL builds them whole.
 #}
 
-{# Configures a model that grows: `key` is its key, `lives_in` (marts) the model that has the living keys under the same name. #}
-{% macro grows(key, lives_in=none) -%}
+{#
+  Configures a model that grows: `key` is its key, `lives_in` (marts) the staging model that has the living keys under the same name, `joins`
+  whether its rows also change when others do: then log_run does not tell which rows a build touched.
+#}
+{% macro grows(key, lives_in=none, joins=false) -%}
     {%- if target.type == 'duckdb' -%}
-        {{ config(materialized='incremental', incremental_strategy='change_log', unique_key=key, meta={'lives_in': lives_in}) }}
+        {{ config(
+            materialized='incremental', incremental_strategy='change_log', unique_key=key,
+            meta={'lives_in': lives_in, 'told_by_log_run': not joins}
+        ) }}
     {%- else -%}
         {{ config(materialized='table') }}
     {%- endif -%}
@@ -26,9 +32,16 @@
     {{ return(model.config.materialized == 'incremental' and is_incremental()) }}
 {%- endmacro %}
 
-{# The newest run in the table, −1 when it is empty. Only in incremental builds. #}
+{#
+  The newest run in the table, −1 when it is empty. Only in incremental builds. A figure, not a query: by it whole files and row groups of
+  the log are passed over without reading them.
+#}
 {% macro newest_run() -%}
-    (select coalesce(max(log_run), -1) from {{ this }})
+    {%- if execute -%}
+        {{ run_query('select coalesce(max(log_run), -1) from ' ~ this).rows[0][0] | int }}
+    {%- else -%}
+        -1
+    {%- endif -%}
 {%- endmacro %}
 
 {# The last column of an incremental staging model: log_run, and in incremental builds whether the row is a tombstone. #}
@@ -43,17 +56,30 @@
     {%- endif %}
 {%- endmacro %}
 
+{# The raw table that a staging model reads, as the engine names it. #}
+{% macro log_under(staging) -%}
+    {%- set under = graph.nodes['model.openlance.' ~ staging].depends_on.nodes | select('in', graph.sources) | list -%}
+    {%- if under | length != 1 -%}
+        {{ exceptions.raise_compiler_error(staging ~ ' reads ' ~ (under | length) ~ ' raw tables: where its keys go cannot be told') }}
+    {%- endif -%}
+    {{ graph.sources[under[0]].relation_name }}
+{%- endmacro %}
+
 {#
-  The strategy. A staging model's rows say themselves whether they are gone; a mart names in meta.lives_in the model whose keys are the
-  living ones.
+  The strategy. A staging model's rows say themselves whether they are gone. A mart names in meta.lives_in the staging model whose keys are
+  the living ones: what went is read from the tombstones of its log. A key that came back since is among the changed ones, and is inserted.
 #}
 {% macro get_incremental_change_log_sql(arguments) -%}
     {%- set target, changed, key = arguments['target_relation'], arguments['temp_relation'], arguments['unique_key'] -%}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {%- set lives_in = (config.get('meta') or {}).get('lives_in') -%}
+    {%- if lives_in %}
+    delete from {{ target }} where {{ key }} in (
+        select cast(id as bigint) from {{ log_under(lives_in) }} where _op = 'd' and _run_seq > {{ newest_run() }}
+    );
+    {%- endif %}
     delete from {{ target }} where {{ key }} in (select {{ key }} from {{ changed }});
     {%- if lives_in %}
-    delete from {{ target }} where {{ key }} not in (select {{ key }} from {{ ref(lives_in) }});
     insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ changed }};
     {%- else %}
     insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ changed }} where not is_gone;

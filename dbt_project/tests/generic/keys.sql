@@ -1,7 +1,11 @@
-{# The columns together are never null and never repeated. #}
+{# The columns together are never null and never repeated. Of a model that grows, the keys of rows that came since it was last found well. #}
 {% test primary_key(model, columns) %}
+{%- set fresh = not_tested(model) %}
 select {{ columns | join(', ') }}, count(*) as rows_with_key
 from {{ model }}
+{%- if fresh %}
+where {{ columns[0] }} in (select {{ columns[0] }} from {{ model }} where {{ fresh }}){% for column in columns %} or {{ column }} is null{% endfor %}
+{%- endif %}
 group by {{ columns | join(', ') }}
 having count(*) > 1 {% for column in columns %} or {{ column }} is null {% endfor %}
 {% endtest %}

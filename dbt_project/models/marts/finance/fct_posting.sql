@@ -1,4 +1,4 @@
-{{ grows('posting_id', lives_in='stg_marketplace__ledger_postings') }}
+{{ grows('posting_id', lives_in='stg_marketplace__ledger_postings', joins=true) }}
 
 {#-
   gsv_flow says what a posting is for gross services volume, by the kinds of its accounts:

@@ -1,4 +1,4 @@
-{{ grows('message_id', lives_in='stg_marketplace__messages') }}
+{{ grows('message_id', lives_in='stg_marketplace__messages', joins=true) }}
 
 {#-
   reply_seconds: a message that answers the other side waits for nothing else than the oldest of the other side's messages since one's own
