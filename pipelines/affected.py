@@ -64,7 +64,9 @@ class Graph:
             for unique_id, node in nodes.items()
             if node["resource_type"] == "test"
         }
-        return cls(names, tables, tests, _ordered({unique_id: frozenset(nodes[unique_id]["depends_on"]["nodes"]) for unique_id in names}))
+        return cls(
+            names, tables, tests, _ordered({unique_id: frozenset(nodes[unique_id]["depends_on"].get("nodes", ())) for unique_id in names})
+        )
 
 
 def _ordered(parents: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
