@@ -10,16 +10,16 @@ from __future__ import annotations
 import secrets
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as delimited
 
 from .contracts import Contract
 from .types import dashed
 
-_BETWEEN = "\x1f"
-#: A reader ends a row at either kind of line break: inside a text they change places with these two on the way.
-_BREAKS = {"\n": "\x1e", "\r": "\x1d"}
+_BETWEEN, _END = "\x1f", "\x1e"
+#: A reader ends a row at either kind of line break. So a line ends with another character, and inside a text the breaks change places with
+#: the two on the right on the way.
 _SWAP = bytes.maketrans(b"\n\r\x1e\x1d", b"\x1e\x1d\n\r")
+_SWAPPED = (0x1E, 0x1D)
 
 
 class Lines:
@@ -30,10 +30,12 @@ class Lines:
         self._null = "\x02" + secrets.token_hex(5)
         ends = (contract.stamp, contract.key)
         # These two lead, so that they are found also in a line that a text spoils.
-        self._names = [*ends, *(name for name in contract.columns if name not in ends)]
-        self.sql = f"CONCAT_WS('{_BETWEEN}', " + ", ".join(map(self._field, self._names)) + ")"
+        names = [*ends, *(name for name in contract.columns if name not in ends)]
+        # The end is a field of its own: no break of a text can melt into it.
+        self.sql = f"CONCAT_WS('{_BETWEEN}', " + ", ".join(map(self._field, names)) + f", '{_END}')"
         kinds = {name: column.type for name, column in contract.columns.items()}
-        self._texts = [name for name, kind in kinds.items() if kind.arrow == pa.string() and kind.family != "uuid"]
+        self._texts = {name for name, kind in kinds.items() if kind.arrow == pa.string() and kind.family != "uuid"}
+        self._names = [*names, ""]
         self._convert = delimited.ConvertOptions(
             column_types={name: pa.int8() if kind.family == "boolean" else kind.arrow for name, kind in kinds.items()},
             include_columns=list(contract.columns),
@@ -52,33 +54,32 @@ class Lines:
         stamp, key, *_ = line.decode().split(_BETWEEN, 2)
         return stamp, key
 
-    def table(self, lines: list[bytes]) -> pa.Table | None:
-        """The rows in the contract's exact types, in the order of the lines; None when some value cannot be told from the text."""
-        text = b"\n".join(lines)
-        broken = text.count(b"\n") >= len(lines) or b"\r" in text
-        if broken:
-            text = b"\x1e".join(lines).translate(_SWAP)
-            if text.count(b"\n") >= len(lines) or b"\r" in text:
-                return None
+    def table(self, text: bytes, count: int) -> pa.Table | None:
+        """The rows of `count` lines, in the contract's exact types and in their order; None when some value cannot be told from the text."""
+        buffer = pa.py_buffer(text.translate(_SWAP))
         read = delimited.ReadOptions(use_threads=False, column_names=self._names, block_size=len(text) + 1)
         try:
-            table = delimited.read_csv(pa.py_buffer(text), read_options=read, parse_options=self._parse, convert_options=self._convert)
+            table = delimited.read_csv(buffer, read_options=read, parse_options=self._parse, convert_options=self._convert)
         except pa.ArrowInvalid:
             return None
-        if table.num_rows != len(lines):
+        # A text with a character that ends a line or a field makes a line of too few fields, which Arrow refuses, or one line more.
+        if table.num_rows != count:
             return None
-        return self._typed(table, broken=broken)
+        return pa.Table.from_arrays([self._typed(name, table[name]) for name in self.contract.columns], names=list(self.contract.columns))
 
-    def _typed(self, table: pa.Table, *, broken: bool) -> pa.Table:
-        arrays = []
-        for name, column in self.contract.columns.items():
-            array = table[name]
-            if column.type.family == "boolean":
-                array = array.cast(pa.bool_())
-            elif column.type.family == "uuid":
-                array = dashed(array)
-            elif broken and name in self._texts:
-                for wanted, stands_for in _BREAKS.items():
-                    array = pc.replace_substring(array, stands_for, wanted)
-            arrays.append(array)
-        return pa.Table.from_arrays(arrays, names=list(self.contract.columns))
+    def _typed(self, name: str, array: pa.ChunkedArray) -> pa.ChunkedArray:
+        family = self.contract.columns[name].type.family
+        if family == "boolean":
+            return array.cast(pa.bool_())
+        if family == "uuid":
+            return dashed(array)
+        return pa.chunked_array(map(_unswapped, array.chunks), pa.string()) if name in self._texts else array
+
+
+def _unswapped(array: pa.StringArray) -> pa.StringArray:
+    """The texts with their own line breaks."""
+    valid, offsets, data = array.buffers()
+    held = data.to_pybytes() if data else b""
+    if not any(byte in held for byte in _SWAPPED):
+        return array
+    return pa.StringArray.from_buffers(len(array), offsets, pa.py_buffer(held.translate(_SWAP)), valid, array.null_count, array.offset)

@@ -1,8 +1,8 @@
 """The operational database as the extraction sees it: its columns, its clock and transactions, one consistent snapshot.
 
 MySQL/MariaDB is read by mysqlclient (imported only when used). It must be the primary: a replica shows no open transactions.
-Rows come as one text each (lines.py), which costs the server no more than its own protocol and this process a fifth; the server adds up
-the lines' CRC32 while it sends them, and the sum must be that of the lines received.
+Rows come as one text each (lines.py), which costs the server no more than its own protocol and this process a fifth; the server makes
+the CRC32 of the lines while it sends them, and it must be that of the lines received.
 SQLite is read whole: its single writer leaves no late commits, and a demo's tables are small.
 """
 
@@ -14,12 +14,12 @@ import queue
 import re
 import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from zlib import crc32
 
 import pyarrow as pa
 
@@ -141,6 +141,11 @@ class MySQLSource:
     def close(self) -> None:
         self._control.close()
 
+    def _chains(self) -> bool:
+        """MariaDB has it since 10.8."""
+        version = _query(self._control, "SELECT VERSION()")[0][0].lower()
+        return "mariadb" in version and tuple(map(int, version.split(".")[:2])) >= (10, 8)
+
     def columns(self, table: str) -> dict[str, tuple[Type | str, bool]]:
         rows = _query(
             self._control,
@@ -184,45 +189,44 @@ class MySQLSource:
         try:
             connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            yield _MySQLSnapshot(connection)
+            yield _MySQLSnapshot(connection, chains=self._chains())
         finally:
             connection.close()
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """What the query ending in `rest` gave: lines, or rows where a line would not do; the last row's stamp and key; whether the
-    lines' checksum was the source's."""
+    """What the query ending in `rest` gave: rows of one line, or whole ones where a line would not do; the last row's stamp and key; the
+    source's checksum of the lines."""
 
     rest: str
-    lines: list[bytes]
+    lines: Sequence[tuple[bytes]]
     rows: list[tuple[Any, ...]]
     last: tuple[str, str]
-    verified: bool
+    crc: str
 
     def __len__(self) -> int:
         return len(self.lines) or len(self.rows)
 
 
 class _MySQLSnapshot:
-    def __init__(self, connection: Any) -> None:
+    """`chains`: whether the server's CRC32 goes on from one text to the next; else it adds up one of each."""
+
+    def __init__(self, connection: Any, *, chains: bool) -> None:
         self._connection = connection
         self._one_at_a_time = threading.Lock()
+        self._chains = chains
         self.verified = True
 
     def changed(self, contract: Contract, low: str | None, chunk: int = CHUNK) -> Iterator[pa.Table]:
-        """The source sends the next chunks while this one is turned into columns."""
+        """One thread has the source send the next chunks, a second one turns them into columns, while the caller works on the last ones."""
         self.verified = True
         lines = Lines(contract)
-        with contextlib.closing(ahead(self._chunks(lines, low, chunk))) as chunks:
-            for got in chunks:
-                table = lines.table(got.lines) if got.lines else None
-                if table is not None:
-                    self.verified &= got.verified
-                    yield table
-                else:
-                    self.verified = False
-                    yield from _tables(contract, got.rows or self._rows(contract, got.rest))
+        with (
+            contextlib.closing(ahead(self._chunks(lines, low, chunk), 2)) as chunks,
+            contextlib.closing(ahead(self._columns(lines, chunks), 2)) as tables,
+        ):
+            yield from tables
 
     def _chunks(self, lines: Lines, low: str | None, chunk: int) -> Iterator[_Chunk]:
         contract = lines.contract
@@ -234,20 +238,33 @@ class _MySQLSnapshot:
             rest = _after(contract, got.last, chunk, by_key=low is None)
 
     def _fetch(self, lines: Lines, rest: str) -> _Chunk:
-        """The rows of one query as lines; as rows when a line is longer than the server makes texts."""
+        """The rows of one query as lines; as rows when the last line is longer than the server makes texts."""
         connection, contract = self._connection, lines.contract
+        sofar = f"CRC32(@crc, @line := {lines.sql})" if self._chains else f"@crc + CRC32(@line := {lines.sql})"
         with self._one_at_a_time:
             connection.query("SET @crc = 0")
-            # A sum does not mind the order in which the server comes upon the rows.
-            connection.query(f"SELECT IF((@crc := @crc + CRC32(@line := {lines.sql})) IS NULL, NULL, @line) FROM `{contract.table}`{rest}")
-            found = [row[0] for row in connection.store_result().fetch_row(maxrows=0)]
+            connection.query(f"SELECT IF((@crc := {sofar}) IS NULL, NULL, @line) FROM `{contract.table}`{rest}")
+            found = connection.store_result().fetch_row(maxrows=0)
             [(crc,)] = _query(connection, "SELECT CAST(@crc AS CHAR)")
-        if None in found:
+        if found and found[-1][0] is None:
             rows, names = self._rows(contract, rest), list(contract.columns)
             stamp, key = (rows[-1][names.index(name)].decode() for name in (contract.stamp, contract.key))
-            return _Chunk(rest, [], rows, (stamp, key), verified=False)
-        last = lines.stamp_and_key(found[-1]) if found else ("", "")
-        return _Chunk(rest, found, [], last, verified=crc == str(sum(map(zlib.crc32, found))))
+            return _Chunk(rest, (), rows, (stamp, key), "")
+        return _Chunk(rest, found, [], lines.stamp_and_key(found[-1][0]) if found else ("", ""), crc)
+
+    def _columns(self, lines: Lines, chunks: Iterator[_Chunk]) -> Iterator[pa.Table]:
+        for got in chunks:
+            found = [line for (line,) in got.lines]
+            if found and None not in found:
+                text = b"".join(found)
+                received = crc32(text) if self._chains else sum(map(crc32, found))
+                table = lines.table(text, len(found))
+                if table is not None:
+                    self.verified &= got.crc == str(received)
+                    yield table
+                    continue
+            self.verified = False
+            yield from _tables(lines.contract, got.rows or self._rows(lines.contract, got.rest))
 
     def block(self, contract: Contract, first: int, past: int) -> Iterator[pa.Table]:
         yield from _tables(contract, self._rows(contract, f" WHERE `{contract.key}` >= {first} AND `{contract.key}` < {past}"))

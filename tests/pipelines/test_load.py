@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -66,7 +69,7 @@ def test_lines_give_back_every_text_or_say_that_they_cannot(source: Source, note
         source.sql(f"INSERT INTO other (note) VALUES ({'NULL' if note is None else text_of(note)})")
     lines = Lines(other)
     sent = [row[0].encode() for row in source.sql(f"SELECT {lines.sql} FROM other ORDER BY id")]
-    table = lines.table(sent) if sent else None
+    table = lines.table(b"".join(sent), len(sent)) if sent else None
     spoiled = any(set(note or "") & {"\x1f", "\x1e", "\x1d"} for note in notes)
     if not spoiled and notes:
         assert table is not None
@@ -93,8 +96,7 @@ def test_first_load_whose_chunks_lack_the_sources_checksum_is_compared_by_blocks
 
     def garbled(self: Any, lines: Any, rest: str) -> Any:
         got = original(self, lines, rest)
-        changed = [line.replace(b"\x1fa\x1f", b"\x1fz\x1f") for line in got.lines]
-        return sources._Chunk(got.rest, changed, got.rows, got.last, verified=got.verified and changed == got.lines)
+        return dataclasses.replace(got, lines=[(line.replace(b"\x1fa\x1f", b"\x1fz\x1f"),) for (line,) in got.lines])
 
     with monkeypatch.context() as patch:
         patch.setattr(sources._MySQLSnapshot, "_fetch", garbled)
@@ -105,13 +107,64 @@ def test_first_load_whose_chunks_lack_the_sources_checksum_is_compared_by_blocks
     assert source.names() == ["a", "b"]
 
 
-def test_checksum_of_the_source_is_compared_with_the_lines_received(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    source.sql("INSERT INTO item (name) VALUES ('a')")
+@pytest.mark.parametrize("chains", [True, False])
+def test_checksum_of_the_source_is_compared_with_the_lines_received(source: Source, monkeypatch: pytest.MonkeyPatch, chains: bool) -> None:
+    source.sql("INSERT INTO item (name) VALUES ('a'), ('b'), ('c')")
     seen: list[bool] = []
     monkeypatch.setattr(load, "_compare", lambda db, snapshot, contract, path: seen.append(snapshot.verified))
-    monkeypatch.setattr(sources.zlib, "crc32", lambda line: 1)
+    monkeypatch.setattr(sources.MySQLSource, "_chains", lambda self: chains)
+    source.run()
+    assert seen == [], "the source's checksum is that of the lines"
+
+    shutil.rmtree(paths.raw())
+    monkeypatch.setattr(sources, "crc32", lambda line: 1)
     source.run()
     assert seen == [False]
+
+
+def test_file_that_reads_back_differently_is_not_believed(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if one value had changed between the memory and the disk."""
+    source.sql("INSERT INTO item (name, amount) VALUES ('a', 1), ('b', 2)")
+    write = load.pq.ParquetWriter.write_table
+
+    def garbled(self: Any, table: pa.Table, **how: Any) -> None:
+        place = table.schema.get_field_index("name")
+        names = pa.array(["a", "c"]) if len(table) == 2 else table["name"]
+        write(self, table.set_column(place, "name", names), **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(load.pq.ParquetWriter, "write_table", garbled)
+        report = source.run()
+    [stopped] = [done for done in report.stopped if done.table == "item"]
+    assert "what was written reads back differently" in stopped.stopped
+    assert source.state() == []
+    source.run()
+    assert source.names() == ["a", "b"]
+
+
+_ROWS = st.lists(st.tuples(st.sampled_from([None, -1, 0, 2]), st.sampled_from([None, "", "a", "aé", "\x00"])), max_size=6)
+
+
+def _columns(rows: list[tuple[int | None, str | None]]) -> pa.Table:
+    figures, texts = [figure for figure, _ in rows], [text for _, text in rows]
+    return pa.table(
+        {
+            "flag": pa.array([None if one is None else one > 0 for one in figures], pa.bool_()),
+            "small": pa.array(figures, pa.int8()),
+            "exact": pa.array(figures, pa.decimal128(20, 4)),
+            "text": pa.array(texts, pa.string()),
+        }
+    )
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_ROWS, _ROWS, st.integers(0, 6))
+def test_digests_are_equal_for_equal_columns_however_they_lie_and_else_differ(rows: list[Any], others: list[Any], cut: int) -> None:
+    table, other = _columns(rows), _columns(others)
+    pieces = pa.concat_tables([table.slice(0, cut), table.slice(cut)])
+    longer = pa.concat_tables([other, table, other]).combine_chunks()
+    assert load.digest(table) == load.digest(pieces) == load.digest(longer.slice(len(other), len(table)))
+    assert (load.digest(table) == load.digest(other)) == table.equals(other)
 
 
 def test_row_put_back_as_it_was_is_not_taken_for_the_row_the_log_once_held(source: Source) -> None:
