@@ -82,7 +82,7 @@ def _digest(column: pa.ChunkedArray) -> tuple[int, int, int]:
             _, offsets, data = some.buffers()
             ends = np.frombuffer(offsets, np.int32, len(some) + 1, some.offset * 4)
             text = zlib.crc32(data.slice(int(ends[0]), int(ends[-1] - ends[0])), text) if data else text
-            values = zlib.crc32(np.diff(ends), values)
+            values = zlib.crc32(np.diff(ends).tobytes(), values)
         else:
             values = zlib.crc32(_plain(some), values)
     return there, values, text

@@ -9,6 +9,7 @@ SQLite is read whole: its single writer leaves no late commits, and a demo's tab
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import queue
 import re
@@ -244,7 +245,8 @@ class _MySQLSnapshot:
         with self._one_at_a_time:
             connection.query("SET @crc = 0")
             connection.query(f"SELECT IF((@crc := {sofar}) IS NULL, NULL, @line) FROM `{contract.table}`{rest}")
-            found = connection.store_result().fetch_row(maxrows=0)
+            with _uncollected():
+                found = connection.store_result().fetch_row(maxrows=0)
             [(crc,)] = _query(connection, "SELECT CAST(@crc AS CHAR)")
         if found and found[-1][0] is None:
             rows, names = self._rows(contract, rest), list(contract.columns)
@@ -326,6 +328,18 @@ def ahead(items: Iterator[T], depth: int = 3) -> Generator[T, None, None]:
     finally:
         dropped.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Thousands of new objects that all live on: to look for garbage among them again and again costs a quarter of making them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _newer(contract: Contract, condition: str, chunk: int) -> str:
