@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from config.settings import base
 from marketplace.core import clock
+from marketplace.core.models import Event
 from marketplace.core.money import Money
 from marketplace.payments import selectors, services
 from marketplace.payments.models import FxRate, Payment, PaymentRefund, PayoutMethod, SavedMethod
@@ -270,6 +271,7 @@ def test_whoever_leaves_leaves_no_card_and_no_account(alice: Any, bob: Any) -> N
 
     card.refresh_from_db()
     assert (card.state, PayoutMethod.objects.count()) == ("removed", 0)
+    assert Event.objects.get(kind="payout_method.remove").after["label"] == "", "the event stays: it tells nothing of the place"
     assert services.method_forget(method_id=card.pk) is True
 
 

@@ -159,6 +159,7 @@ def payout_methods_erase(*, user_id: int) -> None:
     """Remove and forget all places of somebody, with the schedules that pay there. Safe to repeat."""
     user_locked(user_id)
     for row in methods_of(user_id).order_by("id"):
+        row.label = ""  # events are kept: this one must not tell what is forgotten here
         place_end(row, "remove", role="owner", actor_id=user_id)
     PayoutSchedule.objects.filter(user=user_id).delete()
     PayoutMethod.objects.filter(user=user_id).delete()
