@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import pytest
+
+from pipelines import data_tests
+from pipelines.affected import Graph
 
 LAYERS = ("reference", "staging", "intermediate", "marts", "features", "metrics", "admin", "client", "freelancer", "science")
 
@@ -28,6 +32,24 @@ def test_an_empty_market_builds_and_says_so(empty: Any) -> None:
 def test_every_unit_test_of_the_rules_was_run(empty: Any) -> None:
     ran = {r["unique_id"] for r in empty.results() if r["unique_id"].startswith("unit_test.") and r["status"] == "pass"}
     assert ran == set(empty.manifest()["unit_tests"]) and len(ran) >= 12
+
+
+def test_every_node_has_its_parents_before_it_and_its_tests_say_without_dbt_what_they_say_to_dbt(
+    market: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph.read(market.target / "manifest.json")
+    order = list(graph.parents)
+    assert set(order) == set(graph.names) and any(unique_id.startswith("seed.") for unique_id in order)
+    assert all(order.index(parent) < order.index(one) for one, parents in graph.parents.items() for parent in parents & graph.names.keys())
+
+    dbts = {result["unique_id"]: result for result in market.results()}
+    tests = data_tests.known(market.manifest(), dbts, list(graph.names.values()), ())
+    assert tests is not None and {test.unique_id for test in tests} >= {
+        unique_id for unique_id, parents in graph.tests.items() if parents
+    }, "none of them is left to dbt"
+    monkeypatch.setenv("OPENLANCE_WAREHOUSE", str(market.warehouse))
+    ours = {result["unique_id"]: (result["status"], result["failures"]) for result in data_tests.run(tests, {})}
+    assert ours == {unique_id: (dbts[unique_id]["status"], dbts[unique_id]["failures"]) for unique_id in ours}
 
 
 def test_building_the_same_log_twice_gives_the_same_rows(market: Any, market_again: Any) -> None:
