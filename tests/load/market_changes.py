@@ -40,11 +40,15 @@ TABLES = (
     ),
     Table("notifications_inboxitem", {}, f"read_at = COALESCE(read_at, {_NOW})", True),
     Table("notifications_letter", {}, "attempts = attempts + 1"),
-    Table("messaging_message", {"seq": "seq + 1000000", "client_key": "NULL", "sent_at": _NOW}, "sent_at = sent_at + INTERVAL 1 SECOND"),
+    Table(
+        "messaging_message",
+        {"seq": "seq + 1000000", "client_key": "CONCAT('again-', id)", "sent_at": _NOW},
+        "sent_at = sent_at + INTERVAL 1 SECOND",
+    ),
     Table("accounts_signin", {"at": _NOW}, "", True),
     Table("jobs_job", {}, "title = CONCAT(LEFT(title, 60), ' (again)')"),
     Table("accounts_freelancerprofile", {}, "overview = CONCAT('Again: ', overview)"),
-    Table("trust_review", {}, "comment = CONCAT(LEFT(comment, 900), '!')"),
+    Table("trust_review", {}, "edited_at = UTC_TIMESTAMP(6)"),
 )
 
 
