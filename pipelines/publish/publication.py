@@ -69,6 +69,7 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
     root = paths.published()
     with files.lock(root / ".lock"):
         lineage = read(paths.dbt_target())
+        _clear_spill(root)
         for audience in AUDIENCES:
             _collect(root / audience)
         now = datetime.now(UTC)
@@ -77,7 +78,7 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
             work.execute("SET TimeZone = 'UTC'")
             # a part is sorted whole: beyond this it is sorted on the disk, not in the memory of the machine
             work.execute(f"SET memory_limit = '{MEMORY}'")
-            work.execute(f"SET temp_directory = '{root / '.spill'}'")
+            work.execute(f"SET temp_directory = '{_spill(root)}'")
             _audit(work, lineage)
             known = _Known(lineage, columns.edges(lineage.models, work), _source_runs(work))
             written = reused = 0
@@ -118,11 +119,22 @@ def forget_earlier(*, root: Path | None = None) -> None:
     """Remove every publication but the current one, and the parts that only they used: nobody reads them or goes back to them any more."""
     root = root or paths.published()
     with files.lock(root / ".lock"):
+        _clear_spill(root)
         for audience in AUDIENCES:
             pointer = files.read_json(root / audience / marts_reader.POINTER)
             if pointer:
                 files.write_json(root / audience / marts_reader.POINTER, {**pointer, "previous": []})
                 _collect(root / audience)
+
+
+def _spill(root: Path) -> Path:
+    """Where rows lie while a part is sorted on the disk."""
+    return root / ".spill"
+
+
+def _clear_spill(root: Path) -> None:
+    """Remove what a killed publish was sorting. Call it under the lock."""
+    shutil.rmtree(_spill(root), ignore_errors=True)
 
 
 def _audit(work: duckdb.DuckDBPyConnection, lineage: Lineage) -> None:
