@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
+import pytest
+from dagster import DagsterInstance
 
 REPO = Path(__file__).resolve().parents[2]
 PICTURE = Path(__file__).with_name("definitions.json")
@@ -56,6 +58,15 @@ def test_definitions_load_without_secret_network_or_manifest_and_are_as_committe
     assert told == PICTURE.read_text(), "the definitions changed; see this module's docstring"
 
 
-def test_telemetry_is_off_in_the_project_s_own_config() -> None:
-    config = yaml.safe_load((REPO / "pipelines" / "orchestration" / "dagster.yaml").read_text())
-    assert config["telemetry"] == {"enabled": False}
+def test_dagster_starts_with_the_project_s_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telemetry is off; two rounds never run at once, nor do two steps that change the work file."""
+    shutil.copy(REPO / "pipelines" / "orchestration" / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with DagsterInstance.get() as instance:
+        assert not instance.telemetry_enabled
+        queue = instance.get_concurrency_config()
+        assert queue.pool_config.default_pool_limit == 1
+        assert queue.run_queue_config is not None
+        assert queue.run_queue_config.tag_concurrency_limits == [
+            {"key": "openlance/writes", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        ]
