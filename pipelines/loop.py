@@ -3,7 +3,8 @@
     python -m pipelines.loop [--interval SECONDS] [--rounds N]
 
 A round begins `interval` seconds after the last began, or at once when that took longer. Nothing changed: nothing is built or published.
-Once an hour the round compares every key block with the source. A failed round is tried again after twice as long as the one before,
+Once an hour the round compares every key block with the source, once a week it reads every row and proves the log, once a day the log is
+compacted (settings: loop.reconcile_seconds, prove_seconds, compact_seconds; when, stands in `work/chores.json`). A failed round is tried again after twice as long as the one before,
 up to a limit; what was committed stays, and readers keep the publication they have. SIGTERM and SIGINT end it at the next safe point,
 within seconds; killed, it leaves whole states only, and goes on from them when it is started again.
 Each round is a line on the output and one in `work/rounds.jsonl`, from which Dagster and the health check know of it.
@@ -29,7 +30,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from . import files, paths, rounds
+from . import chores, files, paths, rounds
 from .settings import Loop as Settings
 from .settings import load
 from .warm import WarmDbt
@@ -56,6 +57,10 @@ class Round:
     tables: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     reconciled: bool = False
+    #: Whether every row was read and compared, and tables that differed.
+    proved: bool = False
+    unlike: list[str] = field(default_factory=list)
+    compacted: int = 0
     affected: int = 0
     nodes: int = 0
     publish_id: str = ""
@@ -69,6 +74,10 @@ class Round:
         told = f"{self.began[11:19]} round {self.number} {self.state}: {self.rows} rows of {len(self.tables)} tables"
         if self.reconciled:
             told += ", compared with the source"
+        if self.proved:
+            told += ", every row proven" if not self.unlike else f", proof differed: {'; '.join(self.unlike)}"
+        if self.compacted:
+            told += f", {self.compacted} tables compacted"
         if self.state == "published":
             told += f" · {self.affected} of {self.nodes} models · publication {self.publish_id}"
         if self.stopped:
@@ -133,9 +142,17 @@ class ResidentLoop:
 
     def _steps(self, result: Round) -> None:
         due = time.monotonic() - self._reconciled_at >= self._settings.reconcile_seconds or not self._reconciled_at
+        prove = chores.due(chores.PROVE, self._settings.prove_seconds)
         with _timed(result, "extract"):
-            report = rounds.extracted(reconcile=due, progress=self._check)
-        result.run_seq, result.reconciled = report.run_seq, due
+            report = rounds.extracted(reconcile=due and not prove, prove=prove, progress=self._check)
+        if prove:
+            result.proved, result.unlike = True, chores.tell(report)
+            chores.mark(chores.PROVE)
+        if chores.due(chores.COMPACT, self._settings.compact_seconds):
+            with _timed(result, "compact"):
+                result.compacted = len(rounds.compacted())
+            chores.mark(chores.COMPACT)
+        result.run_seq, result.reconciled = report.run_seq, due and not prove
         result.tables = [table.table for table in report.tables if table.rows + table.deletes]
         result.rows = sum(table.rows + table.deletes for table in report.tables)
         result.stopped = [table.stopped for table in report.stopped]

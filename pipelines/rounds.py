@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from . import affected, erase, files, paths, transform
 from .affected import Work
+from .extract.compact import Compacted, compact
 from .extract.contracts import load_all
 from .extract.run import Report, extract
 from .publish import Publication, publish
@@ -36,12 +37,20 @@ class Build:
     summary: str
 
 
-def extracted(*, full_refresh: bool = False, reconcile: bool | timedelta = True, progress: Progress = quiet) -> Report:
-    """Bring the raw log up to the source, and take out of it whom the product has erased. `reconcile`: see extract."""
+def extracted(
+    *, full_refresh: bool = False, reconcile: bool | timedelta = True, prove: bool = False, progress: Progress = quiet
+) -> Report:
+    """Bring the raw log up to the source, and take out of it whom the product has erased. `reconcile`, `prove`: see extract."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        report = extract(full_refresh=full_refresh, reconcile=reconcile, gate=Gate(load().quality), progress=progress)
+        report = extract(full_refresh=full_refresh, reconcile=reconcile, prove=prove, gate=Gate(load().quality), progress=progress)
         erase.begin(load_all(), behind={result.table for result in report.stopped})
         return report
+
+
+def compacted() -> list[Compacted]:
+    """Merge the log's files and fold what is past its days. No build loses files that it reads: they have ended, or wait."""
+    with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
+        return compact()
 
 
 def built(

@@ -35,6 +35,8 @@ class Loop(_Strict):
 
     interval_seconds: float = Field(default=10, gt=0, description="From the beginning of a round to the beginning of the next.")
     reconcile_seconds: float = Field(default=3600, gt=0, description="From one comparison of every key block to the next.")
+    prove_seconds: float = Field(default=7 * 86_400, gt=0, description="From one proof of every row to the next.")
+    compact_seconds: float = Field(default=86_400, gt=0, description="From one compaction of the log to the next.")
     longest_pause_seconds: float = Field(default=300, gt=0, description="What the pause after failures grows to.")
 
 
@@ -63,6 +65,8 @@ class Orchestration(_Strict):
     resident_loop: bool = Field(default=False, description="The loop follows the database: the schedule of every minute stays off.")
     incremental_cron: str = Field(default="* * * * *", pattern=_CRON)
     reconcile_cron: str = Field(default="7 * * * *", pattern=_CRON)
+    prove_cron: str = Field(default="41 3 * * 0", pattern=_CRON)
+    compact_cron: str = Field(default="11 4 * * *", pattern=_CRON)
     train_cron: str = Field(default="23 2 * * *", pattern=_CRON)
     retries: int = Field(default=3, ge=0, le=10)
     retry_seconds: float = Field(default=10, gt=0)

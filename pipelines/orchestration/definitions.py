@@ -2,7 +2,7 @@
 
 Asset key = layer/domain/name, group = folder. Each source table has two blocking checks: `contract` (its columns are those declared)
 and `drift` (the raw log equals the source after reconciliation), and one that does not block, `batch` (what came looks like what came before; else it
-is set aside and the rest goes on). Each dbt node has one, `tests`, that stands for all of its tests; a publication is compared with its marts.
+is set aside and the rest goes on). The weekly proof has a check of its own, `proof`, and its own job. Each dbt node has one, `tests`, that stands for all of its tests; a publication is compared with its marts.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from .. import paths, rounds, transform
+from .. import chores, paths, rounds, transform
 from ..extract.contracts import load_all
 from ..extract.run import TableResult
 from ..publish.lineage import AUDIENCES
@@ -173,7 +173,53 @@ def export_scores(context: dg.AssetExecutionContext) -> None:
     _module(context, "ml.matching.export")
 
 
-_ROUND = dg.AssetSelection.assets(extract_tables, build_marts, publish_marts)
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec("proof", asset=raw_key(table), description="Every row of the source is in the log, and no other.")
+        for table in _TABLES
+    ],
+    retry_policy=RETRY,
+    pool="warehouse",
+)
+def prove_tables(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    """Every row is read and compared with the log; what differs is read again, told by table and rows, and fails the table's check."""
+    report = rounds.extracted(reconcile=False, prove=True)
+    for line in chores.tell(report):
+        context.log.warning(line)
+    for result in report.tables:
+        rows, checksum = result.proof or (0, 0)
+        told: dict[str, Any] = {"table": result.table, "rows": rows, "checksum": str(checksum), "differed": result.repaired}
+        why = chores.unlike(result)
+        yield dg.AssetCheckResult(
+            asset_key=raw_key(result.table),
+            check_name="proof",
+            passed=not why,
+            metadata={**told, "message": why or "equal to the source"},
+            description=why,
+        )
+
+
+@dg.op(retry_policy=RETRY, pool="warehouse")
+def compact_log(context: dg.OpExecutionContext) -> None:
+    """The log's files are merged, and what is past a contract's history_days is folded."""
+    done = rounds.compacted()
+    folded = sum(table.rows_before - table.rows_after for table in done)
+    context.add_output_metadata({"tables": len(done), "files_before": sum(table.files for table in done), "rows_folded": folded})
+
+
+@dg.job(description="raw files of each table → one, older history folded", tags={"openlance/writes": "warehouse"})
+def compaction() -> None:
+    """Compaction and retention of the raw log."""
+    compact_log()
+
+
+proof = dg.define_asset_job(
+    "proof",
+    selection=dg.AssetSelection.checks(prove_tables),
+    description="every row of the source against the raw log",
+    tags={"openlance/writes": "warehouse"},
+)
+_ROUND = dg.AssetSelection.assets(extract_tables, build_marts, publish_marts) - dg.AssetSelection.checks(prove_tables)
 pipeline_round = dg.define_asset_job(
     "pipeline_round", selection=_ROUND, description="extract → dbt → audit → publish", tags={"openlance/writes": "warehouse"}
 )
@@ -190,7 +236,7 @@ def _status(on: bool) -> dg.DefaultScheduleStatus:
     return dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
 
 
-#: Where the resident loop follows the database, it also compares every hour.
+#: Where the resident loop follows the database, it also compares, proves and compacts.
 _ROUNDS_HERE = _SETTINGS.schedules and not _SETTINGS.resident_loop
 _AT_WORK = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
@@ -213,6 +259,18 @@ def reconcile() -> dg.RunRequest:
     return dg.RunRequest(run_config=_round_config(reconcile=True), tags={"openlance/why": "reconcile"})
 
 
+@dg.schedule(job=proof, cron_schedule=_SETTINGS.prove_cron, default_status=_status(_ROUNDS_HERE))
+def weekly_proof() -> dg.RunRequest:
+    """Weekly: every row is read and compared. What it mends is built by the next round."""
+    return dg.RunRequest(tags={"openlance/why": "proof"})
+
+
+@dg.schedule(job=compaction, cron_schedule=_SETTINGS.compact_cron, default_status=_status(_ROUNDS_HERE))
+def nightly_compaction() -> dg.RunRequest:
+    """Every night: fewer files, and no history past its days."""
+    return dg.RunRequest(tags={"openlance/why": "compaction"})
+
+
 @dg.schedule(job=training, cron_schedule=_SETTINGS.train_cron, default_status=_status(_SETTINGS.schedules))
 def nightly() -> dg.RunRequest:
     """Every night: train on what was published."""
@@ -221,7 +279,8 @@ def nightly() -> dg.RunRequest:
 
 defs = dg.Definitions(
     assets=[extract_tables, build_marts, publish_marts, train_matching, export_scores],
-    jobs=[pipeline_round, training],
-    schedules=[incremental, reconcile, nightly],
+    asset_checks=[prove_tables],
+    jobs=[pipeline_round, proof, compaction, training],
+    schedules=[incremental, reconcile, weekly_proof, nightly_compaction, nightly],
     sensors=sensors.made(_SETTINGS, pipeline_round, _round_config(reconcile=True)),
 )

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from pipelines import affected, files, loop, marts_reader, paths
+from pipelines import affected, chores, files, loop, marts_reader, paths
 from pipelines.loop import ResidentLoop, Round
 from pipelines.settings import Loop
 
@@ -87,6 +88,19 @@ def test_rounds_build_only_what_changed_and_a_failure_keeps_the_publication_unti
     assert resident._dbt.starts == 1, "one dbt process served all rounds"
     assert [told["state"] for told in loop.past()] == ["published", "idle", "published", "failed", "failed", "published"]
     assert loop.past(5)[0]["number"] == 6
+
+    market.sql("UPDATE item SET amount = 2, updated_at = '2020-01-01'")
+    assert (resident.round().state, amount()) == ("idle", 3), "a change that is stamped long ago is not seen before the rows are compared"
+    for chore in (chores.PROVE, chores.COMPACT):
+        chores.mark(chore, now=datetime.now(UTC) - timedelta(days=8))
+    proved = resident.round()
+    assert (proved.state, proved.proved, proved.unlike) == (
+        "published",
+        True,
+        ["item: 1 rows differed from the source, and were read again"],
+    )
+    assert proved.compacted >= 2 and amount() == 2
+    assert (resident.round().proved, resident.round().compacted) == (False, 0), "done is done"
 
 
 def test_a_changed_project_or_a_lost_work_file_is_built_whole_and_a_held_table_stands_still(market: Source) -> None:
@@ -172,3 +186,17 @@ def test_a_killed_loop_takes_its_dbt_with_it_and_the_next_goes_on_and_stops_when
     said, _ = again.communicate(timeout=60)
     assert again.returncode == 0, said
     assert "published: 1 rows of 1 tables" in said and "asked to stop" in said
+
+
+def test_a_chore_is_due_once_its_time_is_over_and_the_first_question_starts_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
+    began = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert not chores.due(chores.PROVE, 60, now=began)
+    assert not chores.due(chores.PROVE, 60, now=began + timedelta(seconds=59))
+    assert chores.due(chores.PROVE, 60, now=began + timedelta(seconds=60))
+    assert not chores.due(chores.COMPACT, 60, now=began + timedelta(seconds=60))
+    chores.mark(chores.PROVE, now=began + timedelta(seconds=60))
+    assert not chores.due(chores.PROVE, 60, now=began + timedelta(seconds=119))
+    assert chores.due(chores.COMPACT, 60, now=began + timedelta(seconds=120))

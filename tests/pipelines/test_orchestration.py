@@ -24,7 +24,7 @@ graph = defs.resolve_asset_graph()
 name = lambda key: key.to_user_string()
 assets = {name(k): {"group": graph.get(k).group_name, "parents": sorted(map(name, graph.get(k).parent_keys))} for k in graph.get_all_asset_keys()}
 checks = {f"{name(c.asset_key)}:{c.name}": graph.get(c).blocking for c in graph.asset_check_keys}
-jobs = {n: sorted(map(name, defs.resolve_job_def(n).asset_layer.executable_asset_keys)) for n in ("pipeline_round", "training")}
+jobs = {n: sorted(map(name, defs.resolve_job_def(n).asset_layer.executable_asset_keys)) for n in ("pipeline_round", "proof", "compaction", "training")}
 schedules = {s.name: [s.cron_schedule, s.job_name, s.default_status.value] for s in defs.schedules}
 sensors = {s.name: [s.job_name if s.has_jobs else None, s.default_status.value, s.minimum_interval_seconds] for s in defs.sensors}
 tags = {n: dict(defs.resolve_job_def(n).tags) for n in jobs}
@@ -47,11 +47,11 @@ def test_definitions_load_without_secret_network_or_manifest_and_are_as_committe
     found = json.loads(done.stdout)
 
     lenient = {name for name, blocks in found["checks"].items() if not blocks}
-    assert lenient == {name for name in found["checks"] if name.endswith(":batch")}, (
-        "every check blocks, but that of a batch which is set aside"
+    assert lenient == {name for name in found["checks"] if name.endswith((":batch", ":proof"))}, (
+        "every check blocks, but that of a batch which is set aside, and the proof, after which nothing is built in the same run"
     )
     for table in (asset for asset in found["assets"] if asset.startswith("raw/")):
-        assert {f"{table}:contract", f"{table}:drift", f"{table}:batch"} <= set(found["checks"])
+        assert {f"{table}:contract", f"{table}:drift", f"{table}:batch", f"{table}:proof"} <= set(found["checks"])
     told = json.dumps(found, indent=1, sort_keys=True) + "\n"
     if os.environ.get("OPENLANCE_UPDATE_SNAPSHOTS") == "1":
         PICTURE.write_text(told)
