@@ -20,7 +20,7 @@ GRID = """<style>
 [class*="st-key-cards-"] p { white-space: normal; }
 [data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 82rem; }
 </style>"""
-STATES = {"read": "read", "stopped": "✗ stopped", "quarantined": "! set aside"}
+STATES = {"read": "read", "drifting": "✗ drifting", "stopped": "✗ stopped", "quarantined": "! set aside"}
 MEASURES = {"rows": figures.TEAL, "deletes": figures.RUST, "repaired": figures.AMBER}
 
 
@@ -51,14 +51,34 @@ def heading(marts: Published, title: str, *relations: str) -> None:
             lineage_popover(marts, title.lower().replace(" ", "-"), relations=relations)
 
 
+def standing(tables: pd.DataFrame) -> pd.Series:
+    """What each table's state is to people: a table that is read may still drift."""
+    return tables["state"].where((tables["drift"] == 0) | (tables["state"] != "read"), "drifting")
+
+
 def waiting(tables: pd.DataFrame) -> None:
-    """What needs a person, with the command that helps."""
-    for row in tables[tables["state"] != "read"].itertuples():
-        told = f"**{row.table_name}** {STATES.get(row.state, row.state)}: {row.message or 'no reason is known'}"
-        if row.state == "quarantined":
-            st.warning(f"{told}\n\nLet it in: `python -m pipelines.quality release {row.table_name} --reason …`")
+    """What needs a person, with the command that helps; or that nothing does."""
+    states = standing(tables)
+    if tables.empty:
+        st.info("No run is known yet. Run `make pipeline`.")
+    elif (states == "read").all():
+        st.success(f"All {len(tables)} source tables are read, and equal to the source as far as the last run could tell.")
+    for row, state in zip(tables.itertuples(), states, strict=True):
+        if state == "read":
+            continue
+        # the message begins with what the heading says
+        why = (row.message or "").removeprefix(f"{row.table_name}: ").removeprefix("set aside: ")
+        told = f"**{row.table_name}** is {STATES.get(state, state)[2:]}: "
+        if state == "quarantined":
+            st.warning(
+                f"{told}{why or 'no reason is known'}\n\nLet it in: `python -m pipelines.quality release {row.table_name} --reason …`"
+            )
+        elif state == "drifting":
+            st.error(
+                f"{told}the raw log differs from the source.\n\nRead it again: `python -m pipelines.extract.run --table {row.table_name}`"
+            )
         else:
-            st.error(told)
+            st.error(f"{told}{why or 'no reason is known'}")
 
 
 def brought(marts: Published) -> None:
@@ -71,11 +91,14 @@ def brought(marts: Published) -> None:
             figure = go.Figure()
             for measure, color in MEASURES.items():
                 part = bars[bars["measure"] == measure]
-                figure.add_bar(x=part["day"], y=part["count"], name=measure, marker_color=color, hovertemplate="%{y:,.0f}")
+                days = pd.to_datetime(part["day"]).dt.strftime("%d %b")
+                figure.add_bar(x=days, y=part["count"], name=measure, marker_color=color, hovertemplate="%{y:,.0f}")
             newest = bars[bars["day"] == bars["day"].max()].set_index("measure")["count"]
             alt = "Rows by day. The newest: " + ", ".join(f"{name} {count:,}" for name, count in newest.items())
             figures.show(
-                figures.tidy(figure, x={"type": "category", "nticks": 7}, y={"type": "log", "title": "rows (log)"}), "brought", alt
+                figures.tidy(figure, x={"type": "category", "nticks": 5, "tickangle": 0}, y={"type": "log", "title": "rows (log)"}),
+                "brought",
+                alt,
             )
         st.caption("Rows and deletes that went into the raw log, and how many of them only the comparison with the source found.")
 
@@ -83,7 +106,8 @@ def brought(marts: Published) -> None:
 def followed(marts: Published, tables: pd.DataFrame) -> None:
     with st.container(border=True):
         heading(marts, "Source tables", "admin.data_quality")
-        listed = tables.assign(state=tables["state"].map(STATES).fillna(tables["state"]))
+        states = standing(tables)
+        listed = tables.assign(state=states.map(STATES).fillna(states))
         st.dataframe(
             listed[["table_name", "state", "rows_7d", "deletes_7d", "repaired_7d", "findings_7d", "last_change_at", "last_read_at"]],
             hide_index=True,
@@ -125,7 +149,9 @@ def found(marts: Published) -> None:
 def tested(tests: pd.DataFrame) -> None:
     with st.container(border=True):
         st.subheader("Tests behind this publication", anchor=False)
-        st.dataframe(tests.rename(columns={"not_passed": "not passed"}), hide_index=True, width="stretch")
+        # what needs a look stands where a phone shows it
+        shown = tests[["layer", "tests", "not_passed", "warned", "passed"]].rename(columns={"not_passed": "not passed"})
+        st.dataframe(shown, hide_index=True, width="stretch")
         st.caption("By layer. A test that touches models of two layers counts in both.")
 
 
