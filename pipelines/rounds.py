@@ -37,9 +37,7 @@ class Build:
     summary: str
 
 
-def extracted(
-    *, full_refresh: bool = False, reconcile: bool | timedelta = True, prove: bool = False, progress: Progress = quiet
-) -> Report:
+def extracted(*, full_refresh: bool = False, reconcile: bool | timedelta = True, prove: bool = False, progress: Progress = quiet) -> Report:
     """Bring the raw log up to the source, and take out of it whom the product has erased. `reconcile`, `prove`: see extract."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
         report = extract(full_refresh=full_refresh, reconcile=reconcile, prove=prove, gate=Gate(load().quality), progress=progress)

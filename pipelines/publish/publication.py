@@ -23,7 +23,8 @@ import duckdb
 
 from .. import files, marts_reader, paths
 from ..failpoints import failpoint
-from . import columns, metrics
+from ..marts_reader.kept import collect
+from . import columns, metrics, shelf
 from .lineage import AUDIENCES, AuditError, Lineage, Model, read
 
 #: Publications that stay for readers and for a rollback, the current one included.
@@ -71,7 +72,8 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
         lineage = read(paths.dbt_target())
         _clear_spill(root)
         for audience in AUDIENCES:
-            _collect(root / audience)
+            shelf.follow(root / audience)
+            collect(root / audience)
         now = datetime.now(UTC)
         publish_id = f"{now:%Y%m%dT%H%M%S%f}"
         with duckdb.connect(str(paths.warehouse()), read_only=True) as work:
@@ -97,7 +99,7 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
         for audience, path in files_of.items():
             _switch(root / audience, publish_id, path.name, now)
             failpoint(f"publish.switched_{audience}")
-            _collect(root / audience)
+            collect(root / audience)
     return Publication(publish_id, {f"{part.model.schema}.{part.model.alias}": part.rows for part in parts}, written, reused)
 
 
@@ -111,7 +113,7 @@ def rollback(audience: str = "staff", *, root: Path | None = None) -> str:
             raise marts_reader.NothingPublished(f"no publication before the current one is kept in {folder}")
         earlier, *rest = pointer["previous"]
         content = {**earlier, "previous": rest}
-        files.write_json(folder / marts_reader.POINTER, content)
+        shelf.point(folder, content)
     return str(earlier["publish_id"])
 
 
@@ -123,8 +125,8 @@ def forget_earlier(*, root: Path | None = None) -> None:
         for audience in AUDIENCES:
             pointer = files.read_json(root / audience / marts_reader.POINTER)
             if pointer:
-                files.write_json(root / audience / marts_reader.POINTER, {**pointer, "previous": []})
-                _collect(root / audience)
+                shelf.point(root / audience, {**pointer, "previous": []})
+                collect(root / audience)
 
 
 def _spill(root: Path) -> Path:
@@ -281,24 +283,7 @@ def _switch(folder: Path, publish_id: str, name: str, now: datetime) -> None:
     old = files.read_json(folder / marts_reader.POINTER)
     previous = [{key: old[key] for key in ("publish_id", "file", "published_at")}, *old["previous"]] if old else []
     content = {"publish_id": publish_id, "file": name, "published_at": now.isoformat(), "previous": previous[: KEEP - 1]}
-    files.write_json(folder / marts_reader.POINTER, content)
-
-
-def _collect(folder: Path) -> None:
-    """Remove publications that the pointer no longer knows, what killed publishes left, and parts no kept publication uses."""
-    pointer = files.read_json(folder / marts_reader.POINTER)
-    kept = {pointer["file"], *(earlier["file"] for earlier in pointer["previous"])} if pointer else set()
-    for path in folder.glob("marts-*"):
-        if path.name not in kept:
-            path.unlink()
-    used: set[str] = set()
-    for name in kept:
-        if (folder / name).is_file():
-            with duckdb.connect(str(folder / name), read_only=True) as db:
-                used |= {row[0] for row in db.execute("SELECT part FROM _meta.model WHERE part IS NOT NULL").fetchall()}
-    for path in (folder / "parts").glob("*"):
-        if path.name not in used:
-            path.unlink()
+    shelf.point(folder, content)
 
 
 def _digest(path: Path) -> str:

@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 
-from pipelines import files, paths, store
-from pipelines.extract import compact
+from pipelines import files, marts_reader, paths, store
+from pipelines.extract import compact, erasure
 from pipelines.extract.log import Log
+from pipelines.marts_reader import fetch
+from pipelines.publish import shelf
 from pipelines.settings import SettingsError
 from pipelines.store import Store, StoreError
 
 from . import bucket
 from .conftest import Source
+from .test_personal_data import MARK, holding, leave, people, round_of
+
+__all__ = ["people"]
 
 pytest.importorskip("s3fs", reason="requirements/s3.txt is not installed: nothing was tested on an object store")
 pytest.importorskip("moto", reason="moto is not installed: nothing was tested on an object store")
@@ -179,6 +184,58 @@ def test_folder_with_a_log_of_its_own_is_not_mixed_with_the_store_of_others(
     with pytest.raises(StoreError, match=r"has a log of its own and .* has another; move one of them away"):
         source.run()
     assert parts(away) == named() and writer(away) is None
+
+
+def downloaded(address: str, folder: Path) -> Path:
+    """All that lies on the store, as files."""
+    everything = Store(address)
+    wanted = {name: folder / name for name in everything.sizes()}
+    for path in wanted.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    everything.get(wanted)
+    return folder
+
+
+def test_market_on_the_store_is_read_on_another_machine_and_an_erased_person_leaves_both(
+    people: Source, away: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address, reader = away.address.removesuffix("/raw"), tmp_path / "reader"
+
+    def fetched() -> list[tuple[Any, ...]]:
+        with monkeypatch.context() as patch:
+            elsewhere(patch, reader)
+            assert fetch.main([]) == 0
+            with marts_reader.connect() as db:
+                [(view,)] = db.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'feat_freelancers'").fetchall()
+                assert str(reader / "published") in view, "it reads its own disk"
+                return db.execute("SELECT text FROM science.feat_freelancers ORDER BY 1").fetchall()
+
+    round_of()
+    assert fetched() == [("Other Design",), (f"{MARK} Design",)]
+    assert {name.split("/")[0] for name in holding(downloaded(address, tmp_path / "before"), MARK)} == {"raw", "published"}
+    before = published(address)
+
+    leave(people)
+    round_of()
+    assert fetched() == [("Closed account",), ("Other Design",)]
+    assert holding(downloaded(address, tmp_path / "after"), MARK) == set()
+    assert holding(reader, MARK) == set() and holding(people.folder / "raw", MARK) == set()
+    assert parts(away) == named() and (erasure.due(people.contracts()), erasure.unfinished()) == ([], [])
+
+    # a machine that did not see what was published since does not go back behind it
+    staff = paths.published() / "staff"
+    (staff / marts_reader.POINTER).write_text(json.dumps(before | {"previous": []}))
+    with pytest.raises(files.Busy, match=r"another machine has published \S+ for staff"):
+        shelf.point(staff, before | {"publish_id": "mine", "previous": []})
+    assert published(address)["publish_id"] != before["publish_id"]
+    shelf.follow(staff)
+    assert marts_reader.current().publish_id == published(address)["publish_id"]
+
+
+def published(address: str) -> dict[str, Any]:
+    stored = Store(f"{address}/published/staff").read(marts_reader.POINTER)
+    assert stored
+    return json.loads(stored.content)
 
 
 @pytest.mark.parametrize(
