@@ -47,7 +47,7 @@ def load() -> list[Node]:
         Node(
             unique_id,
             keys[unique_id],
-            "_".join(keys[unique_id].path[:-1]),
+            keys[unique_id].path[0],
             node["description"],
             tuple(sorted({keys[parent] for parent in node["depends_on"].get("nodes", []) if parent in keys})),
             "published" in node["fqn"],

@@ -1,6 +1,7 @@
 """Assets, checks, jobs and schedules over extract, dbt, publish and the models.
 
-Asset key = layer/domain/name, group = folder. Each source table has two blocking checks: `contract` (its columns are those declared)
+Asset key = layer/domain/name, group = layer, so that the graph with its groups closed is the house's picture: source → raw → staging →
+intermediate → marts → published → publication → models → scores. Each source table has two blocking checks: `contract` (its columns are those declared)
 and `drift` (the raw log equals the source after reconciliation), and one that does not block, `batch` (what came looks like what came before; else it
 is set aside and the rest goes on). The weekly proof has a check of its own, `proof`, and its own job. Each dbt node has one, `tests`, that stands for all of its tests; a publication is compared with its marts.
 """
@@ -29,6 +30,13 @@ RETRY = dg.RetryPolicy(
 _TABLES = [contract.table for contract in load_all()]
 _NODES: list[Node] = load()
 _SCORES, _CHAMPION = dg.AssetKey(["scores", "matching", "bundle"]), dg.AssetKey(["models", "matching", "champion"])
+#: Nothing here makes it: people and the web app do.
+_DATABASE = dg.AssetSpec(
+    ["source", "marketplace", "database"],
+    group_name="source",
+    description="The operational database, the truth. Each table is read from one snapshot a run.",
+    kinds={"mysql"},
+)
 _FINISHED_WELL = {"success", "pass", "warn", "no-op"}
 
 
@@ -41,7 +49,15 @@ class ExtractConfig(dg.Config):
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(raw_key(table), group_name=f"raw_{table.split('_', 1)[0]}", skippable=True, kinds={"parquet"}) for table in _TABLES
+        dg.AssetSpec(
+            raw_key(table),
+            deps=[_DATABASE.key],
+            group_name="raw",
+            description=f"Every version of each row of {table}, as runs read it; deleted rows too.",
+            skippable=True,
+            kinds={"parquet"},
+        )
+        for table in _TABLES
     ],
     check_specs=[
         dg.AssetCheckSpec(name, asset=raw_key(table), blocking=name != "batch")
@@ -121,6 +137,7 @@ def build_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
             dg.AssetKey(["publication", audience, "marts"]),
             deps=[node.key for node in _NODES if node.published and node.key.path[1] in schemas],
             group_name="publication",
+            description=f"What {audience} read: immutable files, and the pointer that all of them move with.",
             kinds={"duckdb"},
             freshness_policy=dg.FreshnessPolicy.time_window(
                 fail_window=timedelta(minutes=2 * _SETTINGS.fresh_minutes), warn_window=timedelta(minutes=_SETTINGS.fresh_minutes)
@@ -155,7 +172,7 @@ def _module(context: dg.AssetExecutionContext, name: str) -> None:
 @dg.asset(
     key=_CHAMPION,
     deps=[dg.AssetKey(["publication", "staff", "marts"])],
-    group_name="models_matching",
+    group_name="models",
     kinds={"scikitlearn"},
     retry_policy=RETRY,
     freshness_policy=dg.FreshnessPolicy.time_window(
@@ -167,7 +184,7 @@ def train_matching(context: dg.AssetExecutionContext) -> None:
     _module(context, "ml.matching.train")
 
 
-@dg.asset(key=_SCORES, deps=[dg.AssetKey(["publication", "staff", "marts"]), _CHAMPION], group_name="scores_matching", retry_policy=RETRY)
+@dg.asset(key=_SCORES, deps=[dg.AssetKey(["publication", "staff", "marts"]), _CHAMPION], group_name="scores", retry_policy=RETRY)
 def export_scores(context: dg.AssetExecutionContext) -> None:
     """The champion with the newest published features, as a bundle for the web app."""
     _module(context, "ml.matching.export")
@@ -278,7 +295,7 @@ def nightly() -> dg.RunRequest:
 
 
 defs = dg.Definitions(
-    assets=[extract_tables, build_marts, publish_marts, train_matching, export_scores],
+    assets=[_DATABASE, extract_tables, build_marts, publish_marts, train_matching, export_scores],
     asset_checks=[prove_tables],
     jobs=[pipeline_round, proof, compaction, training],
     schedules=[incremental, reconcile, weekly_proof, nightly_compaction, nightly],

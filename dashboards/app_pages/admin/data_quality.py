@@ -67,7 +67,8 @@ def waiting(tables: pd.DataFrame) -> None:
         if state == "read":
             continue
         # the message begins with what the heading says
-        why = (row.message or "").removeprefix(f"{row.table_name}: ").removeprefix("set aside: ")
+        said = row.message if isinstance(row.message, str) else ""
+        why = said.removeprefix(f"{row.table_name}: ").removeprefix("set aside: ")
         told = f"**{row.table_name}** is {STATES.get(state, state)[2:]}: "
         if state == "quarantined":
             st.warning(
