@@ -77,7 +77,7 @@
     )
 {%- endmacro %}
 
-{# Whether a survival is at or below a share. A product that is one half may be a last digit above it, on one engine and not on the other. #}
+{# Whether a survival is at or below a share. One that is one half may be a last digit above it, on one engine and not on the other. #}
 {% macro at_most(survival, share) -%}
     round({{ survival }}, 12) <= {{ share }}
 {%- endmacro %}
