@@ -126,7 +126,7 @@ def empty_market(marts: Published, file: Path) -> Path:
         wanted = "database_name = 'sample' and schema_name in ('admin', 'metrics', '_meta')"
         tables = f"select schema_name, view_name from duckdb_views() where {wanted} union select schema_name, table_name from duckdb_tables() where {wanted}"
         for schema, table in db.execute(tables).fetchall():
-            kept = "true" if schema == "_meta" or table == "kpi_overview" else "false"
+            kept = "true" if (schema == "_meta" and table != "answer") or table == "kpi_overview" else "false"
             db.execute(f"create table {schema}.{table} as select * from sample.{schema}.{table} where {kept}")
         db.execute("update admin.kpi_overview set value = case when unit in ('minor', 'count') then 0 end")
     return file
