@@ -1,3 +1,7 @@
+{#-
+  Each instant of an impression is among those asked for, so the joins lose nothing. They are left ones because an optimizer may not reorder these:
+  of inner ones it may join two of the features first, by the instant that they share with all other rows of a list.
+-#}
 with impressions as (
     select shown.*, jobs.client_id
     from {{ ref('fct_job_impression') }} as shown
@@ -44,6 +48,6 @@ select
     {{ hire_rate('clients.jobs_filled', 'clients.jobs_ended') }} as client_hire_rate,
     cast(jobs.proposals as bigint) as proposals
 from impressions
-inner join freelancers on freelancers.entity_id = impressions.freelancer_id and freelancers.instant = impressions.shown_at
-inner join clients on clients.entity_id = impressions.client_id and clients.instant = impressions.shown_at
-inner join jobs on jobs.entity_id = impressions.job_id and jobs.instant = impressions.shown_at
+left join freelancers on freelancers.entity_id = impressions.freelancer_id and freelancers.instant = impressions.shown_at
+left join clients on clients.entity_id = impressions.client_id and clients.instant = impressions.shown_at
+left join jobs on jobs.entity_id = impressions.job_id and jobs.instant = impressions.shown_at
