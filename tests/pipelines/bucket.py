@@ -56,13 +56,13 @@ def serving(log: Path) -> Iterator[Server]:
         process = subprocess.Popen(command, stdout=out, stderr=out)
         try:
             deadline = time.monotonic() + 120
-            while time.monotonic() < deadline and process.poll() is None:
+            while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), 1).close()
                     break
                 except OSError:
-                    time.sleep(0.05)
-            assert process.poll() is None, log.read_text(errors="replace")
+                    assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")
+                    time.sleep(0.05)  # nothing tells that a server of somebody else's listens
             yield Server(f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
