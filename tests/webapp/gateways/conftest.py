@@ -39,6 +39,13 @@ def stripe_credentials(stripe_world: StripeWorld) -> Iterator[Credentials]:
 
 
 @pytest.fixture
+def stripe_chosen(settings: Any, stripe_credentials: Credentials) -> None:
+    """Our own services pay through the simulated Stripe."""
+    given = {"secret_key": SECRET_KEY, "webhook_secrets": WEBHOOK_SECRET, "path_token": PATH_TOKEN, "api": stripe_credentials.api}
+    settings.PAYMENT_CREDENTIALS = {"stripe": given}
+
+
+@pytest.fixture
 def stripe(stripe_credentials: Credentials) -> Stripe:
     return Stripe(stripe_credentials)
 

@@ -7,7 +7,7 @@ we say only by what it has not told us yet. OPENLANCE_MONEY_EXAMPLES asks for mo
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -21,38 +21,31 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from marketplace.contracts import services as work
 from marketplace.contracts import tasks as clocks
-from marketplace.contracts.models import Contract, Milestone, RefundRequest
+from marketplace.contracts.models import Contract, RefundRequest
 from marketplace.core.errors import DomainError
 from marketplace.core.models import Delivery
 from marketplace.core.money import Money
 from marketplace.core.tasks import deliver_one
 from marketplace.disputes import services as disputes
 from marketplace.disputes.models import Dispute
-from marketplace.jobs.models import Category, Job, Proposal
 from marketplace.payments import providers, selectors, services, tasks
 from marketplace.payments.fee_refunds import PAID
 from marketplace.payments.ledger import check
-from marketplace.payments.models import Entry, FeeSchedule, FxRate, Payment, PaymentRefund, Payout
+from marketplace.payments.models import Entry, FxRate, Payment, PaymentRefund, Payout
 from marketplace.payments.payouts import payout_key
 
 from .house_bank import CURRENCIES, HouseBank
-from .money_model import CLIENT_BPS, CLIENT_LEAST, FEE_BPS, HELD, SPREAD_BPS, TAX_BPS, Books, Part
+from .money_contracts import START, parts, three_contracts
+from .money_model import HELD, SPREAD_BPS, Books
 from .money_truths import Truths
 
 EXAMPLES = int(os.environ.get("OPENLANCE_MONEY_EXAMPLES", "12"))
 STEPS = int(os.environ.get("OPENLANCE_MONEY_STEPS", "30"))
-START = datetime(2028, 2, 20, 12, tzinfo=UTC)  # before a leap day
-#: contract: currency, the payee's, milestones, whether its client bears a fee. A won is worth less than a fils, so that pay can shrink to nothing
-CONTRACTS = (("USD", "KRW", (700, 40_000), True), ("KRW", "KWD", (9, 5_000), True), ("KWD", "KWD", (1, 90_001), False))
 RATES = {("USD", "KRW"): 1_391_470_000, ("KRW", "KWD"): 221}
 AMOUNTS = st.one_of(st.integers(1, 12), st.integers(1, 60_000))
 CURRENCY = st.sampled_from(CURRENCIES)
 TOKEN = st.sampled_from(("now", "now", "later", "lost", "refused"))
 ANY = st.integers(0, 10**6)
-
-
-def parts() -> list[Part]:
-    return [Part(n, amount, currency, payee, top) for n, (currency, payee, amounts, top) in enumerate(CONTRACTS) for amount in amounts]
 
 
 class Machine(Truths, RuleBasedStateMachine):
@@ -559,32 +552,9 @@ class Machine(Truths, RuleBasedStateMachine):
         self.no_hold_is_too_old()
 
 
-@pytest.fixture
-def three_contracts(alice: Any, bob: Any) -> list[Contract]:
-    """Alice's contracts with Bob, each in another currency, nothing funded; she bears a fee on two of them."""
-    prices = {"freelancer_fee_bps": FEE_BPS, "tax_bps": TAX_BPS, "active_from": "2026-01-01T00:00:00Z"}
-    FeeSchedule.objects.create(version="machine", **prices)
-    FeeSchedule.objects.create(version="machine-both-sides", client_fee_bps=CLIENT_BPS, client_minimum=CLIENT_LEAST, **prices)
-    category, _ = Category.objects.get_or_create(slug="test", defaults={"name": "Test"})
-    made = []
-    for currency, payee, amounts, on_top in CONTRACTS:
-        job = Job.objects.create(client=alice, title="A job", description="Work.", category=category, pricing="fixed", created_at=START)
-        terms = {"amount_minor": sum(amounts), "currency": currency}
-        proposal = Proposal.objects.create(job=job, freelancer=bob, cover_letter="Hello.", submitted_at=START, **terms)
-        people = {"job": job, "proposal": proposal, "client": alice, "freelancer": bob}
-        agreed = {"pricing": "fixed", "title": "A job", "currency": currency, "payee_currency": payee, "total_minor": sum(amounts)}
-        times = {"state": "active", "offered_at": START, "started_at": START}
-        version = "machine-both-sides" if on_top else "machine"
-        contract = Contract.objects.create(fee_schedule=version, **people, **agreed, **times)
-        for n, minor in enumerate(amounts, start=1):
-            Milestone.objects.create(contract=contract, position=n, title=f"Part {n}", amount_minor=minor, currency=currency)
-        made.append(contract)
-    return made
-
-
 @pytest.mark.django_db
 def test_any_order_of_money_acts_agrees_with_the_model_and_the_bank(
-    alice: Any, bob: Any, sam: Any, staff: Any, three_contracts: list[Contract], settings: Any, monkeypatch: pytest.MonkeyPatch
+    alice: Any, bob: Any, sam: Any, staff: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PAYMENT_PROVIDERS = ["bank"]
     # who may be paid out how much, and when, has tests of its own: here all of it is possible at once
@@ -596,7 +566,7 @@ def test_any_order_of_money_acts_agrees_with_the_model_and_the_bank(
     monkeypatch.setattr(providers, "_made", lambda name, credentials: providers._MAKERS[name]({}))
     Machine.alice, Machine.bob, Machine.sam, Machine.finn = alice, bob, sam, staff("finance")
     Machine.mona = staff("admin")
-    Machine.contracts = three_contracts
+    Machine.contracts = three_contracts(alice, bob)
     # the schema stays as it is: asking the server for it after each step would be most of the time
     for name in ("_missing_keys", "_missing_protection"):
         found = list(getattr(check, name)())
