@@ -1,7 +1,7 @@
 """The storm on the whole house: the real tables, the real dbt project, a sample market that goes on living while rounds are killed.
 
 On a MariaDB of its own, people of the sample market post, bid, hire, pay, take back and give up skills through the services; transactions stay
-open for seconds or are undone; amounts move between two tables without a trace in the stamps; columns are added. Meanwhile rounds of the
+open for seconds or are undone; amounts move between two tables, without a trace in the stamps unless --stamped; columns are added. Meanwhile rounds of the
 one-off command and of the resident loop are killed at random times, and a reader opens every publication and looks for halves:
 
  - each deal is a post and two bids made in one transaction, and what its three rows hold together never changes;
@@ -12,27 +12,25 @@ one-off command and of the resident loop are killed at random times, and a reade
 When all is quiet, every extracted table is compared with the source row by row by a reader of its own, the extraction proves itself, all models
 of the work file equal those of a whole build in an empty file by the checksums of their rows, and the publication equals these and the source.
 
-    python -m tests.pipelines.market_storm [--seconds 600] [--seed N] [--scale tiny] [--again]
+    python -m tests.pipelines.market_storm [--seconds 600] [--seed N] [--scale tiny] [--stamped] [--again]
 
 It works in var/market-storm, which stays when something was wrong; --again begins anew on the database that is there, with an empty platform.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import hashlib
 import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -41,7 +39,9 @@ from typing import Any
 
 import duckdb
 
-REPO = Path(__file__).resolve().parents[2]
+from . import storming
+from .storming import REPO
+
 #: What a deal's post and its two bids hold together, in minor units.
 DEAL = 1_000_000
 MARK = "Stormy"
@@ -81,18 +81,11 @@ class Refused(Exception):
     """The house said no to an act, as it may."""
 
 
-@dataclass
-class MarketStorm:
+@dataclass(kw_only=True)
+class MarketStorm(storming.Storming):
     """One storm. `env` is that of the house's processes; Django is set up in this one."""
 
-    folder: Path
-    seed: int
-    env: dict[str, str]
-    done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
-    seen: dict[str, int] = field(default_factory=dict)
-    over: threading.Event = field(default_factory=threading.Event)
     _free: list[tuple[int, list[int]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _traders: dict[int, int] = field(default_factory=dict)
@@ -150,7 +143,7 @@ class MarketStorm:
             self._free.append((job.pk, bids))
 
     def _shift(self, random_: random.Random) -> None:
-        """Money moves between a post and one of its bids: half of the time no stamp tells of it, or only that of one of the two."""
+        """Money moves between a post and one of its bids; in a quiet storm often no stamp tells of it, or only that of one of the two."""
         from django.db import connection, transaction
 
         with self._lock:
@@ -159,7 +152,7 @@ class MarketStorm:
             raise Refused("no deal yet")
         job_id, bids = chosen
         amount = random_.randrange(-500, 501)
-        quiet = [random_.choice(("", ", updated_at = updated_at")) for _ in range(2)]
+        quiet = [random_.choice(("", ", updated_at = updated_at")) if self.quiet else "" for _ in range(2)]
         acts = [
             (f"UPDATE jobs_job SET budget_max_minor = budget_max_minor - %s{quiet[0]} WHERE id = %s", [amount, job_id]),
             (f"UPDATE jobs_proposal SET amount_minor = amount_minor + %s{quiet[1]} WHERE id = %s", [amount, random_.choice(bids)]),
@@ -287,8 +280,10 @@ class MarketStorm:
 
         from marketplace.core.errors import DomainError
 
-        random_ = random.Random(f"{self.seed}/{number}")
-        acts = [self._deal] * 4 + [self._shift] * 5 + [self._hire] * 2 + [self._exchange] * 3 + [self._bulk, self._look_around]
+        random_ = random.Random(f"{self.name}/{number}")
+        acts = (
+            [self._deal] * 4 + [self._shift] * 5 + [self._hire] * 2 + [self._exchange] * 3 + [self._look_around] + [self._bulk] * self.quiet
+        )
         try:
             while not self.over.is_set():
                 act = random_.choice(acts)
@@ -313,27 +308,19 @@ class MarketStorm:
         """A nullable column now and then, on tables that grow at that moment."""
         from django.db import OperationalError, connection, connections
 
-        random_ = random.Random(f"{self.seed}/columns")
+        random_ = random.Random(f"{self.name}/columns")
         tables = ("jobs_job", "jobs_proposal", "accounts_freelancerskill", "payments_posting", "core_event", "contracts_milestone")
         while not self.over.wait(random_.uniform(5, 25)):
-            with contextlib.suppress(OperationalError), connection.cursor() as cursor:
+            with suppress(OperationalError), connection.cursor() as cursor:
                 cursor.execute("SET SESSION lock_wait_timeout = 5")
                 cursor.execute(f"ALTER TABLE {random_.choice(tables)} ADD COLUMN storm_{time.time_ns()} VARCHAR(9) NULL")
                 self.done["column"] += 1
         connections.close_all()
 
-    # ----------------------------------------------------------------------- readers
+    # ----------------------------------------------------------------------- what must hold
 
-    def look(self) -> None:
-        """Compare what the current publication shows, once a publication."""
-        from pipelines import marts_reader
-
-        with contextlib.suppress(marts_reader.NothingPublished), marts_reader.connect(self.folder / "published") as db:
-            [(name,)] = db.execute("SELECT publish_id FROM _meta.publish").fetchall()
-            if name not in self.seen:
-                self.seen[name] = self._consistent(db, name)
-
-    def _consistent(self, db: duckdb.DuckDBPyConnection, name: str) -> int:
+    def consistent(self, db: duckdb.DuckDBPyConnection, name: str) -> int:
+        """Every fact leads somewhere, holds add up, deals and lists are whole. Returns the deals that are shown."""
         for what, sql in _KEYS.items():
             [(wrong,)] = db.execute(sql).fetchall()
             if wrong:
@@ -350,98 +337,26 @@ class MarketStorm:
         [(deals,)] = db.execute(f"SELECT count(*) FROM client.jobs WHERE title LIKE '{MARK} %'").fetchall()
         return int(deals)
 
-    def watch(self) -> None:
-        """Look again and again, until the storm is over."""
-        while not self.over.wait(0.1):
-            self.look()
-
-    # ----------------------------------------------------------------------- the pipeline
-
-    def command(self, *arguments: str, kill_after: float | None = None, alone: bool = False, env: dict[str, str] | None = None) -> int:
-        """One process of the pipeline, killed after so many seconds with all its children (`alone`: without them)."""
-        with (self.folder / "rounds.log").open("a") as log:
-            log.write(f"$ {' '.join(arguments)}\n")
-            log.flush()
-            run = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=REPO,
-                env=self.env | (env or {}),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            what = arguments[1]
-            try:
-                code = run.wait(kill_after)
-                self.done[f"{what} that ended with {code}"] += 1
-            except subprocess.TimeoutExpired:
-                if alone:
-                    run.kill()
-                else:
-                    os.killpg(run.pid, signal.SIGKILL)
-                code = run.wait()
-                self.done[f"{what} that was killed"] += 1
-        return code
-
-    def rage(self, seconds: float, writers: int = 3, kills: int = 3) -> None:
-        """Everything at once, for so long and until so many processes were killed; at the end no transaction is open."""
-        guarded = [*((self.write, (n,)) for n in range(writers)), (self.add_columns, ()), (self.watch, ())]
-        threads = [threading.Thread(target=self._guard, args=(work, *more)) for work, more in guarded]
-        random_, end = random.Random(f"{self.seed}/kills"), time.monotonic() + seconds
-        for thread in threads:
-            thread.start()
-        try:
-            begin = time.monotonic()
-            self.command("-m", "pipelines.run", "--reconcile")
-            length = time.monotonic() - begin
-            while (time.monotonic() < end or self._killed() < kills) and not self.failures:
-                alone = random_.random() < 0.2
-                if random_.random() < 0.5:
-                    killed = random_.uniform(0, 1.1 * length) if random_.random() < 0.75 else None
-                    self.command("-m", "pipelines.run", "--reconcile", kill_after=killed, alone=alone)
-                else:  # it never ends by itself; a few rounds get through, and each is compared with the source
-                    self.command("-m", "pipelines.loop", "--interval", "0.5", kill_after=random_.uniform(0.3, 3) * length, alone=alone)
-        finally:
-            self.over.set()
-            for thread in threads:
-                thread.join()
-
-    def _killed(self) -> int:
-        return sum(count for what, count in self.done.items() if what.endswith("that was killed"))
-
-    def _guard(self, work: Callable[..., None], *more: Any) -> None:
-        try:
-            work(*more)
-        except BaseException as wrong:
-            self.failures.append(f"{work.__name__}: {wrong!r}")
-            raise
+    def blow(self, random_: random.Random) -> None:
+        """The one-off command or the resident loop, which never ends by itself and is always killed."""
+        if random_.random() < 0.5:
+            super().blow(random_)
+        else:  # a few rounds get through
+            seconds = random_.uniform(0.2, 2) * self.length
+            self.command("-m", "pipelines.loop", "--interval", "0.5", kill_after=seconds, alone=random_.random() < 0.2)
 
     # ----------------------------------------------------------------------- the end
 
-    def settle(self) -> None:
-        """With nobody writing, the next round that ends publishes exactly what the source holds."""
-        for _ in range(5):  # a dbt that lost its parent may still hold the work file
-            if self.command("-m", "pipelines.run", "--reconcile") == 0:
-                break
-        else:
-            self.failures.append("no round ends well any more")
-            return
-        self.look()
-        self._kept_publications()
+    def compare(self) -> None:
+        """Source, raw log, all models, and the publication, each by its rows."""
         self._equal_source()
         self._equal_whole_build()
         self._equal_marts()
         # last, because a proof is a run that the marts would have to tell of
-        if self.command("-m", "pipelines.extract.run", "--prove"):
-            self.failures.append("the extraction's own proof ended with an error")
+        self.command("-m", "pipelines.extract.run", "--prove")
         repaired = re.findall(r"(\w+) +\d+ rows +\d+ deletes +([1-9]\d*) repaired", (self.folder / "rounds.log").read_text())
         if repaired:
             self.failures.append(f"the proof had to mend {repaired}")
-
-    def _kept_publications(self) -> None:
-        for file in sorted((self.folder / "published" / "staff").glob("marts-*.duckdb")):
-            with duckdb.connect(str(file), read_only=True) as db:
-                self._consistent(db, file.name)
 
     def _equal_source(self) -> None:
         """Each extracted table, row by row, read by nothing of the extraction's own code but the contracts."""
@@ -487,7 +402,6 @@ class MarketStorm:
             "expose(Log(paths.raw()), load_all(), paths.warehouse())\nfor line in transform.build(full_refresh=True): print(line)"
         )
         if self.command("-c", build, env={"OPENLANCE_VAR": str(home)}):
-            self.failures.append("the whole build ended with an error")
             return
         here, whole = (_checksums(root / "work" / "warehouse.duckdb") for root in (self.folder, home))
         self.done["models compared"] += len(here)
@@ -533,9 +447,8 @@ class MarketStorm:
 
     def story(self) -> str:
         """What happened, in a few lines."""
-        acts = ", ".join(f"{count} × {what}" for what, count in sorted(self.done.items()))
         no = ", ".join(f"{count} × {what}" for what, count in sorted(self.refused.items()))
-        return f"seed {self.seed}: {acts}\nrefused or undone: {no}\n{len(self.seen)} publications looked at, with {list(self.seen.values())} deals"
+        return f"{super().story()}, with {list(self.seen.values())} deals\nrefused or undone: {no}"
 
 
 def _plain(value: Any) -> Any:
@@ -563,7 +476,7 @@ def _checksums(file: Path) -> dict[str, tuple[int, int]]:
         return told
 
 
-@contextlib.contextmanager
+@contextmanager
 def house(home: Path, seed: int, scale: str, *, again: bool) -> Iterator[dict[str, str]]:
     """A MariaDB with a sample market, and the environment of its processes, which is this process's too."""
     from infra.local import services
@@ -573,18 +486,12 @@ def house(home: Path, seed: int, scale: str, *, again: bool) -> Iterator[dict[st
     try:
         server = services.start_mariadb(home / "db", durable=False)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENLANCE_")}
-        env = kept | server | {
+        env = kept | server | storming.ENVIRONMENT | {
             "OPENLANCE_DB_NAME": "storm",
             "OPENLANCE_VAR": str(home / "var"),
             "OPENLANCE_HASH_KEY": f"storm {seed}",
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'webapp'}",
-            "COLUMNS": "300",
-            # each round of the loop is compared with the source: otherwise what left no stamp is seen an hour later, and half of it before
-            "OPENLANCE_PLATFORM__LOOP__RECONCILE_SECONDS": "0.001",
-            # the gate would set aside what a storm does, as it should
-            "OPENLANCE_PLATFORM__QUALITY__LEAST_BATCH": "1000000000",
-            "OPENLANCE_PLATFORM__QUALITY__LEAST_RUNS": "1000000000",
         }  # fmt: skip
         if not again:
             _make_market(home, env, seed, scale)
@@ -609,31 +516,26 @@ def _make_market(home: Path, env: dict[str, str], seed: int, scale: str) -> None
 
 def main() -> int:
     """The command; returns 1 when something was wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser = storming.parser(__doc__, seconds=600)
     parser.add_argument("--scale", default="tiny")
     parser.add_argument("--again", action="store_true")
     options = parser.parse_args()
     home, began = REPO / "var" / "market-storm", time.monotonic()
-    sys.stdout.write(f"seed {options.seed}\n")
-    sys.stdout.flush()
+    storming.begin(options.seed)
     with house(home, options.seed, options.scale, again=options.again) as env:
         import django
 
         django.setup()
-        storm = MarketStorm(home / "var", options.seed, env)
+        storm = MarketStorm(folder=home / "var", seed=options.seed, env=env, quiet=not options.stamped)
         storm.people()
         made = time.monotonic()
-        storm.rage(options.seconds)
+        storm.rage(options.seconds, kills=3)
         raged = time.monotonic()
         storm.settle()
-    told = storm.failures or ["raw = source, marts = a whole build = publication = source, and every publication was whole"]
     spent = f"{made - began:.0f} s to make the market, {raged - made:.0f} s of storm, {time.monotonic() - raged:.0f} s of comparing"
-    sys.stdout.write("\n".join([storm.story(), spent, *told]) + "\n")
-    if not storm.failures:
-        shutil.rmtree(home)
-    return 1 if storm.failures else 0
+    return storming.verdict(
+        storm, home, f"raw = source, marts = a whole build = publication = source, and every publication was whole\n{spent}"
+    )
 
 
 if __name__ == "__main__":

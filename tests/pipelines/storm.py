@@ -1,32 +1,27 @@
 """Writers that do everything the extraction must survive, while the pipeline runs again and again and is killed at random times.
 
-Writers insert, update and delete, keep transactions open, change rows without touching `updated_at`, and columns are added. One money moves between the
+Writers insert, update and delete, keep transactions open, change rows without touching `updated_at` (not when --stamped), and columns are added. One money moves between the
 tables `account` and `vault`, and items come in pairs: a publication that shows another sum, or half a pair, was made of a half state.
 A reader opens every publication as it becomes current. When the writers have ended, raw, marts and source must be equal.
 
-    python -m tests.pipelines.storm [--seconds 240] [--seed N]      on a MariaDB of its own, in var/storm
+    python -m tests.pipelines.storm [--seconds 240] [--seed N] [--stamped]      on a MariaDB of its own, in var/storm
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import random
-import signal
-import subprocess
 import sys
-import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
-REPO = Path(__file__).resolve().parents[2]
+from . import storming
+from .storming import REPO
+
 MONEY, ACCOUNTS = 1_000_000, 40
 _STAMP = "updated_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), KEY stamp (updated_at, id)"
 TABLES = {
@@ -73,18 +68,11 @@ models:
 _NOTES = ("", None, "plain", "two\nlines", "Größe 🦉", "\x1f", "\x1e\n", "NULL", "'\"\\")
 
 
-@dataclass
-class Storm:
-    """One storm on an empty database. `connect` gives a connection that commits each statement; `env` is the pipeline's."""
+@dataclass(kw_only=True)
+class Storm(storming.Storming):
+    """One storm on an empty database. `connect` gives a connection that commits each statement."""
 
-    folder: Path
-    seed: int
     connect: Callable[[], Any]
-    env: dict[str, str]
-    done: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
-    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
-    over: threading.Event = field(default_factory=threading.Event)
 
     def lay(self) -> None:
         """Tables, money, contracts and a dbt project."""
@@ -113,14 +101,10 @@ class Storm:
         (project / "profiles.yml").write_text((REPO / "dbt_project" / "profiles.yml").read_text())
         (project / "macros").mkdir()
         (project / "macros" / "naming.sql").write_text((REPO / "dbt_project" / "macros" / "naming.sql").read_text())
-        self.env |= {
+        self.env |= storming.ENVIRONMENT | {
             "OPENLANCE_VAR": str(self.folder),
             "OPENLANCE_CONTRACTS": str(contracts),
             "OPENLANCE_DBT_PROJECT": str(project),
-            "COLUMNS": "300",
-            # the gate would set aside what a storm does, as it should
-            "OPENLANCE_PLATFORM__QUALITY__LEAST_BATCH": "1000000000",
-            "OPENLANCE_PLATFORM__QUALITY__LEAST_RUNS": "1000000000",
         }
 
     # ----------------------------------------------------------------------- writers
@@ -128,8 +112,8 @@ class Storm:
     def _transfer(self, db: Any, random_: random.Random) -> None:
         amount, one, other = random_.randrange(1, 1000), random_.randrange(1, ACCOUNTS + 1), random_.randrange(1, ACCOUNTS + 1)
         amount *= random_.choice((1, 1, -1))
-        # Half of the transfers leave no trace in the stamps: only the comparison with the source finds them.
-        quiet = random_.choice(("", ", updated_at = updated_at"))
+        # in a quiet storm half of the updates leave no trace: only the comparison with the source finds them
+        quiet = random_.choice(("", ", updated_at = updated_at")) if self.quiet else ""
         with self._transaction(db, random_):
             db.query(f"UPDATE account SET balance = balance - {amount}{quiet} WHERE id = {one}")
             self.over.wait(random_.choice((0, 0, 0, 0.05, 0.5, 3)))
@@ -177,8 +161,8 @@ class Storm:
         """One writer, until the storm is over."""
         import MySQLdb
 
-        random_, db = random.Random(f"{self.seed}/{number}"), self.connect()
-        acts = [self._transfer] * 5 + [self._insert_pair] * 4 + [self._delete_pair, self._update, self._bulk]
+        random_, db = random.Random(f"{self.name}/{number}"), self.connect()
+        acts = [self._transfer] * 5 + [self._insert_pair] * 4 + [self._delete_pair, self._update] + [self._bulk] * self.quiet
         while not self.over.is_set():
             act = random_.choice(acts)
             try:
@@ -192,25 +176,16 @@ class Storm:
 
     def add_columns(self) -> None:
         """A nullable column now and then."""
-        random_, db = random.Random(f"{self.seed}/columns"), self.connect()
+        random_, db = random.Random(f"{self.name}/columns"), self.connect()
         while not self.over.wait(random_.uniform(2, 9)):
             db.query(f"ALTER TABLE {random_.choice(list(COLUMNS))} ADD COLUMN extra_{self.done['column']} VARCHAR(9) NULL")
             self.done["column"] += 1
         db.close()
 
-    # ----------------------------------------------------------------------- readers
+    # ----------------------------------------------------------------------- what must hold
 
-    def look(self) -> None:
-        """Compare what the current publication shows, once a publication."""
-        from pipelines import marts_reader
-
-        root = self.folder / "published"
-        with contextlib.suppress(marts_reader.NothingPublished), marts_reader.connect(root) as db:
-            [(name,)] = db.execute("SELECT publish_id FROM _meta.publish").fetchall()
-            if name not in self.seen:
-                self.seen[name] = self._consistent(db, name)
-
-    def _consistent(self, db: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
+    def consistent(self, db: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
+        """All money is there, and every item has its other one. Returns pairs, and the money that lies in vaults."""
         [(accounts, vaults)] = db.execute("SELECT accounts, vaults FROM admin.sums").fetchall()
         [(pairs, broken)] = db.execute("SELECT count(*), count(*) FILTER (WHERE items <> 2) FROM admin.pairs").fetchall()
         [(items,)] = db.execute("SELECT count(*) FROM client.items").fetchall()
@@ -220,76 +195,8 @@ class Storm:
             self.failures.append(f"{name} shows {broken} of {pairs} pairs broken and {items} items")
         return pairs, vaults
 
-    def watch(self) -> None:
-        """Look again and again, until the storm is over."""
-        while not self.over.wait(0.1):
-            self.look()
-
-    # ----------------------------------------------------------------------- the pipeline
-
-    def round(self, kill_after: float | None = None, *, alone: bool = False) -> int:
-        """One run of the pipeline, killed after so many seconds with all its children (`alone`: without them)."""
-        with (self.folder / "rounds.log").open("a") as log:
-            run = subprocess.Popen(
-                # some writers leave no stamp: each publication is whole only if each round looks at every row
-                [sys.executable, "-m", "pipelines.run", "--reconcile"],
-                cwd=REPO,
-                env=self.env,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                code = run.wait(kill_after)
-                self.done[f"round that ended with {code}"] += 1
-            except subprocess.TimeoutExpired:
-                if alone:
-                    run.kill()
-                else:
-                    os.killpg(run.pid, signal.SIGKILL)
-                code = run.wait()
-                self.done["round that was killed"] += 1
-        return code
-
-    def rage(self, seconds: float, writers: int = 3, kills: int = 1) -> None:
-        """Everything at once, for so long and until so many rounds were killed; at the end no transaction is open."""
-        guarded = [*((self.write, (n,)) for n in range(writers)), (self.add_columns, ()), (self.watch, ())]
-        threads = [threading.Thread(target=self._guard, args=(work, *more)) for work, more in guarded]
-        random_, end = random.Random(f"{self.seed}/kills"), time.monotonic() + seconds
-        for thread in threads:
-            thread.start()
-        try:
-            length = self._first_round()
-            while (time.monotonic() < end or self.done["round that was killed"] < kills) and not self.failures:
-                self.round(random_.uniform(0, 1.1 * length) if random_.random() < 0.7 else None, alone=random_.random() < 0.2)
-        finally:
-            self.over.set()
-            for thread in threads:
-                thread.join()
-
-    def _first_round(self) -> float:
-        """Seconds that a round takes here: kills are spread over them."""
-        begin = time.monotonic()
-        self.round()
-        return time.monotonic() - begin
-
-    def _guard(self, work: Callable[..., None], *more: Any) -> None:
-        try:
-            work(*more)
-        except BaseException as wrong:
-            self.failures.append(f"{work.__name__}: {wrong!r}")
-            raise
-
-    def settle(self) -> None:
-        """With nobody writing, the next round that ends publishes exactly what the source holds."""
-        # a dbt that lost its parent may still hold the work file
-        for _ in range(5):
-            if self.round() == 0:
-                break
-        else:
-            self.failures.append(f"no round ends well any more; see {self.folder / 'rounds.log'}")
-            return
-        self.look()
+    def compare(self) -> None:
+        """The raw log, and what is published for tenants, beside the source, value by value."""
         db = self.connect()
         with duckdb.connect(str(self.folder / "work" / "warehouse.duckdb"), read_only=True) as work:
             for table, columns in COLUMNS.items():
@@ -302,7 +209,6 @@ class Storm:
         with marts_reader.connect(self.folder / "published", audience="tenants") as published:
             shown = published.execute("SELECT id, pair, note, amount, updated_at FROM client.items ORDER BY id").fetchall()
         self._same("client.items", shown, _rows(db, "SELECT id, pair, note, amount, updated_at FROM item ORDER BY id"))
-        self._kept_publications()
         db.close()
 
     def _same(self, what: str, held: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> None:
@@ -311,17 +217,6 @@ class Storm:
             self.failures.append(
                 f"{what}: {len(held)} rows, the source has {len(wanted)}; {len(differ)} differ, for one {next(iter(differ))}"
             )
-
-    def _kept_publications(self) -> None:
-        """Each publication that stays for a rollback is whole, too."""
-        for file in (self.folder / "published" / "staff").glob("marts-*.duckdb"):
-            with duckdb.connect(str(file), read_only=True) as db:
-                self._consistent(db, file.name)
-
-    def story(self) -> str:
-        """What happened, in one line."""
-        acts = ", ".join(f"{count} × {what}" for what, count in sorted(self.done.items()))
-        return f"seed {self.seed}: {acts}; {len(self.seen)} publications looked at"
 
 
 def _rows(db: Any, query: str) -> list[tuple[Any, ...]]:
@@ -338,13 +233,10 @@ def main() -> int:
 
     from infra.local import services
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=240)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    options = parser.parse_args()
+    options = storming.parser(__doc__, seconds=240).parse_args()
     home = REPO / "var" / "storm"
     shutil.rmtree(home, ignore_errors=True)
-    sys.stdout.write(f"seed {options.seed}\n")
+    storming.begin(options.seed)
     try:
         server = services.start_mariadb(home / "db", durable=False)
 
@@ -357,18 +249,15 @@ def main() -> int:
 
         connect(None).query("CREATE DATABASE storm CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
         (home / "work_folder").mkdir()
-        storm = Storm(home / "work_folder", options.seed, connect, {**os.environ, **server, "OPENLANCE_DB_NAME": "storm"})
-        storm.env = {name: value for name, value in storm.env.items() if name not in ("OPENLANCE_WAREHOUSE", "OPENLANCE_SQLITE")}
+        kept = {name: value for name, value in os.environ.items() if name not in ("OPENLANCE_WAREHOUSE", "OPENLANCE_SQLITE")}
+        env = kept | server | {"OPENLANCE_DB_NAME": "storm"}
+        storm = Storm(folder=home / "work_folder", seed=options.seed, connect=connect, env=env, quiet=not options.stamped)
         storm.lay()
         storm.rage(options.seconds)
         storm.settle()
     finally:
         services.stop(home / "db")
-    told = storm.failures or ["raw = marts = source, and every publication was whole"]
-    sys.stdout.write("\n".join([storm.story(), *told]) + "\n")
-    if not storm.failures:
-        shutil.rmtree(home)
-    return 1 if storm.failures else 0
+    return storming.verdict(storm, home, "raw = marts = source, and every publication was whole")
 
 
 if __name__ == "__main__":
