@@ -15,7 +15,7 @@ import queue
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from .. import paths
 from .contracts import Contract
-from .lines import Lines
+from .lines import OWN, STANDARD, Lines
 from .types import MYSQL_KEY, Type, hash_key, row_text_mysql
 from .watermark import Look, mark
 
@@ -107,6 +107,8 @@ def schema(contract: Contract) -> pa.Schema:
 # --------------------------------------------------------------------------- MySQL and MariaDB
 
 _MYSQL_PLAIN = {"tinyint", "smallint", "bigint", "double", "date", "json", "uuid"}
+#: Character sets whose bytes are those of UTF-8.
+_UTF8 = {"utf8mb4", "utf8mb3", "utf8", "ascii"}
 
 
 class MySQLSource:
@@ -117,6 +119,7 @@ class MySQLSource:
     def __init__(self) -> None:
         self._control = self._connection()
         self._control.autocommit(True)
+        self._utf8: dict[str, frozenset[str]] = {}
 
     def _connection(self) -> Any:
         import MySQLdb
@@ -142,25 +145,30 @@ class MySQLSource:
     def close(self) -> None:
         self._control.close()
 
+    def _maria(self) -> tuple[int, ...]:
+        """MariaDB's version; nothing for MySQL."""
+        version = _query(self._control, "SELECT VERSION()")[0][0].lower()
+        return tuple(map(int, version.split(".")[:2])) if "mariadb" in version else ()
+
     def _chains(self) -> bool:
         """MariaDB has it since 10.8."""
-        version = _query(self._control, "SELECT VERSION()")[0][0].lower()
-        return "mariadb" in version and tuple(map(int, version.split(".")[:2])) >= (10, 8)
+        return self._maria() >= (10, 8)
 
     def columns(self, table: str) -> dict[str, tuple[Type | str, bool]]:
         rows = _query(
             self._control,
-            "SELECT column_name, data_type, column_type, character_maximum_length, numeric_precision, numeric_scale, datetime_precision, is_nullable"
+            "SELECT column_name, data_type, column_type, character_maximum_length, numeric_precision, numeric_scale, datetime_precision, is_nullable,"
+            " character_set_name"
             f" FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {_quoted(table)} ORDER BY ordinal_position",
         )
+        self._utf8[table] = frozenset(row[0] for row in rows if row[8] in _UTF8)
         return {row[0]: (_mysql_type(row), row[7] == "YES") for row in rows}
 
     def look(self) -> Look:
         """Clock and ages are taken in the server's own zone, in which InnoDB tells when a transaction began."""
         control = self._control
         t0 = _query(control, "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)")[0][0]
-        maria = "mariadb" in _query(control, "SELECT VERSION()")[0][0].lower()
-        age = "time_ms" if maria else "(time + 1) * 1000"
+        age = "time_ms" if self._maria() else "(time + 1) * 1000"
         statements = _query(
             control,
             f"SELECT id, CAST(UTC_TIMESTAMP(6) - INTERVAL GREATEST({age}, 0) * 1000 MICROSECOND AS CHAR) FROM information_schema.processlist"
@@ -190,18 +198,19 @@ class MySQLSource:
         try:
             connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            yield _MySQLSnapshot(connection, chains=self._chains())
+            yield _MySQLSnapshot(connection, self._utf8, OWN if self._maria() else STANDARD, chains=self._chains())
         finally:
             connection.close()
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """What the query ending in `rest` gave: rows of one line, or whole ones where a line would not do; the last row's stamp and key; the
-    source's checksum of the lines."""
+    """What the query ending in `rest` gave: rows as lines of `form`, or whole ones where a line would not do; the last row's stamp and key;
+    the source's checksum of the lines."""
 
+    form: Lines
     rest: str
-    lines: Sequence[tuple[bytes]]
+    lines: Sequence[tuple[bytes | None]]
     rows: list[tuple[Any, ...]]
     last: tuple[str, str]
     crc: str
@@ -211,21 +220,22 @@ class _Chunk:
 
 
 class _MySQLSnapshot:
-    """`chains`: whether the server's CRC32 goes on from one text to the next; else it adds up one of each."""
+    """`utf8`: columns of each table that are kept in UTF-8. `form`: how the server gives a POINT. `chains`: whether its CRC32 goes on from
+    one text to the next; else it adds up one of each."""
 
-    def __init__(self, connection: Any, *, chains: bool) -> None:
+    def __init__(self, connection: Any, utf8: Mapping[str, frozenset[str]], form: tuple[str, int], *, chains: bool) -> None:
         self._connection = connection
         self._one_at_a_time = threading.Lock()
-        self._chains = chains
+        self._utf8, self._form, self._chains = utf8, form, chains
         self.verified = True
 
     def changed(self, contract: Contract, low: str | None, chunk: int = CHUNK) -> Iterator[pa.Table]:
         """One thread has the source send the next chunks, a second one turns them into columns, while the caller works on the last ones."""
         self.verified = True
-        lines = Lines(contract)
+        lines = Lines(contract, self._utf8.get(contract.table, ()), self._form)
         with (
             contextlib.closing(ahead(self._chunks(lines, low, chunk), 2)) as chunks,
-            contextlib.closing(ahead(self._columns(lines, chunks), 2)) as tables,
+            contextlib.closing(ahead(self._columns(chunks), 2)) as tables,
         ):
             yield from tables
 
@@ -237,9 +247,10 @@ class _MySQLSnapshot:
             if len(got) < chunk:
                 return
             rest = _after(contract, got.last, chunk, by_key=low is None)
+            lines = lines.next or lines
 
     def _fetch(self, lines: Lines, rest: str) -> _Chunk:
-        """The rows of one query as lines; as rows when the last line is longer than the server makes texts."""
+        """The rows of one query as lines; as rows when the last line is longer than the server makes texts, or does not tell its key."""
         connection, contract = self._connection, lines.contract
         sofar = f"CRC32(@crc, @line := {lines.sql})" if self._chains else f"@crc + CRC32(@line := {lines.sql})"
         with self._one_at_a_time:
@@ -248,25 +259,26 @@ class _MySQLSnapshot:
             with _uncollected():
                 found = connection.store_result().fetch_row(maxrows=0)
             [(crc,)] = _query(connection, "SELECT CAST(@crc AS CHAR)")
-        if found and found[-1][0] is None:
+        last = ("", "") if not found else None if found[-1][0] is None else lines.stamp_and_key(found[-1][0])
+        if last is None:
             rows, names = self._rows(contract, rest), list(contract.columns)
             stamp, key = (rows[-1][names.index(name)].decode() for name in (contract.stamp, contract.key))
-            return _Chunk(rest, (), rows, (stamp, key), "")
-        return _Chunk(rest, found, [], lines.stamp_and_key(found[-1][0]) if found else ("", ""), crc)
+            return _Chunk(lines, rest, (), rows, (stamp, key), "")
+        return _Chunk(lines, rest, found, [], last, crc)
 
-    def _columns(self, lines: Lines, chunks: Iterator[_Chunk]) -> Iterator[pa.Table]:
+    def _columns(self, chunks: Iterator[_Chunk]) -> Iterator[pa.Table]:
         for got in chunks:
-            found = [line for (line,) in got.lines]
-            if found and None not in found:
+            found = [line for (line,) in got.lines if line is not None]
+            if found and len(found) == len(got.lines):
                 text = b"".join(found)
                 received = crc32(text) if self._chains else sum(map(crc32, found))
-                table = lines.table(text, len(found))
+                table = got.form.table(found, text)
                 if table is not None:
                     self.verified &= got.crc == str(received)
                     yield table
                     continue
             self.verified = False
-            yield from _tables(lines.contract, got.rows or self._rows(lines.contract, got.rest))
+            yield from _tables(got.form.contract, got.rows or self._rows(got.form.contract, got.rest))
 
     def block(self, contract: Contract, first: int, past: int) -> Iterator[pa.Table]:
         yield from _tables(contract, self._rows(contract, f" WHERE `{contract.key}` >= {first} AND `{contract.key}` < {past}"))
@@ -369,7 +381,7 @@ def _quoted(name: str) -> str:
 
 
 def _mysql_type(row: tuple[Any, ...]) -> Type | str:
-    _, kind, spelled, length, precision, scale, fraction, _ = row
+    _, kind, spelled, length, precision, scale, fraction, *_ = row
     if spelled.startswith("tinyint(1)") and "unsigned" not in spelled:
         return Type("boolean")
     if kind in ("int", "mediumint"):

@@ -51,11 +51,11 @@ def measure(repeat: int) -> dict[str, float]:
 
     from pipelines.extract import load, sources
     from pipelines.extract.contracts import load_all
-    from pipelines.extract.lines import Lines
+    from pipelines.extract.lines import OWN, Lines
 
     stage, server, own = Stages(), server_clock(), time.thread_time
     [contract] = load_all()
-    lines, path = Lines(contract), HOME / "group.parquet"
+    lines, path = Lines(contract, bench.COLUMNS, OWN), HOME / "group.parquet"
     whole = pa.schema([*sources.schema(contract), *load._META])
     rest = f" ORDER BY `{contract.key}` LIMIT {ROWS}"
     with sources.connect() as source, source.snapshot() as snapshot:
@@ -70,9 +70,10 @@ def measure(repeat: int) -> dict[str, float]:
             stage("server: rows as lines", server, read, f"SELECT {lines.sql} FROM {bench.TABLE}{rest}")
             stage("server: lines and their checksum", server, fetch, lines, rest)
             got = stage("receive the lines", own, fetch, lines, rest).lines
-            text = stage("put them together", own, lambda rows: b"".join([line for (line,) in rows]), got)
+            found = [line for (line,) in got]
+            text = stage("put them together", own, b"".join, found)
             stage("their checksum", own, crc32, text)
-            table = stage("make columns of them", own, lines.table, text, len(got))
+            table = stage("make columns of them", own, lines.table, found, text)
             full = pa.Table.from_arrays([*table.columns, *load._meta(ROWS, 1, datetime(2026, 1, 1))], schema=whole)
             digest = stage("checksums of the columns", own, load.digest, full)
             with load._writer(path, whole, full) as writer:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pipelines import paths
 from pipelines.extract import load, sources
-from pipelines.extract.lines import Lines
+from pipelines.extract.contracts import Contract
+from pipelines.extract.lines import OWN, STANDARD, Lines
 from pipelines.extract.log import Log
 
 from .conftest import Source
@@ -61,20 +62,85 @@ def test_any_text_arrives_as_it_is_first_and_later(source: Source, chunk: int) -
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(notes=st.lists(st.one_of(st.none(), st.text(st.sampled_from('ab\n\r\x1d\x1e\x1f\x02\\"é🦉'), max_size=6)), max_size=9))
-def test_lines_give_back_every_text_or_say_that_they_cannot(source: Source, notes: list[str | None]) -> None:
-    other = next(contract for contract in source.contracts() if contract.table == "other")
+@given(notes=st.lists(st.one_of(st.none(), st.text(st.sampled_from('ab\n\r\x1d, \x1f\x02\\"é🦉'), max_size=6)), min_size=1, max_size=9))
+@pytest.mark.parametrize("form", [OWN, STANDARD])
+@pytest.mark.parametrize("utf8", [(), ("note",)])
+def test_lines_give_back_every_text(source: Source, notes: list[str | None], form: tuple[str, int], utf8: tuple[str, ...]) -> None:
     source.sql("DELETE FROM other")
     for note in notes:
         source.sql(f"INSERT INTO other (note) VALUES ({'NULL' if note is None else text_of(note)})")
-    lines = Lines(other)
-    sent = [row[0].encode() for row in source.sql(f"SELECT {lines.sql} FROM other ORDER BY id")]
-    table = lines.table(b"".join(sent), len(sent)) if sent else None
-    spoiled = any(set(note or "") & {"\x1f", "\x1e", "\x1d"} for note in notes)
-    if not spoiled and notes:
-        assert table is not None
-    if table is not None:
-        assert table["note"].to_pylist() == notes
+    table = read_lines(source, Lines(contract_of(source, "other"), utf8, form), "other")
+    assert table is not None
+    assert table["note"].to_pylist() == notes
+    assert [(key,) for key in table["id"].to_pylist()] == source.rows("other", "id")
+
+
+def read_lines(source: Source, lines: Lines, table: str) -> pa.Table | None:
+    with sources.connect() as database, database.snapshot() as snapshot:
+        connection = snapshot._connection  # type: ignore[attr-defined]
+        connection.query(f"SELECT {lines.sql} FROM {table} ORDER BY id")
+        return lines.table([line for (line,) in connection.store_result().fetch_row(maxrows=0)])
+
+
+def contract_of(source: Source, table: str) -> Contract:
+    return next(contract for contract in source.contracts() if contract.table == table)
+
+
+_EDGES = [0, 1, -1, 2**53 - 1, 1 - 2**53, 2**53, 2**53 + 1, -(2**53), -(2**53) - 1, 2**63 - 1, -(2**63)]
+
+
+@pytest.mark.parametrize("chunk", [2, 50_000])
+def test_whole_numbers_beyond_a_double_arrive_exactly_and_later_chunks_read_them_as_lines(
+    source: Source, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    for amount in _EDGES:
+        source.sql(f"INSERT INTO item (name, amount) VALUES ('x', {amount})")
+    by_value: list[str] = []
+    rows = sources._MySQLSnapshot._rows
+    monkeypatch.setattr(sources._MySQLSnapshot, "_rows", lambda self, contract, rest: by_value.append(rest) or rows(self, contract, rest))
+    assert not source.run(chunk=chunk).stopped
+    assert [amount for (amount,) in source.state("item", "amount")] == _EDGES
+    assert 1 <= len(by_value) <= 4 and (chunk > 2 or len(by_value) < len(_EDGES) // 2), "one, and those that were under way"
+
+
+def test_keys_beyond_a_double_are_followed_in_their_order(source: Source) -> None:
+    keys = [2**53 - 1, *(2**53 + number for number in range(9)), 2**63 - 1]
+    for key in keys:
+        source.sql(f"INSERT INTO item (id, name) VALUES ({key}, 'x')")
+    assert not source.run(chunk=2).stopped
+    assert [key for (key,) in source.state("item", "id")] == keys
+    source.sql("UPDATE item SET amount = 5")
+    source.run(chunk=3)
+    assert source.state() == source.rows()
+
+
+_LOOKS = [0.0, -0.0, 0.1, 1e300, -1.7976931348623157e308, 2.2250738585072014e-308, 5e-324, 1 / 3, None]
+
+
+def test_doubles_decimals_and_days_arrive_to_the_last_bit(source: Source) -> None:
+    (source.folder / "contracts" / "figures.toml").write_text(
+        'table = "figures"\nkey = "id"\nstamp = "updated_at"\npersonal_data = false\n[columns]\n'
+        'id = { type = "bigint", nullable = false }\nupdated_at = { type = "timestamp", nullable = false }\n'
+        'look = { type = "double", nullable = true }\none = { type = "decimal(20,4)", nullable = true }\n'
+        'two = { type = "decimal(30,0)", nullable = true }\nseen = { type = "timestamp", nullable = true }\n'
+        'name = { type = "varchar(9)", nullable = true }\n'
+    )
+    source.sql(
+        "CREATE TABLE figures (id BIGINT PRIMARY KEY, updated_at DATETIME(6) NOT NULL, look DOUBLE, one DECIMAL(20,4), two DECIMAL(30,0),"
+        " seen DATETIME(6), name VARCHAR(9) CHARACTER SET latin1)"
+    )
+    exact = [None, "-1234567890123456.7891", "0.0001", "123456789012345678901234567890"]
+    for key, look in enumerate(_LOOKS):
+        one, two = (exact[(key + more) % 3] for more in (0, 1))
+        whole = exact[3] if key % 2 else None
+        source.sql(
+            f"INSERT INTO figures VALUES ({key}, '2026-01-01', {'NULL' if look is None else repr(look)}, {one or 'NULL'}, {whole or 'NULL'},"
+            f" {'NULL' if two is None else repr('0999-12-31 23:59:59.999999')}, {'NULL' if look is None else repr('Ã©,')})"
+        )
+    assert not source.run().stopped
+    kept = source.state("figures", "look, one, two, seen, name")
+    assert kept == source.rows("figures", "look, one, two, seen, name")
+    assert [look and look.hex() for look, *_ in kept] == [look and look.hex() for look in _LOOKS]
 
 
 def test_first_load_is_in_the_order_of_keys_and_followed_by_its_changes(source: Source) -> None:
@@ -96,7 +162,7 @@ def test_first_load_whose_chunks_lack_the_sources_checksum_is_compared_by_blocks
 
     def garbled(self: Any, lines: Any, rest: str) -> Any:
         got = original(self, lines, rest)
-        return dataclasses.replace(got, lines=[(line.replace(b"\x1fa\x1f", b"\x1fz\x1f"),) for (line,) in got.lines])
+        return dataclasses.replace(got, lines=[(line.replace(b"a", b"z"),) for (line,) in got.lines])
 
     with monkeypatch.context() as patch:
         patch.setattr(sources._MySQLSnapshot, "_fetch", garbled)
