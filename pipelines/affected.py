@@ -17,6 +17,7 @@ import duckdb
 
 from . import paths, transform
 from .extract.log import OWN
+from .rows import insert
 from .transform import Selection
 from .warm import project_digest
 
@@ -108,6 +109,9 @@ def choose(held: Iterable[str] = ()) -> Work:
         marks: dict[str, int] = dict(work.execute("SELECT unique_id, run_seq FROM _build.node").fetchall())
         known = work.execute("SELECT digest FROM _build.project").fetchall()
     try:
+        if held and known != [(digest,)] and (paths.dbt_target() / "manifest.json").is_file():
+            # what must stand as it is includes models that the last build did not know yet
+            transform.parse(paths.dbt_target())
         graph = Graph.read(paths.dbt_target() / "manifest.json")
     except FileNotFoundError:
         return Work(None, last, digest, 0, 0, project_changed=known != [(digest,)])
@@ -166,9 +170,6 @@ def mark(work: Work) -> None:
             db.execute("DELETE FROM _build.project")
             if len(good) >= work.affected:  # else some table may still be of the old code
                 db.execute("INSERT INTO _build.project VALUES (?)", [work.digest])
-        if good:
-            db.executemany("INSERT OR REPLACE INTO _build.node VALUES (?, ?)", [[unique_id, work.run_seq] for unique_id in good])
-        gone = [[unique_id] for (unique_id,) in db.execute("SELECT unique_id FROM _build.node").fetchall() if unique_id not in graph.names]
-        if gone:
-            db.executemany("DELETE FROM _build.node WHERE unique_id = ?", gone)
+        insert(db, "_build.node", [[unique_id, work.run_seq] for unique_id in good], replace=True)
+        db.execute("DELETE FROM _build.node WHERE NOT list_contains(?, unique_id)", [list(graph.names)])
         db.execute("COMMIT")

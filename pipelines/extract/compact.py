@@ -21,6 +21,7 @@ import duckdb
 
 from .. import files, paths
 from ..failpoints import failpoint
+from ..rows import insert
 from ..store import StoreError
 from .changes import work_connection
 from .contracts import Contract, load_all
@@ -82,7 +83,7 @@ def compact(*, contracts: list[Contract] | None = None, tables: Iterable[str] = 
             failpoint("compact.between_tables")
         if folds:
             db.execute("CREATE TEMP TABLE folds (" + ", ".join(f'"{name}" {kind}' for name, kind in FOLDS_COLUMNS.items()) + ")")
-            db.executemany(f"INSERT INTO folds VALUES ({', '.join('?' * len(FOLDS_COLUMNS))})", folds)
+            insert(db, "folds", folds)
             if written := log.stage(db, FOLDS, "SELECT * FROM folds"):
                 staged[FOLDS] = written[0]
         db.close()

@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from .. import files, paths
 from ..failpoints import failpoint
+from ..rows import insert
 from ..store import StoreError
 from . import sources
 from .changes import Changes, DriftError, work_connection
@@ -296,7 +297,7 @@ class _Run:
             return
         columns = OWN[table]
         self.db.execute(f"CREATE TEMP TABLE {table} (" + ", ".join(f'"{name}" {kind}' for name, kind in columns.items()) + ")")
-        self.db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", rows)
+        insert(self.db, table, rows)
         written = self.log.stage(self.db, table, f"SELECT * FROM {table}")
         path = self.log.merge(self.db, self.manifest, table, written[0] if written else None, columns)
         if path:

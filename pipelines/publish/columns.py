@@ -88,7 +88,7 @@ class Remembered:
     def origins(self, sql: str, columns: Mapping[tuple[str, str], Mapping[str, str]]) -> list[tuple[str, str, str, str, str]]:
         """As the function of that name."""
         read = sorted((*relation, name, kind) for relation, known in columns.items() for name, kind in known.items())
-        text = json.dumps([_READER, re.sub(r"(_run_seq|log_run) > -?\d+", r"\1 > 0", sql), read])
+        text = json.dumps([_READER, re.sub(r"(run_seq|log_run|noticed_run) > -?\d+", r"\1 > 0", sql), read])
         key = hashlib.sha256(text.encode()).hexdigest()
         if key not in self._asked:
             known = self._known.get(key)

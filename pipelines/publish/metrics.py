@@ -13,6 +13,7 @@ import duckdb
 
 from ..marts_reader.definitions import GRAINS, KINDS, UNITS, Dimension, Metric
 from ..marts_reader.question import READY, compile_question
+from ..rows import insert
 from .lineage import AuditError, Model
 
 _TYPES = {"DATE": "date", "VARCHAR": "text", "BOOLEAN": "boolean", "BIGINT": "integer", "INTEGER": "integer"}
@@ -200,8 +201,7 @@ def write(db: duckdb.DuckDBPyConnection, metrics: Iterable[Metric]) -> None:
     rows = [
         [*(getattr(m, key) for key in plain), [d.name for d in m.dimensions], compile_question(m, m.required)[0], m.dump()] for m in metrics
     ]
-    if rows:
-        db.executemany(f"INSERT INTO _meta.metric VALUES ({', '.join('?' * 15)})", rows)
+    insert(db, "_meta.metric", rows)
 
 
 def write_answers(db: duckdb.DuckDBPyConnection, metrics: Iterable[Metric], parts: Mapping[str, str], earlier: Path | None) -> int:
@@ -225,9 +225,7 @@ def write_answers(db: duckdb.DuckDBPyConnection, metrics: Iterable[Metric], part
                 known[key] = [_as_stored(told) for told in db.execute(sql, values).to_arrow_table().to_pylist()]
                 fresh += 1
             rows += [[*key, *answer] for answer in known[key]]
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        db.execute(f"INSERT INTO _meta.answer SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+    insert(db, "_meta.answer", rows)
     return fresh
 
 

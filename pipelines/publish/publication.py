@@ -24,6 +24,7 @@ import duckdb
 from .. import files, marts_reader, paths
 from ..failpoints import failpoint
 from ..marts_reader.kept import collect
+from ..rows import insert
 from . import columns, metrics, shelf
 from .lineage import AUDIENCES, AuditError, Lineage, Model, read
 
@@ -171,7 +172,9 @@ def _write_part(work: duckdb.DuckDBPyConnection, model: Model, folder: Path) -> 
     relation = f'"{model.schema}"."{model.alias}"'
     temporary = folder / f".{model.schema}.{model.alias}.{os.getpid()}"
     measure = _measured(work, f"SELECT {_MEASURE} FROM {relation} r")
-    work.execute(f"COPY (SELECT * FROM {relation} ORDER BY ALL) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd)")
+    # the same rows always make the same file; a model of many rows says by which columns, its key among them, it is sorted at little cost
+    order = ", ".join(model.meta.get("file_order", ["ALL"]))
+    work.execute(f"COPY (SELECT * FROM {relation} ORDER BY {order}) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd)")
     path = folder / f"{model.schema}.{model.alias}-{_digest(temporary)[:20]}.parquet"
     fresh = not path.exists()
     if fresh:
@@ -256,19 +259,11 @@ def _write_meta(db: duckdb.DuckDBPyConnection, publish_id: str, now: datetime, k
         rows.append(
             [model.unique_id, model.name, model.layer, model.relation, part is not None, model.description, model.sql, *about, *where]
         )
-    if rows:
-        db.executemany("INSERT INTO _meta.model VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    edges = [[parent, model.unique_id] for model in models for parent in model.parents if parent in ids]
-    if edges:
-        db.executemany("INSERT INTO _meta.edge VALUES (?, ?)", edges)
+    insert(db, "_meta.model", rows)
+    insert(db, "_meta.edge", [[parent, model.unique_id] for model in models for parent in model.parents if parent in ids])
     told = [[e.child, e.column, e.parent, e.parent_column, e.how] for e in known.edges if e.child in ids]
-    if told:
-        db.execute(
-            "INSERT INTO _meta.column_edge SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)",
-            [list(c) for c in zip(*told, strict=True)],
-        )
-    if runs:
-        db.executemany("INSERT INTO _meta.source_run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", runs)
+    insert(db, "_meta.column_edge", told)
+    insert(db, "_meta.source_run", runs)
 
 
 def _source_runs(work: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:

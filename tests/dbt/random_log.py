@@ -55,16 +55,62 @@ def _event(r: random.Random) -> Row:
 def _shown(r: random.Random) -> Row:
     return {
         "batch": f"b{r.randrange(30)}",
-        "user_id": r.choice([None, 2, 3]),
-        "item_type": "job",
+        "user_id": r.choice([None, 2, 3, 2, 3]),
+        "item_type": r.choice(["job", "job", "job", "freelancer"]),
         "item_id": r.randrange(9),
-        "shown_at": _moment(r),
+        "position": r.randrange(1, 15),
+        "propensity": r.randrange(1, 17) / 16,
+        "score": r.choice([None, r.randrange(-12, 12) / 4]),
+        # some after all runs: what these bring was known then
+        "shown_at": _moment(r) + timedelta(days=r.choice([0, 0, DAYS + 10])),
+    }
+
+
+def _contract(r: random.Random) -> Row:
+    return {
+        "proposal_id": r.choice([None, 0, 1, 2]),
+        "job_id": r.randrange(1, 9),
+        "client_id": r.choice([1, 4]),
+        "freelancer_id": r.randrange(2, 9),
+        "state": r.choice(["active", "completed"]),
+        "currency": r.choice(CURRENCIES),
+        "total_minor": r.randrange(1, 3_000_000),
+        "offered_at": _moment(r),
+        "started_at": r.choice([None, _moment(r)]),
+        "ended_at": r.choice([None, _moment(r)]),
+    }
+
+
+def _review(r: random.Random) -> Row:
+    return {
+        "contract_id": r.randrange(1, 40),
+        "subject_id": r.choice([2, 3]),
+        "author_side": r.choice(["client", "client", "freelancer"]),
+        "rating": r.randrange(1, 6),
+        "opened_at": r.choice([None, _moment(r)]),
+    }
+
+
+def _job(r: random.Random) -> Row:
+    return {
+        "client_id": r.choice([1, 4]),
+        "state": r.choice(["open", "filled", "closed"]),
+        "visibility": r.choice(["public"] * 5 + ["private"]),
+        "opened_at": r.choice([None, *[_moment(r)] * 5]),
+        "ended_at": r.choice([None, _moment(r)]),
     }
 
 
 def _proposal(r: random.Random) -> Row:
-    sent = _moment(r)
-    return {"job_id": r.randrange(1, 9), "freelancer_id": r.randrange(2, 9), "state": "submitted", "submitted_at": sent, "amount_minor": 5}
+    sent = _moment(r) + timedelta(days=r.choice([0, 20, DAYS + 20]))
+    row = {
+        "job_id": r.randrange(1, 9),
+        "freelancer_id": r.choice([2, 3, r.randrange(2, 9)]),
+        "state": "submitted",
+        "submitted_at": sent,
+        "amount_minor": 5,
+    }
+    return row | {"shortlisted_at": r.choice([None, _moment(r)])}
 
 
 #: table → how a row of it is made
@@ -97,9 +143,23 @@ MAKERS: dict[str, Callable[[random.Random], Row]] = {
     "notifications_inboxitem": lambda r: {"user_id": 2, "event_id": r.randrange(99), "read_at": r.choice([None, _moment(r)])},
     "accounts_signin": lambda r: {"user_id": r.randrange(1, 5), "device": "Firefox on Linux", "at": _moment(r)},
     "jobs_proposal": _proposal,
+    "jobs_job": _job,
+    "contracts_contract": _contract,
+    "trust_review": _review,
+    "accounts_freelancerprofile": lambda r: {"user_id": r.choice([2, 3])},
 }
 #: how many keys a table may have; small ones, so that keys change, go and come back
-KEYS = {"payments_account": 30, "payments_entry": 60, "payments_fxrate": 25, "messaging_conversation": 12}
+KEYS = {
+    "activity_impression": 300,
+    "payments_account": 30,
+    "payments_entry": 60,
+    "payments_fxrate": 25,
+    "messaging_conversation": 12,
+    "jobs_job": 8,
+    "contracts_contract": 40,
+    "trust_review": 40,
+    "accounts_freelancerprofile": 3,
+}
 
 
 class RandomLog:
@@ -128,6 +188,8 @@ class RandomLog:
                 yield {**row, "id": key, "_op": "d"}
                 continue
             made = MAKERS[table](r)
+            if made.get("proposal_id") is not None:  # a proposal has one contract at most
+                made["proposal_id"] += 3 * key - 2
             if lives:  # some columns change, the others stay
                 made = {name: value if r.random() < 0.5 else row[name] for name, value in made.items()}
             held[key] = (made, True)

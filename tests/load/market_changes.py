@@ -13,9 +13,16 @@ from typing import Any
 _NOW = "UTC_TIMESTAMP(6)"
 
 
+def _next(table: str, number: str, *among: str) -> str:
+    """The number after the last one among rows that agree in the columns `among`; each new row of them gets its own."""
+    same = " AND ".join(f"other.{column} = {table}.{column}" for column in among)
+    place = f"ROW_NUMBER() OVER (PARTITION BY {', '.join(among)} ORDER BY id)"
+    return f"(SELECT MAX(other.{number}) FROM {table} other WHERE {same}) + {place}"
+
+
 @dataclass(frozen=True)
 class Table:
-    """How rows of a table change: `new` are the columns in which a new row differs from the one it is like, `changed` what an update sets."""
+    """How rows of a table change: `new` are the columns in which a new row differs from the one it is like (SEED is the seed), `changed` what an update sets."""
 
     name: str
     new: dict[str, str] = field(default_factory=dict)
@@ -30,7 +37,14 @@ TABLES = (
     Table("activity_impression", {"batch": "CONCAT('n', LEFT(batch, 35))", "shown_at": _NOW}, "propensity = propensity * 0.99", True),
     Table("activity_view", {"viewed_at": _NOW}, "viewed_at = viewed_at + INTERVAL 1 SECOND", True),
     Table("activity_search", {"searched_at": _NOW}, "hits = hits + 1", True),
-    Table("core_event", {"version": "version + 1000000", "occurred_at": _NOW, "created_at": "CURRENT_TIMESTAMP(6)"}),
+    Table(
+        "core_event",
+        {
+            "version": _next("core_event", "version", "aggregate_type", "aggregate_id"),
+            "occurred_at": _NOW,
+            "created_at": "CURRENT_TIMESTAMP(6)",
+        },
+    ),
     Table(
         "jobs_proposal",
         {"state": "'withdrawn'", "live_key": "NULL", "submitted_at": _NOW, "decided_at": _NOW, "offered_at": "NULL"},
@@ -42,7 +56,7 @@ TABLES = (
     Table("notifications_letter", {}, "attempts = attempts + 1"),
     Table(
         "messaging_message",
-        {"seq": "seq + 1000000", "client_key": "CONCAT('again-', id)", "sent_at": _NOW},
+        {"seq": _next("messaging_message", "seq", "conversation_id"), "client_key": "CONCAT('again-SEED-', id)", "sent_at": _NOW},
         "sent_at = sent_at + INTERVAL 1 SECOND",
     ),
     Table("accounts_signin", {"at": _NOW}, "", True),
@@ -78,7 +92,7 @@ def _change(connection: Any, table: Table, columns: list[str], share: float, see
         values = {"updated_at": "CURRENT_TIMESTAMP(6)"} | table.new
         kept = 1 - (parts[0] if table.changed else 0) - (parts[1] if table.deletes else 0)
         names = [name for name in columns if name != "id"]
-        chosen = ", ".join(values.get(name, f"`{name}`") for name in names)
+        chosen = ", ".join(values.get(name, f"`{name}`").replace("SEED", str(seed)) for name in names)
         listed = ", ".join(f"`{name}`" for name in names)
         rows = f"SELECT {chosen} FROM {table.name} WHERE {table.among} AND {_picked(seed, 'i', share * kept)}"
         added = _run(connection, f"INSERT INTO {table.name} ({listed}) {rows}")

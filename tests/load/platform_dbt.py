@@ -42,14 +42,15 @@ def checksums(warehouse: Path) -> dict[str, tuple[int, str]]:
     """Relation → rows and canonical checksum of all that dbt made."""
     import duckdb
 
-    from pipelines.scale_out.comparison import measured
+    from pipelines.scale_out.comparison import ROWS, measured
 
     with duckdb.connect(str(warehouse), read_only=True) as db:
         db.execute("SET TimeZone = 'UTC'")
         names = db.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema NOT IN ('raw', 'main') ORDER BY ALL"
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema NOT IN ('raw', 'main')"
+            " AND NOT ends_with(table_name, '__left') ORDER BY ALL"
         ).fetchall()
-        return {f"{schema}.{name}": measured(db, f'SELECT * FROM "{schema}"."{name}"') for schema, name in names}
+        return {f"{schema}.{name}": measured(db, f'SELECT {ROWS} FROM "{schema}"."{name}"') for schema, name in names}
 
 
 def run(events: float = 5, seed: int = 7, say: Any = print) -> dict[str, Any]:

@@ -9,13 +9,13 @@
 
 {#
   Configures a model that grows: `key` is its key, `lives_in` (marts) the staging model that has the living keys under the same name, `joins`
-  whether its rows also change when others do: then log_run does not tell which rows a build touched.
+  whether its rows also change when others do: then log_run does not tell which rows a build touched (meta.run_column names the column that does).
 #}
 {% macro grows(key, lives_in=none, joins=false) -%}
     {%- if target.type == 'duckdb' -%}
         {{ config(
             materialized='incremental', incremental_strategy='change_log', unique_key=key,
-            meta={'lives_in': lives_in, 'told_by_log_run': not joins}
+            meta={'lives_in': lives_in, 'run_column': none if joins else 'log_run'}
         ) }}
     {%- else -%}
         {{ config(materialized='table') }}
@@ -38,7 +38,7 @@
 #}
 {% macro newest_run() -%}
     {%- if execute -%}
-        {{ run_query('select coalesce(max(log_run), -1) from ' ~ this).rows[0][0] | int }}
+        {{ run_query('select coalesce(max(' ~ ((model.config.meta or {}).get('run_column') or 'log_run') ~ '), -1) from ' ~ this).rows[0][0] | int }}
     {%- else -%}
         -1
     {%- endif -%}
@@ -84,4 +84,62 @@
     {%- else %}
     insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ changed }} where not is_gone;
     {%- endif %}
+{%- endmacro %}
+
+{#
+  Configures a model whose rows are worked out from many tables: in a build that takes changes its SQL finds the keys that something reached,
+  works these out again and gives each, with is_gone where there is no such row any more. A row that comes out as it was stays as it was, so
+  that noticed_run, the newest run the model knew when the row changed, tells whoever reads it what to follow (strategy changed_rows).
+  `leaves`: columns of which the values of changed and removed rows are kept, each with the run, in a table beside it (left_by).
+#}
+{% macro follows(key, leaves=none) -%}
+    {%- if target.type == 'duckdb' -%}
+        {{ config(
+            materialized='incremental', incremental_strategy='changed_rows', unique_key=key,
+            meta={'leaves': leaves, 'run_column': 'noticed_run'},
+            pre_hook="{% if not is_incremental() %}drop table if exists {{ left_by(this) }}{% endif %}",
+            post_hook="{{ room_for_left(this) }}"
+        ) }}
+    {%- else -%}
+        {{ config(materialized='table') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Where a model that `follows` keeps what its changed and removed rows were; only in builds that take changes. #}
+{% macro left_by(relation) -%}
+    {{ relation.incorporate(path={'identifier': relation.identifier ~ '__left'}) }}
+{%- endmacro %}
+
+{# That table, so that whoever reads it finds it also when nothing has changed yet. #}
+{% macro room_for_left(relation) -%}
+    {%- set leaves = (config.get('meta') or {}).get('leaves') -%}
+    {%- if leaves -%}
+        create table if not exists {{ left_by(relation) }} as select {{ leaves | join(', ') }}, noticed_run from {{ relation }} limit 0
+    {%- endif -%}
+{%- endmacro %}
+
+{# The newest run in these: pairs of a relation and its column. #}
+{% macro newest_of(logs) -%}
+    (select max(newest) from ({% for relation, column in logs %}select max({{ column }}) as newest from {{ relation }}{{ ' union all ' if not loop.last }}{% endfor %}) as runs)
+{%- endmacro %}
+
+{# The strategy of `follows`. Equal rows first leave the changes; then what the others were is kept, and they take their place. #}
+{% macro get_incremental_changed_rows_sql(arguments) -%}
+    {%- set target, changed, key = arguments['target_relation'], arguments['temp_relation'], arguments['unique_key'] -%}
+    {%- set key = [key] if key is string else key -%}
+    {%- set columns = arguments['dest_columns'] | map(attribute='name') | list -%}
+    {%- set listed = columns | join(', ') -%}
+    {%- set leaves = (config.get('meta') or {}).get('leaves') -%}
+    {%- set same_key -%}
+        {% for column in key %}stands.{{ column }} = changed.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+    {%- endset %}
+    delete from {{ changed }} as changed using {{ target }} as stands where {{ same_key }} and not changed.is_gone
+        {%- for column in columns if column not in key and column != 'noticed_run' %} and stands.{{ column }} is not distinct from changed.{{ column }}{% endfor %};
+    {%- if leaves %}
+    insert into {{ left_by(target) }}
+        select {% for column in leaves %}stands.{{ column }}, {% endfor %}changed.noticed_run
+        from {{ target }} as stands inner join {{ changed }} as changed on {{ same_key }};
+    {%- endif %}
+    delete from {{ target }} as stands using {{ changed }} as changed where {{ same_key }};
+    insert into {{ target }} ({{ listed }}) select {{ listed }} from {{ changed }} where not is_gone;
 {%- endmacro %}

@@ -35,3 +35,12 @@
         else {{ to_usd_minor(usd_minor, minor_per_usd_cent) }}
     end
 {%- endmacro %}
+
+{# In builds that take changes: the first day whose rate may be another since the last build, of rates as they were and as they are; null when none is. #}
+{% macro first_day_of_changed_rates() -%}
+    (
+        select min(as_of_day)
+        from {{ ref('stg_marketplace__fx_rate_log') }}
+        where fx_rate_id in (select fx_rate_id from {{ ref('stg_marketplace__fx_rate_log') }} where log_run > {{ newest_run() }})
+    )
+{%- endmacro %}

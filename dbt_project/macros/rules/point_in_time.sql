@@ -64,3 +64,25 @@
     ) as summed
     where is_instant = 1
 {%- endmacro %}
+
+{#
+  In builds that take changes: (entity_id, since) of the entities whose feature events of `changes` became others, all of them at instants from
+  `since` on. A new version counts from when it was logged, one of the first load from when it happened; a row that went from one entity to
+  another takes its events with it, to the last.
+#}
+{% macro entities_changed(versions, entity, event_at) -%}
+    select entity_id, min(since) as since
+    from (
+        select
+            {{ entity }} as entity_id,
+            case
+                when min({{ entity }}) over (partition by id) <> max({{ entity }}) over (partition by id) then cast('0001-01-01' as timestamp)
+                when run_seq > {{ newest_run() }} and is_backfill then least(known_at, coalesce({{ event_at }}, known_at))
+                when run_seq > {{ newest_run() }} then known_at
+            end as since
+        from {{ versions }}
+        where id in (select id from {{ versions }} where run_seq > {{ newest_run() }})
+    ) as moved
+    where since is not null
+    group by entity_id
+{%- endmacro %}

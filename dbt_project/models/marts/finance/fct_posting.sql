@@ -51,7 +51,5 @@ where postings.log_run > {{ newest_run() }}
     or postings.entry_id in (select entry_id from {{ ref('stg_marketplace__ledger_entry_log') }} where log_run > {{ newest_run() }})
     or postings.debit_account_id in (select account_id from {{ ref('stg_marketplace__ledger_account_log') }} where log_run > {{ newest_run() }})
     or postings.credit_account_id in (select account_id from {{ ref('stg_marketplace__ledger_account_log') }} where log_run > {{ newest_run() }})
-    or postings.occurred_at >= (
-        select cast(min(as_of_day) as timestamp) from {{ ref('stg_marketplace__fx_rate_log') }} where log_run > {{ newest_run() }}
-    )
+    or cast(postings.occurred_at as date) >= {{ first_day_of_changed_rates() }}
 {%- endif %}

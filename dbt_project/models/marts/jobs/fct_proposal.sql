@@ -1,4 +1,10 @@
-{#- shortlisted_at is when the bid got at least that far: an offer or a hire without a shortlist before counts. -#}
+{{ grows('proposal_id', lives_in='stg_marketplace__proposals', joins=true) }}
+
+{#-
+  shortlisted_at is when the bid got at least that far: an offer or a hire without a shortlist before counts. A proposal also changes when its
+  contract does, as it was or as it is, or the rate of its day.
+-#}
+-- depends_on: {{ ref('stg_marketplace__contract_log') }}, {{ ref('stg_marketplace__fx_rate_log') }}
 select
     proposals.proposal_id,
     proposals.job_id,
@@ -15,7 +21,19 @@ select
     contracts.started_at as hired_at,
     case when contracts.state = 'completed' then contracts.ended_at end as completed_at,
     proposals.decided_at,
-    contracts.contract_id
+    contracts.contract_id,
+    proposals.log_run
 from {{ ref('stg_marketplace__proposals') }} as proposals
 left join {{ ref('stg_marketplace__contracts') }} as contracts on contracts.proposal_id = proposals.proposal_id
 {{ join_usd_rate('rates', 'proposals.currency', 'cast(proposals.submitted_at as date)') }}
+{%- if takes_changes() %}
+where proposals.log_run > {{ newest_run() }}
+    or proposals.proposal_id in (
+        select proposal_id
+        from {{ ref('stg_marketplace__contract_log') }}
+        where
+            proposal_id is not null
+            and contract_id in (select contract_id from {{ ref('stg_marketplace__contract_log') }} where log_run > {{ newest_run() }})
+    )
+    or cast(proposals.submitted_at as date) >= {{ first_day_of_changed_rates() }}
+{%- endif %}

@@ -26,7 +26,9 @@ with spoken as (
     left join {{ ref('stg_marketplace__conversations') }} as conversations on conversations.conversation_id = messages.conversation_id
     {%- if takes_changes() %}
     where messages.conversation_id in (
-        select conversation_id from {{ ref('stg_marketplace__message_log') }} where log_run > {{ newest_run() }}
+        select conversation_id
+        from {{ ref('stg_marketplace__message_log') }}
+        where message_id in (select message_id from {{ ref('stg_marketplace__message_log') }} where log_run > {{ newest_run() }})
         union all
         select conversation_id from {{ ref('stg_marketplace__conversation_log') }} where log_run > {{ newest_run() }}
     )

@@ -16,6 +16,12 @@ ruled_on as (
     select distinct subject_id from {{ ref('stg_marketplace__risk_holds') }} where act = 'payout'
 ),
 
+events as (
+    select event_id, aggregate_type, aggregate_id, version, kind, actor_id, state_before, state_after, occurred_at
+    from {{ ref('stg_marketplace__events') }}
+    where aggregate_type in ('jobs.job', 'payments.payout')
+),
+
 held_events as (
     select
         held.event_id,
@@ -23,8 +29,8 @@ held_events as (
         held.aggregate_id,
         held.occurred_at,
         min(next_events.version) as next_version
-    from {{ ref('stg_marketplace__events') }} as held
-    left join {{ ref('stg_marketplace__events') }} as next_events
+    from events as held
+    left join events as next_events
         on next_events.aggregate_type = held.aggregate_type
         and next_events.aggregate_id = held.aggregate_id
         and next_events.version > held.version
@@ -53,7 +59,7 @@ holds as (
             else 'cleared'
         end as outcome
     from held_events
-    left join {{ ref('stg_marketplace__events') }} as ended
+    left join events as ended
         on ended.aggregate_type = held_events.aggregate_type
         and ended.aggregate_id = held_events.aggregate_id
         and ended.version = held_events.next_version

@@ -1,7 +1,6 @@
 select
     loads.table_name,
     loads.logged_rows,
-    loads.logged_keys,
     loads.last_run_seq,
     loads.last_known_at,
     loads.last_source_change_at,

@@ -4,10 +4,16 @@ with stages as (
     {%- endfor %}
 ),
 
+ended as (
+    select furthest, count(*) as pairs
+    from {{ ref('fct_pair_journey') }}
+    group by furthest
+),
+
 reached as (
-    select stages.position, stages.stage, count(journeys.furthest) as pairs
+    select stages.position, stages.stage, coalesce(sum(ended.pairs), 0) as pairs
     from stages
-    left join {{ ref('fct_pair_journey') }} as journeys on journeys.furthest >= stages.position
+    left join ended on ended.furthest >= stages.position
     group by stages.position, stages.stage
 )
 

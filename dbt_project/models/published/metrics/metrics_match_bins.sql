@@ -7,12 +7,11 @@ with scored as (
         outcomes.surface,
         outcomes.ranking,
         {{ first_day('month', 'outcomes.shown_at') }} as month,
-        cast(floor(2.0 * greatest(least(impressions.score, 5.0), -6.0)) as integer) as bin,
-        cast(outcomes.propensity / (1.0 + exp(-impressions.score)) as decimal(24, 12)) as expected,
+        cast(floor(2.0 * greatest(least(outcomes.score, 5.0), -6.0)) as integer) as bin,
+        cast(outcomes.propensity / (1.0 + exp(-outcomes.score)) as decimal(24, 12)) as expected,
         case when outcomes.bid_at is not null then 1 else 0 end as bid
     from {{ ref('fct_job_impression') }} as outcomes
-    inner join {{ ref('fct_impression') }} as impressions on impressions.impression_id = outcomes.impression_id
-    where impressions.score is not null and not outcomes.already_bid
+    where outcomes.score is not null and not outcomes.already_bid
 )
 
 select

@@ -1,67 +1,15 @@
-{#-
-  Gains as the matcher is evaluated (ml/matching/evaluate.py): bid 1, shortlisted 2, hired 4, each divided by the probability that its place was looked
-  at, at most tenfold. NDCG@10: gains of the first ten places, each ÷ log2(place + 1), over the same sum in the best order. Jobs already bid for do not
-  count, so places close up. Shares are summed as exact decimals: the order of adding cannot matter.
-  A newcomer is a client who had hired nobody when the list was shown.
--#}
-{%- set exact = 'decimal(24, 12)' %}
-with first_hires as (
-    select client_id, min(started_at) as first_hired_at
-    from {{ ref('fct_contract') }}
-    where started_at is not null
-    group by client_id
-),
-
-shown as (
-    select
-        shown.batch,
-        shown.freelancer_id,
-        shown.surface,
-        shown.ranking,
-        shown.shown_at,
-        shown.propensity,
-        case when shown.hired_at is not null then 4.0 when shown.shortlisted_at is not null then 2.0 when shown.bid_at is not null then 1.0 else 0.0 end
-        * least(1.0 / shown.propensity, 10.0) as gain,
-        row_number() over (partition by shown.batch, shown.freelancer_id order by shown.position, shown.impression_id) as place,
-        coalesce(first_hires.first_hired_at > shown.shown_at, true) as is_newcomer
-    from {{ ref('fct_job_impression') }} as shown
-    inner join {{ ref('fct_job') }} as jobs on jobs.job_id = shown.job_id
-    left join first_hires on first_hires.client_id = jobs.client_id
-    where not shown.already_bid
-),
-
-ranked as (
-    select *, row_number() over (partition by batch, freelancer_id order by gain desc, place) as best_place
-    from shown
-),
-
-summed as (
-    select
-        batch,
-        freelancer_id,
-        min(surface) as surface,
-        min(ranking) as ranking,
-        min(shown_at) as shown_at,
-        count(*) as jobs,
-        min(case when gain > 0 then place end) as first_gain,
-        sum(cast(case when place <= 10 then gain / log2(place + 1.0) else 0.0 end as {{ exact }})) as gained,
-        sum(cast(case when best_place <= 10 then gain / log2(best_place + 1.0) else 0.0 end as {{ exact }})) as best,
-        sum(cast(case when place <= 10 then propensity else 0.0 end as {{ exact }})) as exposure,
-        sum(cast(case when place <= 10 and is_newcomer then propensity else 0.0 end as {{ exact }})) as newcomer_exposure
-    from ranked
-    group by batch, freelancer_id
-)
+{{ looks_on() }}
 
 select
     batch,
     freelancer_id,
     surface,
     ranking,
-    cast(shown_at as date) as shown_on,
-    cast(jobs as bigint) as jobs,
-    first_gain is not null as has_gain,
-    case when first_gain is not null then {{ ratio('gained', 'best') }} end as ndcg_10,
-    case when first_gain is not null then {{ ratio('1.0', 'first_gain') }} end as reciprocal_rank,
-    cast(exposure as double) as exposure,
-    cast(newcomer_exposure as double) as newcomer_exposure
-from summed
+    shown_on,
+    jobs,
+    has_gain,
+    ndcg_10,
+    reciprocal_rank,
+    exposure,
+    newcomer_exposure
+from {{ ref('fct_match_list') }}

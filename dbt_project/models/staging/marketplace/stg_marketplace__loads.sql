@@ -1,5 +1,4 @@
-{#- Tables whose key is not id, or whose stamp is not updated_at, say so. -#}
-{%- set keys = {'contracts_hourlyterms': 'contract_id', 'contracts_offer': 'contract_id', 'jobs_proposalopening': 'proposal_id', 'payments_paymenttrace': 'payment_id', 'payments_payoutresolution': 'payout_id', 'trust_secondrating': 'case_id'} -%}
+{#- Tables whose stamp is not updated_at say so. -#}
 {%- set stamps = {'core_event': 'created_at'} -%}
 {%- set tables = [
     'accounts_accountclosing',
@@ -106,7 +105,6 @@
 select
     '{{ table }}' as table_name,
     cast(count(*) as bigint) as logged_rows,
-    cast(count(distinct case when _op <> 'd' then {{ keys.get(table, 'id') }} end) as bigint) as logged_keys,
     cast(max(_run_seq) as bigint) as last_run_seq,
     cast(max(_known_at) as timestamp) as last_known_at,
     cast(max({{ stamps.get(table, 'updated_at') }}) as timestamp) as last_source_change_at
