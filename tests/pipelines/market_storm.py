@@ -39,6 +39,8 @@ from typing import Any
 
 import duckdb
 
+from pipelines.scale_out.comparison import ROWS
+
 from . import storming
 from .storming import REPO
 
@@ -468,10 +470,12 @@ def _checksums(file: Path) -> dict[str, tuple[int, int]]:
         db.execute("SET TimeZone = 'UTC'")
         found = db.execute(
             "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema NOT IN ('raw', '_build', '_meta', 'main')"
+            " AND NOT ends_with(table_name, '__left')"
         ).fetchall()
         told = {}
         for schema, name in found:
-            [(rows, checksum)] = db.execute(f'SELECT count(*), coalesce(sum(hash(r)::HUGEINT), 0) FROM "{schema}"."{name}" r').fetchall()
+            counted = f'SELECT count(*), coalesce(sum(hash(r)::HUGEINT), 0) FROM (SELECT {ROWS} FROM "{schema}"."{name}") r'
+            [(rows, checksum)] = db.execute(counted).fetchall()
             told[f"{schema}.{name}"] = (int(rows), int(checksum))
         return told
 
