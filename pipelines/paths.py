@@ -33,6 +33,11 @@ def published() -> Path:
     return var() / "published"
 
 
+def bundles() -> Path:
+    """What the web process serves scores from, one subfolder a model: OPENLANCE_BUNDLES, or `bundles/` of the run-time folder."""
+    return Path(os.environ.get("OPENLANCE_BUNDLES") or var() / "bundles").absolute()
+
+
 def dbt_target() -> Path:
     """dbt's artefacts (manifest, run results, logs) of this run-time folder."""
     return var() / "work" / "dbt"

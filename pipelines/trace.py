@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -222,7 +220,7 @@ def _served(db: duckdb.DuckDBPyConnection, user_id: int, job_id: int) -> dict[st
 
 def _bundle(version: str | None) -> dict[str, Any]:
     """Model version, MLflow run and publication of a bundle (the current one when none is named). Raises NothingToTrace."""
-    home = Path(os.environ.get("OPENLANCE_BUNDLES") or paths.var() / "bundles") / "matching"
+    home = paths.bundles() / "matching"
     try:
         version = version or str(json.loads((home / "CURRENT.json").read_text())["version"])
         manifest = json.loads((home / version / "manifest.json").read_text())

@@ -25,7 +25,7 @@ from .. import files, marts_reader, paths
 from ..failpoints import failpoint
 from ..marts_reader.kept import collect
 from ..rows import insert
-from . import columns, metrics, shelf
+from . import bundles, columns, metrics, shelf
 from .lineage import AUDIENCES, AuditError, Lineage, Model, read
 
 #: Publications that stay for readers and for a rollback, the current one included.
@@ -213,6 +213,7 @@ def _build(folder: Path, publish_id: str, now: datetime, known: _Known, audience
             db.execute(f'CREATE VIEW "{part.model.schema}"."{part.model.alias}" AS SELECT * FROM read_parquet(\'{part.path}\')')
         _write_meta(db, publish_id, now, known, parts)
         published = {part.model.relation: part.model for part in parts}
+        bundles.write(db, set(published))
         defined = metrics.compiled(paths.dbt_project() / "metrics", published, db)
         metrics.write(db, defined)
         pointer = files.read_json(folder / marts_reader.POINTER)

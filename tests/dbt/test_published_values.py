@@ -54,6 +54,14 @@ def test_fill_rate_leaves_out_imported_jobs_and_windows_that_have_not_passed(mar
     assert market.rows("admin.fill_rate_weekly") == [cohort(7, 3, 2, 2 / 3, 0), cohort(14, 3, 2, 2 / 3, 0), cohort(30, 0, 0, None, 3)]
 
 
+def test_a_served_score_is_published_as_it_was_served(market: Any) -> None:
+    [found] = market.rows("admin.served_scores")
+    assert found == {
+        "score_id": 1, "batch": "b1", "position": 1, "freelancer_id": 2, "job_id": 10, "score": 0.5, "parts": "[]", "model_version": "m1",
+        "publish_id": None, "served_at": at(2, 9),
+    }  # fmt: skip
+
+
 def test_time_to_first_bid_keeps_the_waiting_job_at_risk(market: Any) -> None:
     found = market.rows("admin.time_to_first_bid")
     assert [(r["hours"], r["at_risk"], r["events"]) for r in found] == [(0.0, 3, 0), (1.0, 3, 1), (2.0, 2, 1)]
