@@ -16,8 +16,10 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from dashboards.auth import Viewer, keep_checking, require_viewer, web_url  # noqa: E402
+from dashboards.components import layout  # noqa: E402
 
 st.set_page_config(page_title="Openlance dashboards", page_icon="◐", layout="wide")
+st.html(layout.STYLE)
 
 
 def pages_for(viewer: Viewer) -> list[st.Page]:
@@ -26,6 +28,7 @@ def pages_for(viewer: Viewer) -> list[st.Page]:
         return [
             st.Page("app_pages/admin/overview.py", title="Overview", icon=":material/monitoring:", default=True),
             st.Page("app_pages/admin/metrics.py", title="Metrics", icon=":material/menu_book:"),
+            st.Page("app_pages/admin/served_scores.py", title="Scores served", icon=":material/sort:"),
             st.Page("app_pages/admin/data_quality.py", title="Data quality", icon=":material/fact_check:"),
         ]
     return []

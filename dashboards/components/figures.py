@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +57,12 @@ def tidy(figure: go.Figure, *, height: int = 300, x: dict[str, Any] | None = Non
         yaxis={"gridcolor": GRID, "zerolinecolor": GRID, "rangemode": "tozero", "automargin": True, "fixedrange": True, **(y or {})},
     )
     return figure
+
+
+def powers_of_ten(most: float) -> dict[str, Any]:
+    """A logarithmic axis of counts up to `most`, marked at powers of ten alone; a bar of one is still to be seen."""
+    top = max(1, math.ceil(math.log10(max(most, 1))))
+    return {"type": "log", "range": [-0.3, top + 0.1], "dtick": 1, "tick0": 0, "tickformat": "~s", "minor": {"ticks": ""}}
 
 
 def show(figure: go.Figure, key: str, alt: str) -> None:
@@ -142,4 +150,31 @@ def funnel_bars(frame: pd.DataFrame) -> go.Figure:
     )
     tidy(figure, x={"visible": False, "range": [0, 1.02]}, y={"autorange": "reversed", "showgrid": False, "ticklabelstandoff": 6})
     figure.update_layout(hovermode=False, margin_t=8)
+    return figure
+
+
+def contribution_bars(bars: Sequence[tuple[str, float, str, str]]) -> go.Figure:
+    """(name, value, the value as people read it, what it stands for) in the order given: to the right what lifts a score, to the left what lowers it."""
+    values = [value for _, value, _, _ in bars]
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=[name for name, _, _, _ in bars],
+            orientation="h",
+            text=[text for _, _, text, _ in bars],
+            textposition="outside",
+            textfont={"size": 13},
+            customdata=[about for _, _, _, about in bars],
+            marker_color=[TEAL if value > 0 else RUST for value in values],
+            cliponaxis=False,
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )
+    # room for the numbers at the ends of the longest bars
+    low, high = min(0.0, *values), max(0.0, *values)
+    room = 0.22 * (high - low)
+    ends = [low - (room if low < 0 else 0), high + (room if high > 0 else 0)]
+    y = {"autorange": "reversed", "showgrid": False, "ticklabelstandoff": 6}
+    tidy(figure, height=80 + 30 * len(bars), x={"visible": False, "range": ends}, y=y)
+    figure.update_layout(hovermode="closest", margin_t=8)
     return figure

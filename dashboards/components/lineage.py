@@ -20,13 +20,6 @@ METRIC_RULES = {
 }
 METRIC_RULES |= {"example": "Example", "owner": "Owner"}
 LAYERS = ("published", "marts", "features", "intermediate", "staging", "seed", "raw")
-#: wide enough for SQL on a desk, never wider than a phone; long names break instead of pushing the rest out of sight
-STYLE = """<style>
-[data-testid="stPopoverBody"] { width: min(44rem, 94vw); max-width: 94vw; max-height: min(36rem, 80vh); overflow: auto; }
-[data-testid="stPopoverBody"] code, [data-testid="stPopoverBody"] td { overflow-wrap: anywhere; }
-[class*="st-key-lineage-"] button { min-height: 1.6rem; padding: 0; color: #5d6765; }
-[class*="st-key-lineage-"] button p { font-size: 0.8rem; }
-</style>"""
 
 
 @st.fragment
@@ -41,7 +34,7 @@ def lineage_popover(marts: Published, key: str, *, metrics: Sequence[str] = (), 
         type="tertiary",
         key=f"lineage-{key}",
         on_change="rerun",
-        help="Definition, SQL, parents, source runs and tests",
+        help=f"{', '.join([*metrics, *relations])}: definition, SQL, parents, source runs and tests",
     )
     if opened.open:
         with opened:

@@ -1,12 +1,17 @@
-"""Relations of the schema `metrics` made empty from their contracts, with the definitions compiled over them: marts to be filled by hand."""
+"""Marts to be filled by hand: the schema `metrics` made empty from its contracts, or the sample's publication without its rows."""
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import yaml
 
+from pipelines.marts_reader import Published
 from pipelines.publish import metrics
 from pipelines.publish.lineage import Model
 
@@ -45,3 +50,26 @@ def jobs(db: duckdb.DuckDBPyConnection, opened_on: str, count: int, *, mature: t
             f"is_filled_{days}d": number < filled for days in (7, 14, 30)
         }
         db.execute(f"insert into metrics.jobs by name select {', '.join(f'? as {name}' for name in row)}", list(row.values()))
+
+
+def emptied(marts: Published, file: Path, kept: Collection[str] = ()) -> Path:
+    """A publication's relations of staff as tables without rows, but for the relations `kept` and what `_meta` tells, ready answers apart."""
+    with duckdb.connect(str(file)) as db:
+        db.execute(f"attach '{marts.path}' as sample (read_only)")
+        db.execute("create schema admin; create schema metrics; create schema science; create schema _meta")
+        wanted = "database_name = 'sample' and schema_name in ('admin', 'metrics', 'science', '_meta')"
+        tables = f"select schema_name, view_name from duckdb_views() where {wanted} union select schema_name, table_name from duckdb_tables() where {wanted}"
+        for schema, table in db.execute(tables).fetchall():
+            full = (schema == "_meta" and table != "answer") or f"{schema}.{table}" in kept
+            db.execute(f"create table {schema}.{table} as select * from sample.{schema}.{table} where {str(full).lower()}")
+    return file
+
+
+def publication(folder: Path, publish_id: str, file: Path) -> Path:
+    """A publication folder whose pointer names a copy of `file`."""
+    staff = folder / "staff"
+    staff.mkdir(parents=True)
+    shutil.copyfile(file, staff / f"marts-{publish_id}.duckdb")
+    pointer = {"publish_id": publish_id, "file": f"marts-{publish_id}.duckdb", "published_at": datetime.now(UTC).isoformat()}
+    (staff / "CURRENT.json").write_text(json.dumps(pointer))
+    return folder

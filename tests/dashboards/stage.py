@@ -133,3 +133,17 @@ class Visitor:
         self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url(f"{self.stage.dashboards}/**")
         return self.page
+
+
+@contextmanager
+def instead(stage: Stage, folder: Path | None) -> Iterator[None]:
+    """The dashboards read another publication folder, or none, and the sample's again afterwards."""
+    sample = stage.published.resolve()
+    stage.published.unlink()
+    if folder:
+        stage.published.symlink_to(folder)
+    try:
+        yield
+    finally:
+        stage.published.unlink(missing_ok=True)
+        stage.published.symlink_to(sample)

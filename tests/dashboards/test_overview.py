@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
-from tests.dashboards.stage import Stage, Visitor
+from tests.dashboards.by_hand import emptied, publication
+from tests.dashboards.stage import Stage, Visitor, instead
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 30_000
@@ -94,40 +92,10 @@ def drawn(page: Page, chart: str) -> list[dict[str, Any]]:
     return found
 
 
-@contextmanager
-def instead(stage: Stage, folder: Path | None) -> Iterator[None]:
-    """The dashboards read another publication folder, or none, and the sample's again afterwards."""
-    sample = stage.published.resolve()
-    stage.published.unlink()
-    if folder:
-        stage.published.symlink_to(folder)
-    try:
-        yield
-    finally:
-        stage.published.unlink(missing_ok=True)
-        stage.published.symlink_to(sample)
-
-
-def publication(folder: Path, publish_id: str, file: Path) -> Path:
-    """A publication folder whose pointer names a copy of `file`."""
-    staff = folder / "staff"
-    staff.mkdir(parents=True)
-    shutil.copyfile(file, staff / f"marts-{publish_id}.duckdb")
-    pointer = {"publish_id": publish_id, "file": f"marts-{publish_id}.duckdb", "published_at": datetime.now(UTC).isoformat()}
-    (staff / "CURRENT.json").write_text(json.dumps(pointer))
-    return folder
-
-
 def empty_market(marts: Published, file: Path) -> Path:
     """Marts of a market in which nothing has happened: the sample's tables without rows, metrics at nothing."""
+    emptied(marts, file, kept=("admin.kpi_overview",))
     with duckdb.connect(str(file)) as db:
-        db.execute(f"attach '{marts.path}' as sample (read_only)")
-        db.execute("create schema admin; create schema metrics; create schema _meta")
-        wanted = "database_name = 'sample' and schema_name in ('admin', 'metrics', '_meta')"
-        tables = f"select schema_name, view_name from duckdb_views() where {wanted} union select schema_name, table_name from duckdb_tables() where {wanted}"
-        for schema, table in db.execute(tables).fetchall():
-            kept = "true" if (schema == "_meta" and table != "answer") or table == "kpi_overview" else "false"
-            db.execute(f"create table {schema}.{table} as select * from sample.{schema}.{table} where {kept}")
         db.execute("update admin.kpi_overview set value = case when unit in ('minor', 'count') then 0 end")
     return file
 

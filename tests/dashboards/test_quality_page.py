@@ -1,8 +1,9 @@
-"""The data-quality page when all is well, when tables need somebody, and before anything ran."""
+"""The data-quality page when all is well, when tables need somebody, and before anything ran; the rest of it is the sample's publication."""
 
 from __future__ import annotations
 
-import json
+import shutil
+import tempfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,54 +13,64 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboards.components import figures
+from pipelines.marts_reader import Published
 from tests.conftest import REPO
+from tests.dashboards.by_hand import emptied, publication
 
 _NOW = datetime(2026, 11, 29, 20, 11, 5)
-_TABLES = """
-CREATE SCHEMA admin; CREATE SCHEMA _meta;
-CREATE TABLE admin.data_quality (table_name VARCHAR, state VARCHAR, message VARCHAR, drift BIGINT, last_run_at TIMESTAMP, last_read_at TIMESTAMP,
-    last_change_at TIMESTAMP, rows_7d BIGINT, deletes_7d BIGINT, repaired_7d BIGINT, runs_not_read_7d BIGINT, findings_7d BIGINT);
-CREATE TABLE admin.data_quality_daily (day DATE, row_count BIGINT, delete_count BIGINT, repaired_count BIGINT);
-CREATE TABLE admin.data_quality_findings (known_at TIMESTAMP, table_name VARCHAR, column_name VARCHAR, check_name VARCHAR, severity VARCHAR,
-    row_count BIGINT, measured DOUBLE, threshold DOUBLE, message VARCHAR);
-CREATE TABLE _meta.model (layer VARCHAR, tests JSON);
-"""
+_COUNTS = {"rows_7d": 12, "deletes_7d": 3, "repaired_7d": 0, "runs_not_read_7d": 0, "findings_7d": 0}
 
 
-def shown(folder: Path, monkeypatch: pytest.MonkeyPatch, tables: list[tuple[str, str, str | None, int]]) -> Any:
-    """The page over a publication of these tables: (name, state, message, drift)."""
-    staff = folder / "published" / "staff"
-    staff.mkdir(parents=True)
-    with duckdb.connect(str(staff / "marts-1.duckdb")) as db:
-        db.execute(_TABLES)
-        for name, state, message, drift in tables:
-            row = [name, state, message, drift, _NOW, _NOW, None, 12, 3, 0, 0, 0]
-            db.execute(f"INSERT INTO admin.data_quality VALUES ({', '.join('?' * len(row))})", row)
-            db.execute("INSERT INTO admin.data_quality_daily VALUES (?, 12, 3, 0)", [date(2026, 11, 29)])
-    told = {"publish_id": "1", "file": "marts-1.duckdb", "published_at": "2026-11-29T20:11:05+00:00", "previous": []}
-    (staff / "CURRENT.json").write_text(json.dumps(told))
-    monkeypatch.setenv("OPENLANCE_VAR", str(folder))
-    monkeypatch.setattr("dashboards.components.lineage.lineage_popover", lambda *_, **__: None)
-    st.cache_data.clear()
-    page = AppTest.from_file(str(REPO / "dashboards" / "app_pages" / "admin" / "data_quality.py"), default_timeout=120).run()
-    assert not page.exception, page.exception
+@pytest.fixture(scope="module")
+def blank(marts: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's publication in which no run is known."""
+    file = tmp_path_factory.mktemp("quality") / "blank.duckdb"
+    return emptied(marts, file, kept=("admin.kpi_overview", "admin.freshness"))
+
+
+@pytest.fixture
+def shown(tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """shown(tables, opened): the page over these tables, each as (name, state, message, drift), with the lineage of these keys opened."""
+
+    def page(tables: list[tuple[str, str, str | None, int]], *opened: str) -> Any:
+        home = Path(tempfile.mkdtemp(dir=tmp_path))
+        file = Path(shutil.copyfile(blank, home / "by-hand.duckdb"))
+        with duckdb.connect(str(file)) as db:
+            for name, state, message, drift in tables:
+                row = {"table_name": name, "state": state, "message": message, "drift": drift, "last_run_at": _NOW, "last_read_at": _NOW}
+                put(db, "admin.data_quality", row | _COUNTS)
+                day = {"day": date(2026, 11, 29), "row_count": 12, "delete_count": 3, "repaired_count": 0}
+                put(db, "admin.data_quality_daily", day)
+        publication(home / "published", "1", file)
+        monkeypatch.setenv("OPENLANCE_VAR", str(home))
+        st.cache_data.clear()
+        app = AppTest.from_file(str(REPO / "dashboards" / "app_pages" / "admin" / "data_quality.py"), default_timeout=120)
+        for key in opened:
+            app.session_state[f"lineage-{key}"] = True
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
     return page
+
+
+def put(db: duckdb.DuckDBPyConnection, relation: str, row: dict[str, Any]) -> None:
+    db.execute(f"INSERT INTO {relation} BY NAME SELECT {', '.join(f'? AS {name}' for name in row)}", list(row.values()))
 
 
 def states(page: Any) -> dict[str, str]:
     return dict(page.dataframe[0].value[["table_name", "state"]].itertuples(index=False))
 
 
-def test_all_well_is_said_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = shown(tmp_path, monkeypatch, [("jobs_job", "read", None, 0), ("jobs_skill", "read", None, 0)])
+def test_all_well_is_said_first(shown: Any) -> None:
+    page = shown([("jobs_job", "read", None, 0), ("jobs_skill", "read", None, 0)])
     assert page.success[0].value == "All 2 source tables are read, and equal to the source as far as the last run could tell."
     assert (page.error.len, page.warning.len, states(page)) == (0, 0, {"jobs_job": "read", "jobs_skill": "read"})
 
 
-def test_each_table_that_needs_somebody_is_named_once_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_table_that_needs_somebody_is_named_once_with_what_helps(shown: Any) -> None:
     page = shown(
-        tmp_path,
-        monkeypatch,
         [
             ("core_event", "read", None, 1),
             ("jobs_job", "read", None, 0),
@@ -83,7 +94,26 @@ def test_each_table_that_needs_somebody_is_named_once_with_what_helps(tmp_path: 
     assert not any("All" in told.value for told in page.success)
 
 
-def test_before_the_first_run_the_page_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = shown(tmp_path, monkeypatch, [])
+def test_before_the_first_run_the_page_says_what_to_do(shown: Any) -> None:
+    page = shown([])
     assert page.info[0].value == "No run is known yet. Run `make pipeline`."
     assert (page.error.len, page.warning.len) == (0, 0)
+
+
+def test_a_number_of_the_page_opens_what_it_is_made_of(shown: Any, marts: Published) -> None:
+    closed, opened = (shown([("jobs_job", "read", None, 0)], *keys) for keys in ((), ("count-drifting",)))
+    assert closed.code.len == 0, "what is not opened is not worked out"
+    with duckdb.connect(str(marts.path), read_only=True) as db:
+        [(sql, about)] = db.execute("SELECT sql, description FROM _meta.model WHERE relation = 'admin.data_quality'").fetchall()
+    assert [code.value for code in opened.code] == [sql]
+    assert f"**`admin.data_quality`** · {about}" in [told.value for told in opened.markdown]
+    assert any(told.value.startswith("**staging** · ") for told in opened.markdown), "its parents"
+    assert set(opened.table[-1].value["status"]) == {"pass"}
+
+
+@pytest.mark.parametrize(("most", "marks"), [(0, 2), (1, 2), (9, 2), (10, 2), (11, 3), (44_000, 6), (10**7, 8)])
+def test_a_logarithmic_axis_is_marked_at_powers_of_ten_up_to_the_longest_bar(most: int, marks: int) -> None:
+    axis = figures.powers_of_ten(most)
+    low, high = axis["range"]
+    assert (axis["dtick"], axis["tick0"], low < 0 < high) == (1, 0, True)
+    assert int(high) + 1 == marks and 10**high > most

@@ -7,19 +7,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboards.components import figures, follow
-from dashboards.components.lineage import STYLE, lineage_popover
+from dashboards.components.lineage import lineage_popover
 from dashboards.queries import quality
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
 
-#: the overview's grid: two cards a line on a phone, four on a desk
-GRID = """<style>
-[class*="st-key-cards-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(8.75rem, 22%), 1fr)); gap: 0.75rem; }
-[class*="st-key-cards-"] > div { width: auto; min-width: 0; }
-[class*="st-key-cards-"] > div > div { height: 100%; }
-[class*="st-key-cards-"] p { white-space: normal; }
-[data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 82rem; }
-</style>"""
 STATES = {"read": "read", "drifting": "✗ drifting", "stopped": "✗ stopped", "quarantined": "! set aside"}
 MEASURES = {"rows": figures.TEAL, "deletes": figures.RUST, "repaired": figures.AMBER}
 
@@ -96,11 +88,8 @@ def brought(marts: Published) -> None:
                 figure.add_bar(x=days, y=part["count"], name=measure, marker_color=color, hovertemplate="%{y:,.0f}")
             newest = bars[bars["day"] == bars["day"].max()].set_index("measure")["count"]
             alt = "Rows by day. The newest: " + ", ".join(f"{name} {count:,}" for name, count in newest.items())
-            figures.show(
-                figures.tidy(figure, x={"type": "category", "nticks": 5, "tickangle": 0}, y={"type": "log", "title": "rows (log)"}),
-                "brought",
-                alt,
-            )
+            y = {**figures.powers_of_ten(bars["count"].max()), "title": "rows (log)"}
+            figures.show(figures.tidy(figure, x={"type": "category", "nticks": 5, "tickangle": 0}, y=y), "brought", alt)
         st.caption("Rows and deletes that went into the raw log, and how many of them only the comparison with the source found.")
 
 
@@ -169,7 +158,6 @@ def page(marts: Published) -> None:
     tested(tests)
 
 
-st.html(GRID + STYLE)
 try:
     page(marts_reader.current())
 except marts_reader.NothingPublished:

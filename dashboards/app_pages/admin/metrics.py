@@ -5,16 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.components import figures, follow
-from dashboards.components.lineage import STYLE, lineage_popover
+from dashboards.components.lineage import lineage_popover
 from dashboards.queries import admin, ask_all, definitions
 from pipelines import marts_reader
 from pipelines.marts_reader import Metric, Published
 
 SUBJECTS = {"money": "Money", "market": "The market", "work": "Work", "trust": "Trust and safety", "matching": "Matching"}
-LAYOUT = """<style>
-[data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 60rem; }
-[data-testid="stMainBlockContainer"] p { overflow-wrap: anywhere; }
-</style>"""
 
 
 def matches(metric: Metric, words: str) -> bool:
@@ -62,7 +58,6 @@ def page(marts: Published) -> None:
                 entry(marts, metric, values.get(metric.name))
 
 
-st.html(LAYOUT + STYLE)
 try:
     page(marts_reader.current())
 except marts_reader.NothingPublished:

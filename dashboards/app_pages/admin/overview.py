@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.components import figures, follow
-from dashboards.components.lineage import STYLE, lineage_popover
+from dashboards.components.lineage import lineage_popover
 from dashboards.queries import admin
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
@@ -46,14 +46,6 @@ UNREACHED = {
     "median_hours_to_first_bid": "under half got one",
     "median_hours_to_hire": "under half hired",
 }
-#: two cards a line on a phone, four on a desk: Streamlit's own columns would give a phone one
-GRID = """<style>
-[class*="st-key-cards-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(8.75rem, 22%), 1fr)); gap: 0.75rem; }
-[class*="st-key-cards-"] > div { width: auto; min-width: 0; }
-[class*="st-key-cards-"] > div > div { height: 100%; }
-[class*="st-key-cards-"] p, [data-testid="stMetricDelta"] { white-space: normal; }
-[data-testid="stMainBlockContainer"] { padding: 2.5rem clamp(1rem, 4vw, 4rem) 3rem; max-width: 82rem; }
-</style>"""
 
 
 @contextmanager
@@ -198,7 +190,6 @@ def page(marts: Published) -> None:
     freshness(marts)
 
 
-st.html(GRID + STYLE)
 try:
     page(marts_reader.current())
 except marts_reader.NothingPublished:
