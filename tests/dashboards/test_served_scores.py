@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from dashboards.queries import scores
-from ml.serving import load_recommender
+from ml.serving import Recommendation, load_recommender
 from pipelines.marts_reader import Published
 from pipelines.publish import bundles
 from tests.conftest import REPO, sample_house_env
@@ -33,20 +33,26 @@ def whom(sample_house: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def served(sample_house: Path, marts: Published, whom: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hits(sample_house: Path, whom: int) -> list[Recommendation]:
+    """What the sample's model answered, once: a score ages with every moment."""
+    found = load_recommender(sample_house / "bundles").recommend(whom, limit=5)
+    assert found is not None and len(found) == 5
+    return found
+
+
+@pytest.fixture(scope="module")
+def served(sample_house: Path, marts: Published, whom: int, hits: list[Recommendation], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run-time folder whose publication is the sample's, with a list of its own model and, earlier, one of the rules."""
     home = tmp_path_factory.mktemp("served-scores")
     kept = ("admin.kpi_overview", "admin.freshness", "science.feat_freelancers", "science.feat_jobs")
     file = emptied(marts, home / "made.duckdb", kept=kept)
     model = load_recommender(sample_house / "bundles")
-    list_of = model.recommend(whom, limit=5)
-    assert list_of is not None and len(list_of) == 5
     with duckdb.connect(str(file)) as db, pytest.MonkeyPatch.context() as patch:
-        for place, hit in enumerate(list_of, start=1):
+        for place, hit in enumerate(hits, start=1):
             told = json.dumps([{"name": p.name, "value": p.value, "text": p.text} for p in hit.parts])
             row = [place, "by-model", place, whom, hit.job_id, hit.score, told, model.version, model.publish_id, SERVED_AT]
             db.execute(f"insert into admin.served_scores values ({', '.join('?' * len(row))})", row)
-        row = [9, "by-rules", 1, whom, list_of[0].job_id, 1.5, json.dumps(RULES), "rules-1", None, datetime(2026, 11, 28)]
+        row = [9, "by-rules", 1, whom, hits[0].job_id, 1.5, json.dumps(RULES), "rules-1", None, datetime(2026, 11, 28)]
         db.execute(f"insert into admin.served_scores values ({', '.join('?' * len(row))})", row)
         for name, value in sample_house_env(sample_house).items():
             patch.setenv(name, value)
@@ -90,28 +96,27 @@ def test_before_anybody_was_served_the_page_of_the_sample_says_what_to_do(page: 
 
 
 def test_a_score_leads_to_its_model_its_run_its_features_and_the_command_that_walks_on(
-    page: Any, served: Path, sample_house: Path, whom: int
+    page: Any, served: Path, sample_house: Path, hits: list[Recommendation], whom: int
 ) -> None:
     app = page(served)
     assert numbers(app) == {"Newest scores": "6", "Lists": "2", "Models": "1", "By rules": "1"}
-    first = load_recommender(sample_house / "bundles").recommend(whom, limit=5)[0]  # type: ignore[index]
-    folder = next((sample_house / "bundles" / "matching").glob("*/manifest.json"))
-    meta = json.loads(folder.read_text())["meta"]
+    first = hits[0]
+    version = load_recommender(sample_house / "bundles").version
+    meta = json.loads((sample_house / "bundles" / "matching" / version / "manifest.json").read_text())["meta"]
     told = text(app)
     assert f"**{first.score:.3f}** for job **{first.job_id}**, place 1 of the list that freelancer **{whom}**" in told
-    assert f"Model: `{folder.parent.name}`, version {meta['registry_version']} in the registry" in told
+    assert f"Model: `{version}`, version {meta['registry_version']} in the registry" in told
     assert f"MLflow run: `{meta['run_id']}`" in told and len(meta["run_id"]) == 32
     assert f"Features of publication: `{meta['publish_id']}`" in told
     assert app.code[0].value == f"python -m pipelines.trace score {whom} {first.job_id}"
     [bars] = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
-    assert len(bars["y"]) == 9 and sum(bars["x"]) == pytest.approx(first.score, abs=1e-9)
+    assert 1 < len(bars["y"]) <= 9 and sum(bars["x"]) == pytest.approx(first.score, abs=1e-9)
     assert [abs(x) for x in bars["x"][:8]] == sorted((abs(x) for x in bars["x"][:8]), reverse=True)
 
 
-def test_the_list_names_each_score_with_its_strongest_contributions(page: Any, served: Path, sample_house: Path, whom: int) -> None:
+def test_the_list_names_each_score_with_its_strongest_contributions(page: Any, served: Path, hits: list[Recommendation]) -> None:
     table = page(served).dataframe[0].value
-    hits = load_recommender(sample_house / "bundles").recommend(whom, limit=5)
-    assert hits is not None and list(table["job_id"]) == [*(hit.job_id for hit in hits), hits[0].job_id]
+    assert list(table["job_id"]) == [*(hit.job_id for hit in hits), hits[0].job_id]
     own = sorted((p for p in hits[0].parts if p.name != "base"), key=lambda p: -abs(p.value))[:3]
     assert table["contributions"].iloc[0].split(", ") == [f"{p.name.replace('_', ' ')} {p.value:+.2f}".replace("-", "−") for p in own]
     assert table["contributions"].iloc[5] == "skill cover +1.50", "what is nothing does not contribute"
