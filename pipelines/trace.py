@@ -143,7 +143,7 @@ def in_source(found: Sequence[SourceRows]) -> list[SourceRows]:
     told = []
     with source_databases.connect() as source, source.snapshot() as snapshot, duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
-        db.execute(f"ATTACH '{paths.warehouse()}' AS work (READ_ONLY)")
+        work = _attach_work(db)
         for rows in found:
             contract = contracts[rows.table]
             keys = [row.key for row in rows.rows]
@@ -152,7 +152,7 @@ def in_source(found: Sequence[SourceRows]) -> list[SourceRows]:
             names = ", ".join(f'"{name}"' for name in contract.columns)
             key_name = f'"{contract.key}"'
             newest = (
-                f'SELECT {names} FROM work.raw."{rows.table}" WHERE list_contains($keys, {key_name})'
+                f'SELECT {names} FROM "{work}".raw."{rows.table}" WHERE list_contains($keys, {key_name})'
                 f" QUALIFY row_number() OVER (PARTITION BY {key_name} ORDER BY _run_seq DESC) = 1"
             )
             alive = {key for (key,) in db.execute(f"SELECT {key_name} FROM there").fetchall()}
@@ -171,12 +171,19 @@ def _work(published: Published) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"python_enable_replacements": "false"}) as db:
         db.execute("SET TimeZone = 'UTC'")
         try:
-            db.execute(f"ATTACH '{paths.warehouse()}' AS work (READ_ONLY)")
+            work = _attach_work(db)
         except duckdb.IOException as busy:
             raise NothingToTrace("the marts are being built just now: try again in a minute") from busy
         db.execute(f"ATTACH '{published.path}' AS published (READ_ONLY)")
-        db.execute("USE work")
+        db.execute(f'USE "{work}"')
         yield db
+
+
+def _attach_work(db: duckdb.DuckDBPyConnection) -> str:
+    """Attach the work file for reading; returns its name there, which is that of the file: its views speak of themselves by it."""
+    name = paths.warehouse().stem
+    db.execute(f"ATTACH '{paths.warehouse()}' AS \"{name}\" (READ_ONLY)")
+    return name
 
 
 def _located(db: duckdb.DuckDBPyConnection, table: str, sql: str, values: dict[str, Any], limit: int) -> SourceRows:

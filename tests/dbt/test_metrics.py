@@ -43,9 +43,9 @@ def metrics_market(workshop: Any, market_again: Any) -> Iterator[Published]:
     published = {m.relation: m for m in read(built.target).models.values() if m.published and m.schema == "metrics"}
     with duckdb.connect(str(path)) as db:
         db.execute("CREATE SCHEMA metrics; CREATE SCHEMA _meta")
-        db.execute(f"ATTACH '{built.warehouse}' AS work (READ_ONLY)")
+        db.execute(f"ATTACH '{built.warehouse}' AS warehouse (READ_ONLY)")
         for relation in published:
-            db.execute(f"CREATE TABLE {relation} AS FROM work.{relation}")
+            db.execute(f"CREATE TABLE {relation} AS FROM warehouse.{relation}")
         folder_of_metrics.write(db, folder_of_metrics.compiled(METRICS, published, db))
     with duckdb.connect(str(built.warehouse)) as work:
         work.execute(
