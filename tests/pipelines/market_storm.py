@@ -96,8 +96,13 @@ class MarketStorm(storming.Storming):
     def people(self) -> None:
         """Who acts: every client and freelancer of the market; the traders are freelancers whose skills are exchanged."""
         from marketplace.accounts.models import ClientProfile, FreelancerProfile, FreelancerSkill, User
+        from marketplace.core import clock
         from marketplace.jobs.models import Category, Skill
+        from marketplace.jobs.services import credit_rule_publish
 
+        # a month's credits are gone after a minute of storm: deals cost none, hires do
+        free = [{"up_to_usd_minor": None, "credits": 0}]
+        credit_rule_publish(version=f"storm {time.time_ns()}", active_from=clock.now(), monthly=60, bands=free, hourly=1, unknown=1)
         self.clients = list(User.objects.filter(pk__in=ClientProfile.objects.values("user_id"), is_active=True).order_by("pk"))
         profiles = FreelancerProfile.objects.filter(user__is_active=True).order_by("pk")
         self.freelancers = list(User.objects.filter(pk__in=profiles.values("user_id")).order_by("pk"))
@@ -533,7 +538,7 @@ def main() -> int:
         storm = MarketStorm(folder=home / "var", seed=options.seed, env=env, quiet=not options.stamped)
         storm.people()
         made = time.monotonic()
-        storm.rage(options.seconds, kills=3)
+        storm.rage(options.seconds)
         raged = time.monotonic()
         storm.settle()
     spent = f"{made - began:.0f} s to make the market, {raged - made:.0f} s of storm, {time.monotonic() - raged:.0f} s of comparing"

@@ -148,6 +148,7 @@ class Storming:
             log.write(f"$ {' '.join(arguments)}\n")
             log.flush()
             told_before, began, whole = log.tell(), time.monotonic(), arguments[: len(ROUND)] == ROUND
+            what = arguments[1] if arguments[0] == "-m" else "other process"
             run = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=REPO,
@@ -158,11 +159,11 @@ class Storming:
             )
             try:
                 code = run.wait(kill_after)
-                self.done[f"{arguments[1]} ended with {code}"] += 1
+                self.done[f"{what} ended with {code}"] += 1
                 if whole and code == 0:
                     self.length = time.monotonic() - began
                 elif code and not (whole and code == REFUSED):
-                    self.failures.append(f"{' '.join(arguments)} ended with {code}; see {log.name}")
+                    self.failures.append(f"{what} ended with {code}; see {log.name}")
             except subprocess.TimeoutExpired:
                 if alone:
                     run.kill()
@@ -171,7 +172,7 @@ class Storming:
                 code = run.wait()
                 log.seek(told_before)
                 where = _STAGES[min(log.read().count("✓"), 3)] if whole else "somewhere"
-                self.done[f"{arguments[1]} killed {where}{', its children left' if alone else ''}"] += 1
+                self.done[f"{what} killed {where}{', its children left' if alone else ''}"] += 1
             finally:
                 if run.poll() is None:  # the storm itself is asked to end
                     os.killpg(run.pid, signal.SIGKILL)
