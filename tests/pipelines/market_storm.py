@@ -100,9 +100,9 @@ class MarketStorm(storming.Storming):
         from marketplace.jobs.models import Category, Skill
         from marketplace.jobs.services import credit_rule_publish
 
-        # a month's credits are gone after a minute of storm: deals cost none, hires do
+        # a month's credits would be gone after a minute of storm
         free = [{"up_to_usd_minor": None, "credits": 0}]
-        credit_rule_publish(version=f"storm {time.time_ns()}", active_from=clock.now(), monthly=60, bands=free, hourly=1, unknown=1)
+        credit_rule_publish(version=f"storm {time.time_ns()}", active_from=clock.now(), monthly=60, bands=free, hourly=0, unknown=0)
         self.clients = list(User.objects.filter(pk__in=ClientProfile.objects.values("user_id"), is_active=True).order_by("pk"))
         profiles = FreelancerProfile.objects.filter(user__is_active=True).order_by("pk")
         self.freelancers = list(User.objects.filter(pk__in=profiles.values("user_id")).order_by("pk"))
