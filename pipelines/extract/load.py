@@ -65,7 +65,7 @@ def first_load(
 
 
 def digest(table: pa.Table) -> list[int]:
-    """Three CRC32 of each column: which rows have a value, the values (of texts: their lengths), the texts' bytes.
+    """Three CRC32 of each column: which rows have a value (0 when all have one), the values (of texts: their lengths), the texts' bytes.
 
     The same for equal columns, however they lie in memory.
     """
@@ -75,7 +75,8 @@ def digest(table: pa.Table) -> list[int]:
 def _digest(column: pa.ChunkedArray) -> tuple[int, int, int]:
     there = values = text = 0
     for array in column.chunks:
-        there = zlib.crc32(_plain(pc.is_valid(array)), there)
+        if column.null_count:
+            there = zlib.crc32(_plain(pc.is_valid(array)), there)
         # What lies below a NULL is nobody's.
         some = array.drop_null() if array.null_count else array
         if pa.types.is_string(some.type):
