@@ -111,7 +111,10 @@ def lay(source: Path, raw: Path, copies: int) -> Size:
                 rows = f"SELECT {moved} FROM ({rows}), (SELECT range AS copy FROM range({copies}))"
             files[table] = [_write(db, raw, table, 1, rows)]
     _commit(raw, manifest.run_seq, files)
-    return size(raw)
+    laid = size(raw)
+    if not laid.events:
+        raise SystemExit(f"the copied log of {source} has no events: are OPENLANCE_CONTRACTS those of the market?")
+    return laid
 
 
 def change(raw: Path, share: int = 100) -> int:

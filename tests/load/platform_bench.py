@@ -386,6 +386,8 @@ def main() -> int:
         figures = measure(options)
         services.stop(HOME / "db")
         if options.dbt_events:
+            # those builds know the market's tables, not the one of this bench
+            del os.environ["OPENLANCE_CONTRACTS"]
             figures |= platform_dbt.run(options.dbt_events, say=step)
         figures |= ask(options)
     finally:
