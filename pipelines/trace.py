@@ -212,7 +212,7 @@ def _located(db: duckdb.DuckDBPyConnection, table: str, sql: str, values: dict[s
 def _served(db: duckdb.DuckDBPyConnection, user_id: int, job_id: int) -> dict[str, Any] | None:
     """The newest served score of a pair, from the raw log; None when scores are not extracted or this one is not there."""
     known = db.execute(
-        "SELECT 1 FROM duckdb_views() WHERE database_name = 'work' AND schema_name = 'raw' AND view_name = ?", [SCORES]
+        "SELECT 1 FROM duckdb_views() WHERE database_name = current_database() AND schema_name = 'raw' AND view_name = ?", [SCORES]
     ).fetchall()
     if not known:
         return None
