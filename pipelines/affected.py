@@ -92,8 +92,11 @@ class Work:
         return self.nodes > 0 and self.affected == 0
 
 
-def choose(held: Iterable[str] = ()) -> Work:
-    """What must be built so that the marts hold all of the log, except what is made from the `held` tables: that stays as it was."""
+def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
+    """What must be built so that the marts hold all of the log, except what is made from the `held` tables: that stays as it was.
+
+    What the platform tells of itself is behind while runs bring nothing, unless `every_run` is to be told.
+    """
     digest, held = project_digest(), frozenset(held)
     with duckdb.connect(str(paths.warehouse())) as work:
         work.execute(_SCHEMA)
@@ -104,8 +107,8 @@ def choose(held: Iterable[str] = ()) -> Work:
         # what the platform tells of itself is told anew when anything was read, and when a table's state turned
         turned = 'SELECT max(run_seq) FROM (SELECT run_seq, state, lag(state) OVER (PARTITION BY "table" ORDER BY run_seq) AS before FROM raw._runs) WHERE state <> before'
         [(turn,)] = work.execute(turned).fetchall()
-        changed |= dict.fromkeys(OWN, max([*changed.values(), turn or 0]))
         [(first, last)] = work.execute("SELECT coalesce(min(run_seq), 0), coalesce(max(run_seq), 0) FROM raw._runs").fetchall()
+        changed |= dict.fromkeys(OWN, last if every_run else max([*changed.values(), turn or 0]))
         marks: dict[str, int] = dict(work.execute("SELECT unique_id, run_seq FROM _build.node").fetchall())
         known = work.execute("SELECT digest FROM _build.project").fetchall()
     try:

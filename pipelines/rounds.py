@@ -52,11 +52,20 @@ def compacted() -> list[Compacted]:
 
 
 def built(
-    *, full_refresh: bool = False, only_affected: bool = False, retry: bool = False, runner: Runner = cold, progress: Progress = quiet
+    *,
+    full_refresh: bool = False,
+    only_affected: bool = False,
+    every_run: bool = False,
+    retry: bool = False,
+    runner: Runner = cold,
+    progress: Progress = quiet,
 ) -> Build:
-    """Build the marts, all of them or those that a change reached. Raises transform.BuildFailed; what was built well counts also then."""
+    """Build the marts, all of them or those that a change reached. Raises transform.BuildFailed; what was built well counts also then.
+
+    `every_run`: also what tells of runs that brought nothing.
+    """
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        work = affected.choose(held=held_tables())
+        work = affected.choose(held=held_tables(), every_run=every_run)
         if work.nothing and only_affected:
             return Build(work, "nothing to build")
         # a whole build leaves out what is made from tables that are set aside, too

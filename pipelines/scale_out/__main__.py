@@ -16,7 +16,7 @@ import time
 
 from rich.table import Table
 
-from .. import files, paths, run
+from .. import files, paths, rounds, run
 from ..run import console, stage
 from ..transform import BuildFailed
 from . import Comparison, NotInstalled, build, compare, folder, missing
@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     if code == 2:
         return code
     try:
+        # Spark sees every run in the log: a round that brought no rows left the tables that tell of runs as they were
+        rounds.built(only_affected=True, every_run=True)
         with files.lock(paths.var() / "work" / ".round.lock"):
             found = on_spark(tests=not options.no_tests)
     except (files.Busy, FileNotFoundError, NotInstalled, BuildFailed) as refused:
