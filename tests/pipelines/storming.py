@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ _STAGES = ("in extraction", "in dbt", "in publishing", "after publishing")
 
 
 @dataclass(kw_only=True)
-class Storming:
+class Storming(ABC):
     """One storm. `env` is that of the pipeline's processes, `folder` their OPENLANCE_VAR; what is wrong is told in `failures`, and ends the storm."""
 
     folder: Path
@@ -62,21 +63,21 @@ class Storming:
 
     # ----------------------------------------------------------------------- what a storm brings
 
+    @abstractmethod
     def write(self, number: int) -> None:
         """One writer, until the storm is over; it leaves no transaction open."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add_columns(self) -> None:
         """A nullable column now and then, until the storm is over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def consistent(self, db: duckdb.DuckDBPyConnection, name: str) -> Any:
         """Look for halves in an open publication; returns what it shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compare(self) -> None:
         """Compare source, raw log and marts: nobody writes, and the last round ended well."""
-        raise NotImplementedError
 
     def blow(self, random_: random.Random) -> None:
         """One process of the pipeline, perhaps killed."""
