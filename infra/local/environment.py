@@ -34,6 +34,8 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
     "PYTHONUNBUFFERED": "1",
+    # else each start of each of the many processes compiles all that it imports
+    "PYTHONDONTWRITEBYTECODE": "",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
 

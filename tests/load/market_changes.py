@@ -104,14 +104,15 @@ def _there_and_back(connection: Any, share: float, seed: int) -> int:
     # not by way of a hold: what goes into one is told as funded
     holds = "SELECT id FROM payments_account WHERE kind = 'hold'"
     like = (
-        "SELECT id, debit_account_id d, credit_account_id c, amount, currency FROM payments_posting"
-        f" WHERE {_picked(seed, 'p', share / 2)} AND debit_account_id NOT IN ({holds}) AND credit_account_id NOT IN ({holds})"
+        "SELECT payments_posting.id, debit_account_id d, credit_account_id c, amount, currency, subject_type, subject_id FROM payments_posting"
+        " JOIN payments_entry ON payments_entry.id = entry_id"
+        f" WHERE {_picked(seed, 'p', share / 2, 'payments_posting.id')} AND debit_account_id NOT IN ({holds}) AND credit_account_id NOT IN ({holds})"
     )
     key = f"CONCAT('bench-{seed}-', p.id)"
     _run(
         connection,
-        "INSERT INTO payments_entry (updated_at, kind, idempotency_key, payload_hash, posting_count, subject_type, quote, rule, reason, occurred_at)"
-        f" SELECT CURRENT_TIMESTAMP(6), 'correction', {key}, SHA2({key}, 256), 2, '', '{{}}', 'bench', '', {_NOW} FROM ({like}) p",
+        "INSERT INTO payments_entry (updated_at, kind, idempotency_key, payload_hash, posting_count, subject_type, subject_id, quote, rule, reason, occurred_at)"
+        f" SELECT CURRENT_TIMESTAMP(6), 'correction', {key}, SHA2({key}, 256), 2, p.subject_type, p.subject_id, '{{}}', 'bench', '', {_NOW} FROM ({like}) p",
     )
     return sum(
         _run(
@@ -124,8 +125,8 @@ def _there_and_back(connection: Any, share: float, seed: int) -> int:
     )
 
 
-def _picked(seed: int, act: str, share: float) -> str:
-    return f"CRC32(CONCAT('{seed}{act}', id)) MOD 1000000 < {round(share * 1_000_000)}"
+def _picked(seed: int, act: str, share: float, key: str = "id") -> str:
+    return f"CRC32(CONCAT('{seed}{act}', {key})) MOD 1000000 < {round(share * 1_000_000)}"
 
 
 def _columns(connection: Any, table: str) -> list[str]:
