@@ -3,6 +3,9 @@
 The marks stand in the work file itself (schema `_build`), so that a file that was removed or replaced can never look up to date:
 a node → the last run of the extraction it holds. A node is marked when it and every test that touches it went well; one that failed,
 was skipped or was never reached keeps its old mark and is built in the next round. When the project changed, all are built.
+
+A model whose meta.rhythm is `training` is read by nightly training alone and costs as much as all others: it rests, with what only it is
+made of, until it was built so long ago as the setting marts.training_seconds allows (ADR 32).
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -18,6 +22,7 @@ import duckdb
 from . import paths, transform
 from .extract.log import OWN
 from .rows import insert
+from .settings import load
 from .transform import Selection
 from .warm import project_digest
 
@@ -25,7 +30,8 @@ _WELL = {"success", "pass", "warn", "no-op"}
 _BUILT = ("model", "seed", "snapshot")
 _SCHEMA = """
     CREATE SCHEMA IF NOT EXISTS _build;
-    CREATE TABLE IF NOT EXISTS _build.node (unique_id VARCHAR PRIMARY KEY, run_seq BIGINT);
+    CREATE TABLE IF NOT EXISTS _build.node (unique_id VARCHAR PRIMARY KEY, run_seq BIGINT, built_at TIMESTAMP);
+    ALTER TABLE _build.node ADD COLUMN IF NOT EXISTS built_at TIMESTAMP;
     CREATE TABLE IF NOT EXISTS _build.project (digest VARCHAR);
 """
 
@@ -39,6 +45,8 @@ class Graph:
     tests: dict[str, frozenset[str]]
     #: nodes that are built → those they are made of, in an order in which no node stands before one of its parents
     parents: dict[str, frozenset[str]]
+    #: names of the nodes that only nightly training reads
+    for_training: frozenset[str]
 
     @classmethod
     def read(cls, manifest: Path) -> Graph:
@@ -65,9 +73,21 @@ class Graph:
             for unique_id, node in nodes.items()
             if node["resource_type"] == "test"
         }
-        return cls(
-            names, tables, tests, _ordered({unique_id: frozenset(nodes[unique_id]["depends_on"].get("nodes", ())) for unique_id in names})
-        )
+        parents = _ordered({unique_id: frozenset(nodes[unique_id]["depends_on"].get("nodes", ())) for unique_id in names})
+        asked = {unique_id for unique_id in names if (nodes[unique_id]["config"].get("meta") or {}).get("rhythm") == "training"}
+        return cls(names, tables, tests, parents, frozenset(names[unique_id] for unique_id in _serving(asked, parents)))
+
+
+def _serving(leaves: set[str], parents: dict[str, frozenset[str]]) -> set[str]:
+    """The leaves and the nodes of which nothing else is made. `parents` come first."""
+    children: dict[str, set[str]] = {unique_id: set() for unique_id in parents}
+    found = set(leaves)
+    for unique_id in reversed(parents):
+        if children[unique_id] and children[unique_id] <= found:
+            found.add(unique_id)
+        for parent in parents[unique_id] & parents.keys():
+            children[parent].add(unique_id)
+    return found
 
 
 def _ordered(parents: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
@@ -95,7 +115,7 @@ class Work:
 def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
     """What must be built so that the marts hold all of the log, except what is made from the `held` tables: that stays as it was.
 
-    What the platform tells of itself is behind while runs bring nothing, unless `every_run` is to be told.
+    What the platform tells of itself is behind while runs bring nothing, unless `every_run` is to be told: then nothing rests either.
     """
     digest, held = project_digest(), frozenset(held)
     with duckdb.connect(str(paths.warehouse())) as work:
@@ -109,7 +129,8 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
         [(turn,)] = work.execute(turned).fetchall()
         [(first, last)] = work.execute("SELECT coalesce(min(run_seq), 0), coalesce(max(run_seq), 0) FROM raw._runs").fetchall()
         changed |= dict.fromkeys(OWN, last if every_run else max([*changed.values(), turn or 0]))
-        marks: dict[str, int] = dict(work.execute("SELECT unique_id, run_seq FROM _build.node").fetchall())
+        built = work.execute("SELECT unique_id, run_seq, built_at FROM _build.node").fetchall()
+        marks: dict[str, int] = {unique_id: run_seq for unique_id, run_seq, _ in built}
         known = work.execute("SELECT digest FROM _build.project").fetchall()
     try:
         if held and known != [(digest,)] and (paths.dbt_target() / "manifest.json").is_file():
@@ -129,12 +150,25 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
         for unique_id, name in graph.names.items()
         if unique_id not in marks or any(changed.get(table, 0) > marks[unique_id] for table in graph.tables[unique_id])
     }
-    chosen = stale - standing
+    resting = (
+        {graph.names[unique_id] for unique_id in _fresh_enough(built) & graph.names.keys()} & graph.for_training if not every_run else set()
+    )
+    chosen = stale - standing - resting
     # a node without a mark may hold what older code made of the log: one that was held while the project changed, for one
     anew = any(unique_id not in marks for unique_id, name in graph.names.items() if name in chosen)
     if len(chosen) == count:
         return Work(None, last, digest, count, count, project_changed=anew)
-    return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing))), last, digest, len(chosen), count, project_changed=anew)
+    return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing | resting))), last, digest, len(chosen), count, project_changed=anew)
+
+
+def _fresh_enough(built: Iterable[tuple[str, int, datetime | None]]) -> set[str]:
+    """Nodes that were built a shorter while ago than a training set may be old."""
+    oldest = _now() - timedelta(seconds=load().marts.training_seconds)
+    return {unique_id for unique_id, _, at in built if at is not None and at > oldest}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def forget(selection: Selection | None) -> None:
@@ -173,6 +207,7 @@ def mark(work: Work) -> None:
             db.execute("DELETE FROM _build.project")
             if len(good) >= work.affected:  # else some table may still be of the old code
                 db.execute("INSERT INTO _build.project VALUES (?)", [work.digest])
-        insert(db, "_build.node", [[unique_id, work.run_seq] for unique_id in good], replace=True)
+        now = _now()
+        insert(db, "_build.node", [[unique_id, work.run_seq, now] for unique_id in good], replace=True)
         db.execute("DELETE FROM _build.node WHERE NOT list_contains(?, unique_id)", [list(graph.names)])
         db.execute("COMMIT")

@@ -126,7 +126,7 @@ def _dbt_site(target: Path) -> None:
         transform.command(*arguments, target=target), env=environment, cwd=paths.REPO, capture_output=True, text=True, check=False
     )
     if done.returncode or not (target / "static_index.html").is_file():
-        raise transform.BuildFailed(done.returncode, target / "dbt.log", (done.stdout + done.stderr).splitlines()[-12:])
+        raise transform.failed(done, target / "docs.log")
 
 
 def pages(metrics: Sequence[Metric], models: dict[str, Model]) -> dict[str, str]:

@@ -40,6 +40,12 @@ class Loop(_Strict):
     longest_pause_seconds: float = Field(default=300, gt=0, description="What the pause after failures grows to.")
 
 
+class Marts(_Strict):
+    """How often models are built that are not read all day."""
+
+    training_seconds: float = Field(default=86_400, ge=0, description="How old the matcher's training set may be; 0: built in every round.")
+
+
 class Quality(_Strict):
     """Floors of the quality checks; thresholds are measured from history and never below these."""
 
@@ -102,6 +108,7 @@ class Settings(_Strict):
     """All of one environment."""
 
     loop: Loop = Loop()
+    marts: Marts = Marts()
     quality: Quality = Quality()
     orchestration: Orchestration = Orchestration()
     store: Store = Store()

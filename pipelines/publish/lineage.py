@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class AuditError(RuntimeError):
 
 @dataclass(frozen=True)
 class Model:
-    """One model, seed or source table. `sql` is what people wrote, `compiled` what the engine ran."""
+    """One model, seed or source table. `sql` is what people wrote, `compiled` what the engine ran, `built_at` when it did ("" when nobody knows)."""
 
     unique_id: str
     name: str
@@ -36,6 +36,7 @@ class Model:
     meta: dict[str, Any]
     parents: list[str]
     published: bool
+    built_at: str = ""
     tests: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -79,7 +80,7 @@ def read(target: Path) -> Lineage:
         for unique_id, result in status.items()
         if result["status"] in _BAD
     ]
-    models = _models(manifest, target)
+    models = {unique_id: replace(model, built_at=_ended(status.get(unique_id))) for unique_id, model in _models(manifest, target).items()}
     for unique_id, node in manifest["nodes"].items():
         if node["resource_type"] == "test":
             outcome = status.get(unique_id, {}).get("status", "not run")
@@ -98,6 +99,10 @@ def read(target: Path) -> Lineage:
                 {"name": unit["name"], "column": "", "status": outcome, "description": unit.get("description") or ""}
             )
     return Lineage(models, results["metadata"]["invocation_id"], problems)
+
+
+def _ended(result: dict[str, Any] | None) -> str:
+    return max((step["completed_at"] for step in (result or {}).get("timing", ()) if step.get("completed_at")), default="")
 
 
 def read_models(target: Path) -> dict[str, Model]:

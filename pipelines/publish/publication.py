@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,13 @@ class _Known:
 
 @dataclass(frozen=True)
 class _Part:
+    """A model's rows as a file. `proven`: it was read back and compared, now or when an earlier publication brought it."""
+
     model: Model
     path: Path
     rows: int
     measure: tuple[int, int]
+    proven: bool = False
 
 
 def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publication:
@@ -86,9 +89,15 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
             known = _Known(lineage, columns.edges(lineage.models, work), _source_runs(work))
             written = reused = 0
             parts: list[_Part] = []
+            standing = _standing(root / "staff")
             for model in lineage.published("staff"):
                 progress(f"{model.schema}.{model.alias}")
-                part, fresh = _write_part(work, model, root / "staff" / "parts")
+                # of one that rests not even the rows are looked at; others may have changed below a view, or by hand
+                if model.meta.get("rhythm") and (stands := standing.get((model.unique_id, model.built_at))):
+                    path, rows, checksum = stands
+                    part, fresh = _Part(model, path, rows, (rows, checksum), proven=True), False
+                else:
+                    part, fresh = _write_part(work, model, root / "staff" / "parts")
                 parts.append(part)
                 written, reused = written + fresh, reused + (not fresh)
                 failpoint("publish.between_parts")
@@ -96,6 +105,8 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
         for audience, schemas in AUDIENCES.items():
             chosen = [_shared(part, root / audience / "parts") for part in parts if part.model.schema in schemas]
             files_of[audience] = _build(root / audience, publish_id, now, known, audience, chosen)
+            # whoever sees fewer reads the same files
+            parts = [replace(part, proven=True) for part in parts]
         failpoint("publish.before_switch")
         for audience, path in files_of.items():
             _switch(root / audience, publish_id, path.name, now)
@@ -199,7 +210,25 @@ def _shared(part: _Part, folder: Path) -> _Part:
             files.sync(temporary)
         temporary.replace(path)
         files.sync(folder)
-    return _Part(part.model, path, part.rows, part.measure)
+    return replace(part, path=path, proven=part.proven and path.samefile(part.path))
+
+
+def _standing(folder: Path) -> dict[tuple[str, str], tuple[Path, int, int]]:
+    """Path, rows and checksum of the current publication's parts by model and when it was built: what was not built since has the same rows."""
+    pointer = files.read_json(folder / marts_reader.POINTER)
+    if not pointer or not (folder / pointer["file"]).is_file():
+        return {}
+    with duckdb.connect(str(folder / pointer["file"]), read_only=True) as db:
+        try:
+            told = db.execute(
+                "SELECT unique_id, built_at, part, rows, checksum FROM _meta.model WHERE part IS NOT NULL AND built_at <> ''"
+            ).fetchall()
+        except duckdb.BinderException:
+            return {}  # published before parts told when they were built
+    parts = folder / "parts"
+    return {
+        (unique_id, at): (parts / name, rows, int(checksum)) for unique_id, at, name, rows, checksum in told if (parts / name).is_file()
+    }
 
 
 def _build(folder: Path, publish_id: str, now: datetime, known: _Known, audience: str, parts: list[_Part]) -> Path:
@@ -222,7 +251,10 @@ def _build(folder: Path, publish_id: str, now: datetime, known: _Known, audience
     files.sync(path)
     with duckdb.connect(str(path), read_only=True) as db:
         for part in parts:
-            found = _measured(db, f'SELECT {_MEASURE} FROM "{part.model.schema}"."{part.model.alias}" r')
+            relation = f'"{part.model.schema}"."{part.model.alias}"'
+            # what was proven has its rows counted, by the file's own footer
+            measure = f"count(*), {part.measure[1]}::HUGEINT" if part.proven else _MEASURE
+            found = _measured(db, f"SELECT {measure} FROM {relation} r")
             if found != part.measure:
                 raise AuditError(
                     f"{part.model.relation}: {part.measure[0]} rows were written, {found[0]} read back, or their checksum differs"
@@ -240,7 +272,7 @@ def _write_meta(db: duckdb.DuckDBPyConnection, publish_id: str, now: datetime, k
         CREATE SCHEMA _meta;
         CREATE TABLE _meta.publish (publish_id VARCHAR, published_at TIMESTAMP, run_seq BIGINT, dbt_invocation_id VARCHAR, models BIGINT, rows BIGINT);
         CREATE TABLE _meta.model (unique_id VARCHAR, name VARCHAR, layer VARCHAR, relation VARCHAR, published BOOLEAN, description VARCHAR, sql VARCHAR,
-            columns JSON, meta JSON, tests JSON, rows BIGINT, part VARCHAR);
+            columns JSON, meta JSON, tests JSON, rows BIGINT, part VARCHAR, built_at VARCHAR, checksum VARCHAR);
         CREATE TABLE _meta.edge (parent VARCHAR, child VARCHAR);
         CREATE TABLE _meta.column_edge (child VARCHAR, "column" VARCHAR, parent VARCHAR, parent_column VARCHAR, how VARCHAR);
         CREATE TABLE _meta.source_run (run_seq BIGINT, "table" VARCHAR, L TIMESTAMP, H TIMESTAMP, rows BIGINT, deletes BIGINT, repaired BIGINT,
@@ -256,7 +288,7 @@ def _write_meta(db: duckdb.DuckDBPyConnection, publish_id: str, now: datetime, k
     for model in models:
         part = of_model.get(model.unique_id)
         about = [json.dumps(what, ensure_ascii=False) for what in (model.columns, model.meta, model.tests)]
-        where = [part.rows, part.path.name] if part else [None, None]
+        where = [part.rows, part.path.name, model.built_at, str(part.measure[1])] if part else [None, None, model.built_at, None]
         rows.append(
             [model.unique_id, model.name, model.layer, model.relation, part is not None, model.description, model.sql, *about, *where]
         )

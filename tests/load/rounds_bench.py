@@ -3,9 +3,9 @@
 A sample market on a MariaDB of the bench's own (or, with --database, the one of the environment's server). The first round starts from an
 empty run-time folder. Then 1 % of the rows of the big tables change, scattered over all keys: about half of them new, the rest changed, some
 deleted; append-only tables get new rows alone, and now and then a job, a profile or a milestone moves. The second round follows that,
-within the hour that a comparison with the source is good for. Seconds, CPU seconds (the round's processes and the server's together), the
-most memory that all processes of the round had at once, and drift; at the end the log is compared with the source and each mart with one
-built whole (--no-proof leaves that out).
+within the hour that a comparison with the source is good for; the matcher's training set, which rests for a day (ADR 32), follows in a
+third. Seconds, CPU seconds (the round's processes and the server's together), the most memory that all processes of the round had at once,
+and drift; at the end the log is compared with the source and each mart with one built whole (--no-proof leaves that out).
 
     python tests/load/rounds_bench.py [--scale small|medium|large] [--share 0.01] [--seed 7] [--database NAME] [--no-proof]
 """
@@ -193,16 +193,20 @@ def run(market: Market, options: argparse.Namespace) -> dict[str, Any]:
         print(f"    {table:28} {new:>8} new {updated:>8} changed {deleted:>8} deleted", flush=True)
     print("the second round", flush=True)
     second = measured(market.env, server)
+    print("what rests for a day in between: the training set follows", flush=True)
+    training = measured(market.env | {"OPENLANCE_PLATFORM__MARTS__TRAINING_SECONDS": "0"}, server)
     found: dict[str, Any] = {
         "source_rows": first.rows,
         "changed_rows": sum(map(sum, changed.values())),
         **{f"first_{name}": value for name, value in _figures(first).items()},
         **{f"second_{name}": value for name, value in _figures(second).items()},
-        "peak_mb": round(max(first.peak_mb, second.peak_mb)),
-        "drift": first.drift + second.drift,
+        **{f"training_{name}": value for name, value in _figures(training).items()},
+        "peak_mb": round(max(first.peak_mb, second.peak_mb, training.peak_mb)),
+        "drift": first.drift + second.drift + training.drift,
         "second_over_first": round(second.all_cpu / first.all_cpu, 3),
         "second_over_first_wall": round(second.seconds / first.seconds, 3),
-        "stages": {name: one.stages for name, one in (("first", first), ("second", second))},
+        "with_training_over_first": round((second.all_cpu + training.all_cpu) / first.all_cpu, 3),
+        "stages": {name: one.stages for name, one in (("first", first), ("second", second), ("training", training))},
     }
     if not options.no_proof:
         print("the log beside the source, and the marts beside those built whole", flush=True)

@@ -16,7 +16,7 @@ from pipelines.run import compared
 
 from .conftest import Source
 from .test_loop import market
-from .test_publish import marts
+from .test_publish import amount, marts, seen
 
 __all__ = ["market", "marts"]
 HOUR = timedelta(hours=1)
@@ -132,3 +132,36 @@ def test_a_build_that_ended_before_its_tests_is_not_published(market: Source) ->
         rounds.built(only_affected=True)
     with pytest.raises(AuditError, match="accepted_values"):
         publish()
+
+
+def test_what_only_training_reads_rests_for_its_time_and_is_then_built_and_published(
+    market: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENLANCE_PLATFORM__MARTS__TRAINING_SECONDS", "3600")
+    about = paths.dbt_project() / "models" / "other.yml"
+    about.write_text(about.read_text().replace("config: {schema: admin}", "config: {schema: admin, meta: {rhythm: training}}"))
+
+    def notes() -> list[Any]:
+        return seen("SELECT notes, part FROM admin.notes, _meta.model WHERE relation = 'admin.notes'")
+
+    def a_round() -> int:
+        rounds.extracted(reconcile=False)
+        build = rounds.built(only_affected=True)
+        rounds.published()
+        return build.work.affected
+
+    a_round()
+    [(none, part)] = notes()
+    market.sql("INSERT INTO other (note) VALUES ('n')")
+    market.sql("UPDATE item SET amount = 2")
+    assert a_round() == 3, "neither the resting model nor the one that only it is made of"
+    assert (none, notes(), amount()) == (0, [(0, part)], 2), "the rest goes on"
+    assert rounds.affected.choose().nothing
+    asked = rounds.affected.choose(every_run=True)
+    assert asked.selection and asked.selection.nodes == ("admin_notes", "stg_other"), "nothing rests for whoever asks for all"
+
+    with duckdb.connect(str(paths.warehouse())) as work:
+        work.execute("UPDATE _build.node SET built_at = built_at - INTERVAL 2 HOUR")
+    assert a_round() == 2
+    [(one, _)] = notes()
+    assert one == 1
