@@ -8,7 +8,7 @@
   client's first hire, unless another contract, which did not change, began before it.
 -#}
 -- depends_on: {{ ref('stg_marketplace__contract_log') }}
-{%- set exact = 'decimal(24, 12)' %}
+{%- set exact = 'decimal(18, 12)' %}
 with
 {%- if takes_changes() %}
 hires_changed as (
@@ -58,10 +58,10 @@ shown as (
         row_number() over (partition by shown.batch, shown.freelancer_id order by shown.position, shown.impression_id) as place,
         coalesce(first_hires.first_hired_at > shown.shown_at, true) as is_newcomer
     from {{ ref('fct_job_impression') }} as shown
-    left join first_hires on first_hires.client_id = shown.client_id
     {%- if takes_changes() %}
     inner join looked_at on looked_at.batch = shown.batch and looked_at.freelancer_id = shown.freelancer_id
     {%- endif %}
+    left join first_hires on first_hires.client_id = shown.client_id
     where not shown.already_bid
 ),
 

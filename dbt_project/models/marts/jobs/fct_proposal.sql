@@ -5,6 +5,22 @@
   contract does, as it was or as it is, or the rate of its day.
 -#}
 -- depends_on: {{ ref('stg_marketplace__contract_log') }}, {{ ref('stg_marketplace__fx_rate_log') }}
+with proposals as (
+    select *
+    from {{ ref('stg_marketplace__proposals') }}
+    {%- if takes_changes() %}
+    where log_run > {{ newest_run() }}
+        or proposal_id in (
+            select proposal_id
+            from {{ ref('stg_marketplace__contract_log') }}
+            where
+                proposal_id is not null
+                and contract_id in (select contract_id from {{ ref('stg_marketplace__contract_log') }} where log_run > {{ newest_run() }})
+        )
+        or cast(submitted_at as date) >= {{ first_day_of_changed_rates() }}
+    {%- endif %}
+)
+
 select
     proposals.proposal_id,
     proposals.job_id,
@@ -23,17 +39,6 @@ select
     proposals.decided_at,
     contracts.contract_id,
     proposals.log_run
-from {{ ref('stg_marketplace__proposals') }} as proposals
+from proposals
 left join {{ ref('stg_marketplace__contracts') }} as contracts on contracts.proposal_id = proposals.proposal_id
 {{ join_usd_rate('rates', 'proposals.currency', 'cast(proposals.submitted_at as date)') }}
-{%- if takes_changes() %}
-where proposals.log_run > {{ newest_run() }}
-    or proposals.proposal_id in (
-        select proposal_id
-        from {{ ref('stg_marketplace__contract_log') }}
-        where
-            proposal_id is not null
-            and contract_id in (select contract_id from {{ ref('stg_marketplace__contract_log') }} where log_run > {{ newest_run() }})
-    )
-    or cast(proposals.submitted_at as date) >= {{ first_day_of_changed_rates() }}
-{%- endif %}

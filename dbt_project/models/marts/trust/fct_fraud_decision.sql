@@ -64,9 +64,9 @@ holds as (
         and ended.aggregate_id = held_events.aggregate_id
         and ended.version = held_events.next_version
     left join {{ ref('stg_marketplace__jobs') }} as jobs
-        on held_events.aggregate_type = 'jobs.job' and jobs.job_id = held_events.aggregate_id
+        on jobs.job_id = case when held_events.aggregate_type = 'jobs.job' then held_events.aggregate_id end
     left join {{ ref('stg_marketplace__payouts') }} as payouts
-        on held_events.aggregate_type = 'payments.payout' and payouts.payout_id = held_events.aggregate_id
+        on payouts.payout_id = case when held_events.aggregate_type = 'payments.payout' then held_events.aggregate_id end
 )
 
 select

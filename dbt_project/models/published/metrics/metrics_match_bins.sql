@@ -8,7 +8,7 @@ with scored as (
         outcomes.ranking,
         {{ first_day('month', 'outcomes.shown_at') }} as month,
         cast(floor(2.0 * greatest(least(outcomes.score, 5.0), -6.0)) as integer) as bin,
-        cast(outcomes.propensity / (1.0 + exp(-outcomes.score)) as decimal(24, 12)) as expected,
+        cast(outcomes.propensity / (1.0 + exp(-outcomes.score)) as decimal(18, 12)) as expected,
         case when outcomes.bid_at is not null then 1 else 0 end as bid
     from {{ ref('fct_job_impression') }} as outcomes
     where outcomes.score is not null and not outcomes.already_bid
