@@ -55,7 +55,8 @@ def _event(r: random.Random) -> Row:
 def _shown(r: random.Random) -> Row:
     return {
         "batch": f"b{r.randrange(30)}",
-        "user_id": r.choice([None, 2, 3, 2, 3]),
+        # 9, 10 and 11 never bid: only a profile makes them freelancers
+        "user_id": r.choice([None, 2, 3, 2, 3, 9, 10, 11]),
         "item_type": r.choice(["job", "job", "job", "freelancer"]),
         "item_id": r.randrange(9),
         "position": r.randrange(1, 15),
@@ -146,7 +147,7 @@ MAKERS: dict[str, Callable[[random.Random], Row]] = {
     "jobs_job": _job,
     "contracts_contract": _contract,
     "trust_review": _review,
-    "accounts_freelancerprofile": lambda r: {"user_id": r.choice([2, 3])},
+    "accounts_freelancerprofile": lambda r: {"user_id": r.choice([2, 9, 10, 10])},
 }
 #: how many keys a table may have; small ones, so that keys change, go and come back
 KEYS = {
@@ -158,7 +159,7 @@ KEYS = {
     "jobs_job": 8,
     "contracts_contract": 40,
     "trust_review": 40,
-    "accounts_freelancerprofile": 3,
+    "accounts_freelancerprofile": 6,
 }
 
 
@@ -174,6 +175,31 @@ class RandomLog:
         """The rows of the next run, of `tables` (all when None): about `share` of all keys are touched, in the first run every key is made."""
         self.run += 1
         return {table: list(self._touch(table, share)) for table in MAKERS if tables is None or table in tables}
+
+    def turn(self, table: str, columns: dict[str, Callable[[Any], Any]]) -> dict[str, list[Row]]:
+        """The next run changes one column alone of each living row of `table`: `columns` take turns, each told how it changes."""
+        self.run += 1
+        told = []
+        for number, (key, row) in enumerate([(key, row) for key, (row, lives) in self._held[table].items() if lives]):
+            column, change = list(columns.items())[number % len(columns)]
+            turned = {**row, column: change(row[column])}
+            self._held[table][key] = (turned, True)
+            told.append({**turned, "id": key, "_op": "u"})
+        return {table: told}
+
+    def take(self, table: str) -> dict[str, list[Row]]:
+        """The next run takes all rows of `table` away, and does nothing else."""
+        self.run += 1
+        living = {key: row for key, (row, lives) in self._held[table].items() if lives}
+        self._held[table].update({key: (row, False) for key, row in living.items()})
+        return {table: [{**row, "id": key, "_op": "d"} for key, row in living.items()]}
+
+    def give_back(self, taken: dict[str, list[Row]]) -> dict[str, list[Row]]:
+        """The next run brings back what `take` took, as it was, and does nothing else."""
+        self.run += 1
+        [(table, rows)] = taken.items()
+        self._held[table].update({row["id"]: ({name: row[name] for name in row if name not in ("id", "_op")}, True) for row in rows})
+        return {table: [{**row, "_op": "u"} for row in rows]}
 
     def _touch(self, table: str, share: float) -> Iterator[Row]:
         r, held = self._random, self._held[table]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,14 @@ from pipelines.scale_out.comparison import ROWS
 SEED = 20261129
 #: only the models that take changes, and what they read
 BUILD = ("--select", "+config.materialized:incremental", "--resource-type", "model", "--resource-type", "seed")
+#: what the lists of jobs use of a job and of a profile, each changed by itself; some jobs change in nothing of it, some profiles stay
+ALONE_OF_JOBS: dict[str, Callable[[Any], Any]] = {
+    "visibility": lambda seen_by: "private" if seen_by == "public" else "public",
+    "opened_at": lambda opened: None if opened else datetime(2026, 3, 9),
+    "client_id": lambda client: 5 - client,
+    "state": lambda state: "closed" if state == "open" else "open",
+}
+ALONE_OF_PROFILES: dict[str, Callable[[Any], Any]] = {"user_id": lambda user: 11 if user == 9 else user}
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +54,30 @@ def rows(warehouse: Path, queries: dict[str, str]) -> dict[str, list[tuple[Any, 
 
 
 def test_built_run_by_run_equals_built_whole(workshop: Any, market_again: Any, random_log: Any) -> None:
-    """Runs bring new, late, changed, deleted and returning rows; three of them touch only what facts join, or nothing but deletions' neighbours.
+    """Runs bring new, late, changed, deleted and returning rows; some touch only what facts join, or nothing but deletions' neighbours.
+    One takes all profiles away, which leaves no mark in a table, and the one after it brings them back.
 
     A wrong row of an early run stays wrong unless it is touched again, so one comparison at the end sees the earlier runs too.
     """
     log = random_log.RandomLog(SEED)
-    runs = (
-        (None, 0.3),
-        ({"payments_fxrate", "payments_account", "messaging_conversation"}, 0.3),
-        (None, 0.3),
+    taken: dict[str, Any] = {}
+    runs: tuple[Callable[[], dict[str, Any]], ...] = (
+        lambda: log.grow(),
+        lambda: log.grow({"payments_fxrate", "payments_account", "messaging_conversation"}),
+        lambda: log.grow(),
+        lambda: taken.update(log.take("accounts_freelancerprofile")) or taken,
+        lambda: log.give_back(taken),
+        lambda: log.turn("accounts_freelancerprofile", ALONE_OF_PROFILES),
+        lambda: log.turn("jobs_job", ALONE_OF_JOBS),
         # few, so that most of what stands beside a change is reached by nothing else
-        ({"payments_fxrate", "payments_entry", "messaging_message", "activity_impression"}, 0.05),
+        lambda: log.grow({"payments_fxrate", "payments_entry", "messaging_message", "activity_impression"}, 0.05),
     )
     workshop.build("first", log.grow(), *BUILD)
     told = incremental(market_again.manifest())
-    for number, (tables, share) in enumerate(runs):
+    for number, next_run in enumerate(runs):
         known = random_log.FIRST_DAY + timedelta(days=random_log.DAYS + log.run)
-        workshop.raw_fixture.append_raw(workshop.warehouse, log.grow(tables, share), run=log.run, known_at=known)
+        rows_of_run = next_run()
+        workshop.raw_fixture.append_raw(workshop.warehouse, rows_of_run, run=log.run, known_at=known)
         built = workshop.rebuild(f"run {number}", *BUILD)
     by_runs = rows(built.warehouse, told)
     took_changes = sum("delete from" in file.read_text() for file in (workshop.target / "run").rglob("models/**/*.sql"))
@@ -81,21 +96,26 @@ def test_built_run_by_run_equals_built_whole(workshop: Any, market_again: Any, r
 def test_rows_that_came_since_a_model_was_found_well_are_tested_and_all_rows_where_their_age_tells_nothing(
     workshop: Any, market_again: Any
 ) -> None:
-    """In each table a row stands twice. Both are as old as the mark, or one is newer; facts that join are looked at whole."""
+    """In each table a row stands twice. Both are as old as the mark, or one is newer; facts that join are looked at whole. A key of which a part
+    is missing is found as well."""
     doubled = {
-        "staging.stg_marketplace__views": ("view_id", 0),
-        "staging.stg_marketplace__impressions": ("impression_id", 1),
-        "marts.fct_posting": ("posting_id", 0),
+        "staging.stg_marketplace__views": ("view_id", "log_run", 0),
+        "staging.stg_marketplace__impressions": ("impression_id", "log_run", 1),
+        "marts.fct_posting": ("posting_id", "log_run", 0),
+        "marts.fct_pair_journey": ("freelancer_id, job_id", "noticed_run", 1),
     }
     shutil.copy(market_again.warehouse, workshop.warehouse)
     with duckdb.connect(str(workshop.warehouse)) as db:
-        for table, (key, newer) in doubled.items():
-            [(last,)] = db.execute(f"select max(log_run) from {table}").fetchall()
-            db.execute(f"insert into {table} select * replace ({last} + {newer} as log_run) from {table} order by {key} limit 1")
+        for table, (key, run, newer) in doubled.items():
+            [(last,)] = db.execute(f"select max({run}) from {table}").fetchall()
+            db.execute(f"insert into {table} select * replace ({last} + {newer} as {run}) from {table} order by {key} limit 1")
             db.execute("create schema if not exists _build")
             db.execute("create table if not exists _build.node (unique_id varchar primary key, run_seq bigint)")
             db.execute("insert into _build.node values (?, ?)", [f"model.openlance.{table.split('.')[1]}", last])
-    names = {table: f"primary_key_{table.split('.')[1]}_{key}" for table, (key, _) in doubled.items()}
+        db.execute(
+            "insert into marts.fct_pair_journey select * replace (null as job_id) from marts.fct_pair_journey order by noticed_run desc limit 1"
+        )
+    names = {table: f"primary_key_{table.split('.')[1]}_{key.replace(', ', '__')}" for table, (key, _, _) in doubled.items()}
 
     def failures() -> dict[str, int]:
         workshop.dbt("test", "--select", *names.values())
@@ -103,7 +123,13 @@ def test_rows_that_came_since_a_model_was_found_well_are_tested_and_all_rows_whe
         found = {result["unique_id"].split(".")[2]: result["failures"] for result in told}
         return {table: found[name] for table, name in names.items()}
 
-    assert failures() == {"staging.stg_marketplace__views": 0, "staging.stg_marketplace__impressions": 1, "marts.fct_posting": 1}
+    marked = {
+        "staging.stg_marketplace__views": 0,
+        "staging.stg_marketplace__impressions": 1,
+        "marts.fct_posting": 1,
+        "marts.fct_pair_journey": 2,
+    }
+    assert failures() == marked
     with duckdb.connect(str(workshop.warehouse)) as db:
         db.execute("delete from _build.node")
-    assert failures() == dict.fromkeys(doubled, 1), "without marks every row counts as new"
+    assert failures() == marked | {"staging.stg_marketplace__views": 1}, "without marks every row counts as new"

@@ -86,3 +86,25 @@
     where since is not null
     group by entity_id
 {%- endmacro %}
+
+{#
+  In builds that take changes: the ids of rows of which `columns` changed since the last build, or that came, went or came back; a row of which
+  anything else changed is not among them. Each version is compared with the one before it, not what is now with what was at the last build:
+  the mark of a table may be older than what it has seen (a run that only took rows away leaves none), and a row that went and came back since
+  is another for it.
+#}
+{% macro ids_turned(versions, columns) -%}
+    select id
+    from (
+        select
+            id, run_seq,
+            row_number() over log_of_row = 1 or is_deleted <> lag(is_deleted) over log_of_row
+            {%- for column in columns %}
+            or {{ column }} is distinct from lag({{ column }}) over log_of_row
+            {%- endfor %} as is_other
+        from {{ versions }}
+        where id in (select id from {{ versions }} where run_seq > {{ newest_run() }})
+        window log_of_row as (partition by id order by run_seq, known_at)
+    ) as compared
+    where is_other and run_seq > {{ newest_run() }}
+{%- endmacro %}

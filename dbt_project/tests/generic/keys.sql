@@ -1,13 +1,26 @@
 {# The columns together are never null and never repeated. Of a model that grows, the keys of rows that came since it was last found well. #}
 {% test primary_key(model, columns) %}
 {%- set fresh = not_tested(model) %}
+{%- if fresh %}
+with newer as (
+    select distinct {{ columns | join(', ') }} from {{ model }} where {{ fresh }}
+)
+
+select {% for column in columns %}known.{{ column }}, {% endfor %}count(*) as rows_with_key
+from {{ model }} as known
+inner join newer on {% for column in columns %}newer.{{ column }} = known.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+group by {% for column in columns %}known.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+having count(*) > 1
+union all
+select {{ columns | join(', ') }}, 1
+from newer
+where {{ columns | join(' is null or ') }} is null
+{%- else %}
 select {{ columns | join(', ') }}, count(*) as rows_with_key
 from {{ model }}
-{%- if fresh %}
-where {{ columns[0] }} in (select {{ columns[0] }} from {{ model }} where {{ fresh }}){% for column in columns %} or {{ column }} is null{% endfor %}
-{%- endif %}
 group by {{ columns | join(', ') }}
 having count(*) > 1 {% for column in columns %} or {{ column }} is null {% endfor %}
+{%- endif %}
 {% endtest %}
 
 {# Each key, when present, exists in the other model. keys: [{column, to, field}] #}

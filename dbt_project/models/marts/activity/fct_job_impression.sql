@@ -3,8 +3,8 @@
 {#-
   Impressions of jobs to freelancers with the outcome credited to them. The first proposal of a freelancer for a job is credited to
   the latest list that showed it at or before, within attribution_days; earlier lists did not lead to it and stay without.
-  already_bid marks lists shown after that proposal: they can lead to none. A pair is worked out whole when something of it changed, its job, or
-  whether its freelancer is one.
+  already_bid marks lists shown after that proposal: they can lead to none. A pair is worked out whole when something of it changed, what is used
+  here of its job, or whether its freelancer is one.
 -#}
 -- depends_on: {{ ref('stg_marketplace__impression_log') }}, {{ ref('stg_marketplace__proposal_log') }}, {{ ref('stg_marketplace__contract_log') }}
 -- depends_on: {{ ref('stg_marketplace__job_versions') }}, {{ ref('stg_marketplace__freelancer_profile_versions') }}
@@ -14,7 +14,7 @@ with
 newcomers as (
     select user_id
     from {{ ref('stg_marketplace__freelancer_profile_versions') }}
-    where id in (select id from {{ ref('stg_marketplace__freelancer_profile_versions') }} where run_seq > {{ newest_run() }})
+    where id in ({{ ids_turned(ref('stg_marketplace__freelancer_profile_versions'), ['user_id']) }})
     union
     select freelancer_id
     from {{ ref('stg_marketplace__proposal_log') }}
@@ -28,12 +28,13 @@ looked_at as (
     union
     select user_id, item_id
     from {{ ref('fct_impression') }}
+    where item_type = 'job' and user_id in (select user_id from newcomers)
+    union
+    select user_id, item_id
+    from {{ ref('fct_impression') }}
     where
         item_type = 'job' and user_id is not null
-        and (
-            user_id in (select user_id from newcomers)
-            or item_id in (select id from {{ ref('stg_marketplace__job_versions') }} where run_seq > {{ newest_run() }})
-        )
+        and item_id in ({{ ids_turned(ref('stg_marketplace__job_versions'), ['client_id', 'visibility', 'opened_at']) }})
 ),
 {%- endif %}
 
@@ -59,9 +60,14 @@ shown as (
 first_bids as (
     select * from (
         select
-            freelancer_id, job_id, submitted_at as bid_at, shortlisted_at, hired_at,
-            row_number() over (partition by freelancer_id, job_id order by submitted_at, proposal_id) as occurrence
-        from {{ ref('fct_proposal') }}
+            proposals.freelancer_id, proposals.job_id, proposals.submitted_at as bid_at, proposals.shortlisted_at, proposals.hired_at,
+            row_number() over (
+                partition by proposals.freelancer_id, proposals.job_id order by proposals.submitted_at, proposals.proposal_id
+            ) as occurrence
+        from {{ ref('fct_proposal') }} as proposals
+        {%- if takes_changes() %}
+        inner join looked_at on looked_at.freelancer_id = proposals.freelancer_id and looked_at.job_id = proposals.job_id
+        {%- endif %}
     ) as numbered
     where occurrence = 1
 ),
