@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from .. import files
 from .changes import DriftError, block_checksums, source_checksums
+from .checksum import crc32
 from .contracts import Contract
 from .log import CorruptError
 from .sources import Snapshot, schema
@@ -76,16 +76,16 @@ def _digest(column: pa.ChunkedArray) -> tuple[int, int, int]:
     there = values = text = 0
     for array in column.chunks:
         if column.null_count:
-            there = zlib.crc32(_plain(pc.is_valid(array)), there)
+            there = crc32(_plain(pc.is_valid(array)), there)
         # What lies below a NULL is nobody's.
         some = array.drop_null() if array.null_count else array
         if pa.types.is_string(some.type):
             _, offsets, data = some.buffers()
             ends = np.frombuffer(offsets, np.int32, len(some) + 1, some.offset * 4)
-            text = zlib.crc32(data.slice(int(ends[0]), int(ends[-1] - ends[0])), text) if data else text
-            values = zlib.crc32(np.diff(ends).tobytes(), values)
+            text = crc32(data.slice(int(ends[0]), int(ends[-1] - ends[0])), text) if data else text
+            values = crc32(np.diff(ends).tobytes(), values)
         else:
-            values = zlib.crc32(_plain(some), values)
+            values = crc32(_plain(some), values)
     return there, values, text
 
 
