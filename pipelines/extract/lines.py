@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from .contracts import Contract
 from .types import Type, dashed
+from .wire import Packed
 
 #: How a server gives the bytes of a POINT, and how many come before its two doubles. MySQL's standard form, and MariaDB's own, which it need not copy.
 STANDARD, OWN = ("ST_AsBinary(POINT({}, {}))", 5), ("POINT({}, {})", 9)
@@ -67,15 +68,16 @@ class Lines:
         places = [0]
         for name in self._fixed:
             places.append(places[-1] + _WIDTHS[kinds[name].family])
-        self._first_point = places[-1] + before - len(_DOUBLES)
+        #: Bytes that each line has, and from which place on.
+        self.mark = _DOUBLES, places[-1] + before - len(_DOUBLES)
         doubles = []
         for first, second in zip(slots[::2], slots[1::2], strict=True):
             fields.append(point.format(first, second))
             begin = places[-1] + before
             doubles += [begin, begin + 8]
             places.append(begin + 16)
-        # Bytes among bytes: a server that has to bring characters and bytes together does it one by one.
-        fields += [f"CAST({self._or(name, read[name], repr(''))} AS BINARY)" for name in self._texts]
+        # Bytes among bytes: a server that has to bring characters and bytes together does it one by one. (CAST … AS BINARY copies them.)
+        fields += [f"CONVERT({self._or(name, read[name], repr(''))} USING binary)" for name in self._texts]
         fields += [f"{self._or(name, read[name], repr(''))}, ','" for name in self._tail]
         self.sql = f"CONCAT({', '.join(fields)})"
         self._width = places[-1]
@@ -95,19 +97,19 @@ class Lines:
         """The row's stamp and key as the database writes them; None when the key cannot be told."""
         stamp, key = line[: _WIDTHS["timestamp"]].decode(), self.contract.key
         if key in self._wide:
-            table = self.table([line])
+            table = self.table(Packed.of([line]))
             return None if table is None else (stamp, str(table[key][0].as_py()))
         [figure] = struct.unpack_from("<d", line, self._layout.fields["d0"][1])  # type: ignore[index]
         return (stamp, str(int(figure))) if abs(figure) < _EXACT else None
 
-    def table(self, lines: list[bytes], text: bytes | None = None) -> pa.Table | None:
-        """The rows of `lines` (`text`: one after the other), in the contract's exact types and in their order; None when some value cannot be told."""
-        text = b"".join(lines) if text is None else text
+    def table(self, lines: Packed) -> pa.Table | None:
+        """The rows of `lines`, in the contract's exact types and in their order; None when some value cannot be told."""
+        text = lines.text
         if len(text) > _LONGEST:
             return None
-        ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines))).astype(np.int32)
+        ends = lines.ends.astype(np.int32)
         starts = np.concatenate([np.zeros(1, np.int32), ends[:-1]])
-        if text[self._first_point : self._first_point + len(_DOUBLES)] != _DOUBLES or (ends - starts).min() < self._width:
+        if bytes(memoryview(text)[self.mark[1] : self.mark[1] + len(_DOUBLES)]) != _DOUBLES or (ends - starts).min() < self._width:
             return None
         anywhere = np.ndarray((len(text) - self._width + 1,), np.dtype((np.void, self._width)), text, strides=(1,))
         head = anywhere[starts].view(self._layout)

@@ -1,8 +1,8 @@
 """The operational database as the extraction sees it: its columns, its clock and transactions, one consistent snapshot.
 
 MySQL/MariaDB is read by mysqlclient (imported only when used). It must be the primary: a replica shows no open transactions.
-Rows come as one text each (lines.py), which costs the server no more than its own protocol and this process a fifth; the server makes
-the CRC32 of the lines while it sends them, and it must be that of the lines received.
+Rows come as one text each (lines.py), which costs the server no more than its own protocol, and are read off the driver's socket (wire.py)
+without an object of each; the server makes the CRC32 of the lines while it sends them, and it must be that of the lines received.
 SQLite is read whole: its single writer leaves no late commits, and a demo's tables are small.
 """
 
@@ -20,15 +20,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
-from zlib import crc32
 
 import pyarrow as pa
 
 from .. import paths
+from .checksum import crc32
 from .contracts import Contract
 from .lines import OWN, STANDARD, Lines
 from .types import MYSQL_KEY, Type, hash_key, row_text_mysql
 from .watermark import Look, mark
+from .wire import Packed, Sent, Wire
 
 #: Rows a chunk: what is held in memory at once.
 CHUNK = 50_000
@@ -198,9 +199,21 @@ class MySQLSource:
         try:
             connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            yield _MySQLSnapshot(connection, self._utf8, OWN if self._maria() else STANDARD, chains=self._chains())
+            with _wire(connection) as wire:
+                yield _MySQLSnapshot(connection, wire, self._utf8, OWN if self._maria() else STANDARD, chains=self._chains())
         finally:
             connection.close()
+
+
+@contextlib.contextmanager
+def _wire(connection: Any) -> Iterator[Wire | None]:
+    """The wire below a connection, where it can be read."""
+    told = dict(_query(connection, "SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_cipher', 'Compression')"))
+    if told.get("Ssl_cipher") != "" or told.get("Compression", "OFF") != "OFF":
+        yield None
+        return
+    with contextlib.closing(Wire(connection)) as wire:
+        yield wire
 
 
 @dataclass(frozen=True)
@@ -210,7 +223,7 @@ class _Chunk:
 
     form: Lines
     rest: str
-    lines: Sequence[tuple[bytes | None]]
+    lines: Packed | Sent
     rows: list[tuple[Any, ...]]
     last: tuple[str, str]
     crc: str
@@ -220,11 +233,13 @@ class _Chunk:
 
 
 class _MySQLSnapshot:
-    """`utf8`: columns of each table that are kept in UTF-8. `form`: how the server gives a POINT. `chains`: whether its CRC32 goes on from
+    """`wire`: where the rows arrive; else the driver makes an object of each. `utf8`: columns of each table that are kept in UTF-8. `form`: how the server gives a POINT. `chains`: whether its CRC32 goes on from
     one text to the next; else it adds up one of each."""
 
-    def __init__(self, connection: Any, utf8: Mapping[str, frozenset[str]], form: tuple[str, int], *, chains: bool) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Any, wire: Wire | None, utf8: Mapping[str, frozenset[str]], form: tuple[str, int], *, chains: bool
+    ) -> None:
+        self._connection, self._wire = connection, wire
         self._one_at_a_time = threading.Lock()
         self._utf8, self._form, self._chains = utf8, form, chains
         self.verified = True
@@ -250,29 +265,27 @@ class _MySQLSnapshot:
             lines = lines.next or lines
 
     def _fetch(self, lines: Lines, rest: str) -> _Chunk:
-        """The rows of one query as lines; as rows when the last line is longer than the server makes texts, or does not tell its key."""
+        """The rows of one query as lines; as rows when a line is longer than the server makes texts, or the last one does not tell its key."""
         connection, contract = self._connection, lines.contract
         sofar = f"CRC32(@crc, @line := {lines.sql})" if self._chains else f"@crc + CRC32(@line := {lines.sql})"
+        select = f"SELECT IF((@crc := {sofar}) IS NULL, NULL, @line) FROM `{contract.table}`{rest}"
         with self._one_at_a_time:
             connection.query("SET @crc = 0")
-            connection.query(f"SELECT IF((@crc := {sofar}) IS NULL, NULL, @line) FROM `{contract.table}`{rest}")
-            with _uncollected():
-                found = connection.store_result().fetch_row(maxrows=0)
+            found = self._wire.read(select, *lines.mark) if self._wire else _received(connection, select)
             [(crc,)] = _query(connection, "SELECT CAST(@crc AS CHAR)")
-        last = ("", "") if not found else None if found[-1][0] is None else lines.stamp_and_key(found[-1][0])
-        if last is None:
+        last = None if found is None else lines.stamp_and_key(found.last()) if len(found) else ("", "")
+        if found is None or last is None:
             rows, names = self._rows(contract, rest), list(contract.columns)
             stamp, key = (rows[-1][names.index(name)].decode() for name in (contract.stamp, contract.key))
-            return _Chunk(lines, rest, (), rows, (stamp, key), "")
+            return _Chunk(lines, rest, Packed.of([]), rows, (stamp, key), "")
         return _Chunk(lines, rest, found, [], last, crc)
 
     def _columns(self, chunks: Iterator[_Chunk]) -> Iterator[pa.Table]:
         for got in chunks:
-            found = [line for (line,) in got.lines if line is not None]
-            if found and len(found) == len(got.lines):
-                text = b"".join(found)
-                received = crc32(text) if self._chains else sum(map(crc32, found))
-                table = got.form.table(found, text)
+            if not got.rows:
+                lines = got.lines.pack()
+                received = crc32(lines.text) if self._chains else sum(map(crc32, lines.each()))
+                table = got.form.table(lines)
                 if table is not None:
                     self.verified &= got.crc == str(received)
                     yield table
@@ -340,6 +353,14 @@ def ahead(items: Iterator[T], depth: int = 3) -> Generator[T, None, None]:
     finally:
         dropped.set()
         thread.join()
+
+
+def _received(connection: Any, sql: str) -> Packed | None:
+    """What Wire.read gives, by way of the driver."""
+    connection.query(sql)
+    with _uncollected():
+        found = [line for (line,) in connection.store_result().fetch_row(maxrows=0)]
+    return None if None in found else Packed.of(found)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.load import platform_bench as bench
@@ -50,6 +49,7 @@ def measure(repeat: int) -> dict[str, float]:
     import pyarrow as pa
 
     from pipelines.extract import load, sources
+    from pipelines.extract.checksum import crc32
     from pipelines.extract.contracts import load_all
     from pipelines.extract.lines import OWN, Lines
 
@@ -70,10 +70,9 @@ def measure(repeat: int) -> dict[str, float]:
             stage("server: rows as lines", server, read, f"SELECT {lines.sql} FROM {bench.TABLE}{rest}")
             stage("server: lines and their checksum", server, fetch, lines, rest)
             got = stage("receive the lines", own, fetch, lines, rest).lines
-            found = [line for (line,) in got]
-            text = stage("put them together", own, b"".join, found)
-            stage("their checksum", own, crc32, text)
-            table = stage("make columns of them", own, lines.table, found, text)
+            found = stage("put them together", own, got.pack)
+            stage("their checksum", own, crc32, found.text)
+            table = stage("make columns of them", own, lines.table, found)
             full = pa.Table.from_arrays([*table.columns, *load._meta(ROWS, 1, datetime(2026, 1, 1))], schema=whole)
             digest = stage("checksums of the columns", own, load.digest, full)
             with load._writer(path, whole, full) as writer:

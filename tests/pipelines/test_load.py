@@ -18,6 +18,7 @@ from pipelines.extract import load, sources
 from pipelines.extract.contracts import Contract
 from pipelines.extract.lines import OWN, STANDARD, Lines
 from pipelines.extract.log import Log
+from pipelines.extract.wire import Packed
 
 from .conftest import Source
 
@@ -79,7 +80,7 @@ def read_lines(source: Source, lines: Lines, table: str) -> pa.Table | None:
     with sources.connect() as database, database.snapshot() as snapshot:
         connection = snapshot._connection  # type: ignore[attr-defined]
         connection.query(f"SELECT {lines.sql} FROM {table} ORDER BY id")
-        return lines.table([line for (line,) in connection.store_result().fetch_row(maxrows=0)])
+        return lines.table(Packed.of([line for (line,) in connection.store_result().fetch_row(maxrows=0)]))
 
 
 def contract_of(source: Source, table: str) -> Contract:
@@ -162,7 +163,7 @@ def test_first_load_whose_chunks_lack_the_sources_checksum_is_compared_by_blocks
 
     def garbled(self: Any, lines: Any, rest: str) -> Any:
         got = original(self, lines, rest)
-        return dataclasses.replace(got, lines=[(line.replace(b"a", b"z"),) for (line,) in got.lines])
+        return dataclasses.replace(got, lines=Packed.of([bytes(line).replace(b"a", b"z") for line in got.lines.pack().each()]))
 
     with monkeypatch.context() as patch:
         patch.setattr(sources._MySQLSnapshot, "_fetch", garbled)

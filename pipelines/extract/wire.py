@@ -1,0 +1,258 @@
+"""The rows of a query of one column as the bytes in which the server sends them, without an object of each row.
+
+The driver asks the question and keeps the connection; only the answer is read beside it, from the same socket, by the text protocol that
+MySQL and MariaDB have had since 4.1. An answer is a chain of packets, each with its length and its number before it: a row is believed when
+the chain, followed from its first byte to its last, leads to it. While one waits for bytes, other threads run, and the server need not wait
+for anybody who makes something of its rows. Only a connection without TLS and compression has a wire that can be read.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+#: Bytes of memory at first; the most that is kept for a later answer; bytes between two rows from which the packets of a long answer are followed side by side.
+_FIRST, _KEPT, _STRIDE = 1 << 20, 1 << 26, 1 << 15
+#: Milliseconds without anything new after which one looks whether the answer has ended: the server may also be at work.
+_QUIET = 20
+#: Seconds in which some bytes gather, unless much came: to be woken for each few thousand costs the server and us more than to carry them.
+_GATHER, _MUCH = 0.0003, 1 << 17
+#: Packets that are followed between two looks whether all have arrived.
+_STEPS = 16
+#: A packet's length and number come before it; one of the greatest length is not the last of its row.
+_HEADER, _SPLIT = 4, (1 << 24) - 1
+_END, _FAULT = 0xFE, 0xFF
+#: Where the length of a text is told in one, two or three bytes: what comes first of the latter two.
+_TWO, _THREE = 0xFC, 0xFD
+#: An answer's end as servers send it: a packet of five bytes, of seven when they leave out the one after the columns.
+_ENDS = tuple((size + _HEADER, size.to_bytes(3, "little")) for size in (5, 7))
+_LOST = 2013
+_LONGEST = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Texts one after the other, and where each ends."""
+
+    text: Any
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[bytes]) -> Packed:
+        return cls(b"".join(texts), np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts))))
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def each(self) -> list[memoryview]:
+        whole, ends = memoryview(self.text), self.ends.tolist()
+        return [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+
+    def last(self) -> bytes:
+        return bytes(self.each()[-1]) if len(self) < 2 else bytes(memoryview(self.text)[int(self.ends[-2]) :])
+
+    def pack(self) -> Packed:
+        return self
+
+
+class Sent:
+    """The rows of an answer, of which there are some, where they arrived: they begin and end at these places of the memory."""
+
+    def __init__(self, wire: Wire, memory: bytearray, begins: np.ndarray, ends: np.ndarray) -> None:
+        self._wire, self._memory, self._begins, self._ends = wire, memory, begins, ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def last(self) -> bytes:
+        return bytes(memoryview(self._memory)[int(self._begins[-1]) : int(self._ends[-1])])
+
+    def pack(self) -> Packed:
+        """The rows one after the other. Once: the memory is then used for a later answer."""
+        places = np.empty(2 * len(self), np.int32)
+        places[::2], places[1::2] = self._begins, self._ends
+        # Every second piece is a row; what lies between two is the head of the next.
+        pieces = pa.BinaryArray.from_buffers(pa.binary(), len(places) - 1, [None, pa.py_buffer(places), pa.py_buffer(self._memory)])
+        text = pieces.take(pa.array(np.arange(0, len(places), 2, dtype=np.int32))).buffers()[2]
+        del pieces
+        self._wire.spare(self._memory)
+        return Packed(text or b"", np.cumsum(self._ends - self._begins))
+
+
+class Wire:
+    """The socket below a connection of the driver, while nobody uses the driver."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self._arrives = select.poll()
+        self._arrives.register(self._socket, select.POLLIN)
+        self._spare: list[bytearray] = []
+        self._room = _FIRST
+
+    def spare(self, memory: bytearray) -> None:
+        """Memory for a later answer: to take it from the system costs more than to fill it."""
+        if len(memory) <= _KEPT:
+            self._spare.append(memory)
+
+    def close(self) -> None:
+        """The driver's own end stays open."""
+        self._socket.close()
+
+    def read(self, sql: str, mark: bytes, at: int) -> Sent | Packed | None:
+        """The rows of a query of one column; None when one of them is NULL or longer than a packet, or all together are longer than 2 GB.
+
+        Most rows have `mark` at the place `at`: that helps to find some of them, and is not relied on.
+        Raises the driver's OperationalError when the server refuses or is gone.
+        """
+        self._connection.send_query(sql)
+        memory = self._spare.pop() if self._spare else bytearray(self._room)
+        filled = got = looked = 0
+        while True:
+            quiet = not self._arrives.poll(_QUIET)
+            if not quiet:
+                if got < _MUCH:
+                    time.sleep(_GATHER)
+                memory, got = self._more(memory, filled)
+                filled += got
+            if filled > looked and (quiet or _may_end(memory, filled)):
+                looked = filled
+                packets = _packets(memory, filled, mark, at)
+                if packets is not None:
+                    return self._rows(memory, packets)
+
+    def _more(self, memory: bytearray, filled: int) -> tuple[bytearray, int]:
+        if filled == len(memory):
+            memory = memory + bytes(filled if filled < _KEPT else filled // 4)
+            self._room = min(len(memory), _KEPT)
+        try:
+            with memoryview(memory) as view, view[filled:] as free:
+                got = self._socket.recv_into(free)
+        except OSError as fault:
+            raise _fault(_LOST, str(fault)) from fault
+        if not got:
+            raise _fault(_LOST, "the server was gone before its answer ended")
+        return memory, got
+
+    def _rows(self, memory: bytearray, packets: np.ndarray) -> Sent | Packed | None:
+        """`packets`: where each begins, from the first row's to that which ends the answer."""
+        end = int(packets[-1]) + _HEADER
+        if memory[end] == _FAULT:
+            told = bytes(memory[end + 3 : end + int.from_bytes(memory[end - _HEADER : end - 1], "little")])
+            raise _fault(int.from_bytes(memory[end + 1 : end + 3], "little"), told.removeprefix(b"#").decode(errors="replace"))
+        packets = packets[:-1]
+        if not len(packets):
+            return Packed(b"", np.zeros(0, np.int64))
+        heads = _words(memory)
+        lengths, told = heads[packets] & _SPLIT, heads[packets + _HEADER]
+        first = told & 0xFF
+        wide = np.select([first < 0xFB, first == _TWO, first == _THREE], [1, 3, 4], 0)
+        text = np.select([wide == 1, wide == 3, wide == 4], [first, told >> 8 & 0xFFFF, told >> 8], 0)
+        if not (wide.all() and np.array_equal(text + wide, lengths)) or packets[-1] > _LONGEST - _SPLIT:
+            return None
+        begins = packets + _HEADER + wide
+        return Sent(self, memory, begins, begins + text)
+
+
+def _words(memory: bytearray) -> np.ndarray:
+    """Four bytes from each place as a number."""
+    return np.ndarray((len(memory) - 3,), "<u4", memory, strides=(1,))
+
+
+def _may_end(memory: bytearray, filled: int) -> bool:
+    return any(
+        filled > size and memory[filled - size : filled - size + 3] == head and memory[filled - size + _HEADER] == _END
+        for size, head in _ENDS
+    )
+
+
+def _packets(memory: bytearray, filled: int, mark: bytes, at: int) -> np.ndarray | None:
+    """Where the packets after the head of the answer begin, the one that ends it last; None while it has not ended."""
+    begin = 0
+    # The number of columns, the column, and from most servers an end of the columns.
+    for part in range(3):
+        if begin + _HEADER >= filled:
+            return None
+        size, kind = int.from_bytes(memory[begin : begin + 3], "little"), memory[begin + _HEADER]
+        if kind == _FAULT:
+            return np.array([begin]) if begin + _HEADER + size <= filled else None
+        if part < 2 or (kind == _END and size == 5):
+            begin += _HEADER + size
+    packets = _side_by_side(memory, begin, filled, mark, at)
+    if packets is None:
+        packets = _one_by_one(memory, begin, filled)
+    if packets is None or not len(packets):
+        return None
+    heads = _words(memory)[packets]
+    if (
+        heads[-1] & _SPLIT in (0, _SPLIT)
+        or memory[int(packets[-1]) + _HEADER] not in (_END, _FAULT)
+        or (len(heads) > 1 and heads[-2] & _SPLIT == _SPLIT)
+    ):
+        return None
+    if (np.diff((heads >> 24).astype(np.uint8)) != 1).any():
+        raise _fault(_LOST, "packets of the answer are missing")
+    return packets
+
+
+def _one_by_one(memory: bytearray, begin: int, filled: int) -> np.ndarray | None:
+    """Where each packet begins; None when the last one is not there to its end."""
+    found, head = [], struct.Struct("<I").unpack_from
+    while begin + _HEADER <= filled:
+        found.append(begin)
+        begin += (head(memory, begin)[0] & _SPLIT) + _HEADER
+    return np.array(found, np.int64) if begin == filled else None
+
+
+def _side_by_side(memory: bytearray, begin: int, filled: int, mark: bytes, at: int) -> np.ndarray | None:
+    """As _one_by_one, from many rows at once, each up to the next; None also when one of them was none.
+
+    That the chain from each ends exactly where the next one begins makes it one chain.
+    """
+    begins = [begin]
+    for place in range(begin + _STRIDE, filled - _STRIDE, _STRIDE):
+        row = _row_after(memory, place, mark, at)
+        if row is not None and row > begins[-1]:
+            begins.append(row)
+    if len(begins) < 8:
+        return None
+    now, bounds = np.array(begins), np.array([*begins[1:], filled])
+    heads, steps = _words(memory), []
+    last = filled - _HEADER
+    while (now < bounds).any():
+        for _ in range(_STEPS):
+            steps.append(now)
+            now = np.minimum(now + (heads[np.minimum(now, last)] & _SPLIT) + _HEADER, filled)
+    steps.append(now)
+    found = np.stack(steps, axis=1)
+    own = found < bounds[:, None]
+    arrived = found[np.arange(len(found)), own.sum(axis=1)]
+    return found[own] if np.array_equal(arrived, bounds) and found[own][-1] <= last else None
+
+
+def _row_after(memory: bytearray, place: int, mark: bytes, at: int) -> int | None:
+    """Where a packet begins that looks like one of a row."""
+    found = place
+    while (found := memory.find(mark, found + 1, place + _STRIDE)) > 0:
+        for wide, kind in ((1, b""), (3, bytes([_TWO])), (4, bytes([_THREE]))):
+            begin = found - at - wide - _HEADER
+            size = int.from_bytes(memory[begin : begin + 3], "little") - wide if begin > 0 else -1
+            bytes_of_size = wide - len(kind)
+            if 0 <= size < 1 << 8 * bytes_of_size and memory.startswith(kind + size.to_bytes(bytes_of_size, "little"), begin + _HEADER):
+                return begin
+    return None
+
+
+def _fault(number: int, message: str) -> Exception:
+    import MySQLdb
+
+    return MySQLdb.OperationalError(number, message)

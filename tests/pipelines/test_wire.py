@@ -1,0 +1,147 @@
+"""Answers of the server read beside the driver: the same rows as the driver's, or nothing that is believed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import MySQLdb
+import pytest
+
+from pipelines import paths
+from pipelines.extract import load, sources, wire
+
+from .conftest import Source
+
+MARK = b"\x01MARK"
+
+
+@pytest.fixture
+def line(source: Source) -> Iterator[tuple[Any, wire.Wire]]:
+    with sources.connect() as database, database.snapshot() as snapshot:
+        assert snapshot._wire is not None, "a connection by the machine's own socket is neither encrypted nor compressed"  # type: ignore[attr-defined]
+        yield snapshot._connection, snapshot._wire  # type: ignore[attr-defined]
+
+
+def both(line: tuple[Any, wire.Wire], sql: str, at: int = 0) -> tuple[list[bytes], list[bytes]]:
+    """The rows by the wire and by the driver, on the same connection."""
+    connection, read = line
+    got = read.read(sql, MARK, at)
+    assert got is not None
+    last = [got.last()] if len(got) else []
+    rows = [bytes(row) for row in got.pack().each()]
+    assert rows[-1:] == last
+    driven = sources._received(connection, sql)
+    assert driven is not None
+    return rows, [bytes(row) for row in driven.each()]
+
+
+@pytest.mark.parametrize("lengths", [[0], [0, 1, 250, 251, 252, 65_535, 65_536, 70_000], [1 << 20, 3], [(1 << 24) - 100]])
+def test_texts_of_every_length_arrive(line: tuple[Any, wire.Wire], lengths: list[int]) -> None:
+    rows, driven = both(line, " UNION ALL ".join(f"SELECT REPEAT('x', {length})" for length in lengths))
+    assert [len(row) for row in rows] == lengths
+    assert rows == driven
+
+
+def test_an_answer_without_rows_is_one(line: tuple[Any, wire.Wire]) -> None:
+    assert both(line, "SELECT id FROM item WHERE id < 0") == ([], [])
+
+
+@pytest.mark.parametrize("longest", [9, 240, 300])
+def test_many_rows_are_found_side_by_side(line: tuple[Any, wire.Wire], monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
+    alone = []
+    one_by_one = wire._one_by_one
+    monkeypatch.setattr(wire, "_one_by_one", lambda *of: alone.append(of[2]) or one_by_one(*of))
+    sql = f"SELECT CONCAT('at', x'{MARK.hex()}', REPEAT(seq MOD 10, seq * 7919 MOD {longest}), seq) FROM seq_1_to_60000"
+    rows, driven = both(line, sql, at=2)
+    assert len(rows) == 60_000
+    assert rows == driven
+    assert not [filled for filled in alone if filled > 60_000 * longest // 3], "the whole answer is not followed by one"
+
+
+def test_texts_that_look_like_rows_mislead_nobody(line: tuple[Any, wire.Wire]) -> None:
+    """Each text holds the head of a packet and the mark where a row has it."""
+    head = (1 + len(MARK)).to_bytes(3, "little") + b"\x07" + bytes([len(MARK)]) + MARK
+    rows, driven = both(line, f"SELECT CONCAT(REPEAT('a', seq MOD 90), x'{head.hex()}', REPEAT('b', seq MOD 80)) FROM seq_1_to_20000")
+    assert len(rows) == 20_000
+    assert rows == driven
+
+
+@pytest.mark.parametrize("text", ["NULL", f"REPEAT('x', {(1 << 24) - 1})"])
+def test_what_is_not_told_is_refused_and_the_connection_goes_on(line: tuple[Any, wire.Wire], text: str) -> None:
+    for sql in (f"SELECT {text}", f"SELECT 'a' UNION ALL SELECT {text} UNION ALL SELECT 'b'"):
+        assert line[1].read(sql, MARK, 0) is None
+    assert both(line, "SELECT 1") == ([b"1"], [b"1"])
+
+
+def test_a_fault_is_raised_also_after_many_rows(line: tuple[Any, wire.Wire]) -> None:
+    many = "SELECT IF(t.seq = 30000, (SELECT s.seq FROM seq_1_to_2 s WHERE t.seq > s.seq), t.seq) FROM seq_1_to_40000 t"
+    for sql, number in (("SELECT nothing FROM item", 1054), (many, 1242)):
+        with pytest.raises(MySQLdb.OperationalError) as fault:
+            line[1].read(sql, MARK, 0)
+        assert fault.value.args[0] == number
+    assert both(line, "SELECT 1") == ([b"1"], [b"1"])
+
+
+def test_a_connection_that_is_ended_is_told(line: tuple[Any, wire.Wire], source: Source) -> None:
+    connection, read = line
+    number = connection.thread_id()
+    with ThreadPoolExecutor(1) as aside:
+        answer = aside.submit(read.read, "SELECT seq, SLEEP(60 * (seq = 3)) FROM seq_1_to_3", MARK, 0)
+        at_work = f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {number} AND info LIKE '%SLEEP(60%'"
+        while source.sql(at_work) != [(1,)]:
+            assert not answer.done()
+        source.sql(f"KILL {number}")
+        with pytest.raises(MySQLdb.OperationalError):
+            answer.result(timeout=30)
+
+
+def test_a_server_may_rest_within_an_answer(line: tuple[Any, wire.Wire]) -> None:
+    assert line[1].read("SELECT IF(seq MOD 2, seq, SLEEP(0.05)) FROM seq_1_to_5", MARK, 0).pack().text.to_pybytes() == b"10305"  # type: ignore[union-attr]
+
+
+def packet(number: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3, "little") + bytes([number & 255]) + content
+
+
+COLUMN = [packet(1, b"\x01"), packet(2, b"\x03def and so on")]
+AFTER = b"\xfe\0\0\2\0"
+
+
+@pytest.mark.parametrize(
+    ("end", "after_columns"),
+    [(AFTER, True), (b"\xfe\0\0\2\0\0\0", False), (b"\xfe\0\0\2\0\0\0and what changed in the session", False)],
+)
+@pytest.mark.parametrize("rows", [0, 1, 300])
+def test_every_end_of_an_answer_is_known(end: bytes, after_columns: bool, rows: int) -> None:
+    parts = [*COLUMN, *([packet(3, AFTER)] if after_columns else [])]
+    first = len(b"".join(parts))
+    parts += [packet(len(parts) + 1 + row, b"\x02ab") for row in range(rows)]
+    whole = bytearray(b"".join([*parts, packet(len(parts) + 1, end)]))
+    found = wire._packets(whole, len(whole), MARK, 0)
+    assert found is not None
+    assert found.tolist() == [*range(first, first + 7 * rows + 1, 7)]
+    for cut in range(1, len(whole) if rows < 9 else 9):
+        assert wire._packets(whole, len(whole) - cut, MARK, 0) is None
+
+
+def test_a_packet_that_is_missing_is_noticed() -> None:
+    whole = bytearray(b"".join([*COLUMN, packet(3, AFTER), packet(4, b"\x01a"), packet(6, b"\x01c"), packet(7, AFTER)]))
+    with pytest.raises(MySQLdb.OperationalError):
+        wire._packets(whole, len(whole), MARK, 0)
+
+
+def test_where_no_wire_can_be_read_the_driver_brings_the_same(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    source.sql("INSERT INTO item (name, amount) SELECT CONCAT('n', seq), seq FROM seq_1_to_100")
+    compared: list[str] = []
+    monkeypatch.setattr(load, "_compare", lambda db, snapshot, contract, path: compared.append(contract.table))
+    source.run(chunk=30)
+    by_wire = source.state()
+    shutil.rmtree(paths.raw())
+    monkeypatch.setattr(sources, "_wire", lambda connection: contextlib.nullcontext(None))
+    source.run(chunk=30)
+    assert source.state() == by_wire == source.rows()
+    assert compared == []
