@@ -81,7 +81,7 @@ def test_what_is_published_has_an_enforced_contract_and_every_metric_its_rules(m
     published = [n for n in models(manifest) if layer(n) == "published"]
     assert {n["schema"] for n in published} == {"admin", "client", "freelancer", "metrics", "science"}
     assert [n["name"] for n in published if not n["config"]["contract"]["enforced"]] == []
-    told = {n["name"]: set(n["config"]["meta"]) - {"file_order"} for n in published}
+    told = {n["name"]: set(n["config"]["meta"]) - {"file_order", "rhythm"} for n in published}
     rules = {"owner", "grain", "filter", "currency_rule", "late_data_rule"}
     assert [n["name"] for n in published if (n["schema"] == "admin" or told[n["name"]]) and told[n["name"]] != rules] == []
 
