@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import duckdb
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -143,6 +144,12 @@ def main(arguments: list[str] | None = None) -> int:
         return round_of_pipeline(full_refresh=options.full_refresh, reconcile=options.reconcile)
     except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, StoreError) as refused:
         console.print(f"not published: {refused}", style="red", markup=False)
+        return 2
+    except duckdb.IOException as held:
+        if "lock" not in str(held):
+            raise
+        told = "the work file is held by another process, such as a dbt whose round was killed; try again when it has ended"
+        console.print(f"not published: {told}\n{held}", style="red", markup=False)
         return 2
 
 

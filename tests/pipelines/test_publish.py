@@ -308,3 +308,17 @@ def test_documentation_is_files_that_need_no_network(built: Source, tmp_path: Pa
     (folder / "shop.toml").write_text(METRIC.replace('label = "Amount"', ""))
     with pytest.raises(AuditError, match="metric amount: no label"):
         docs.build(tmp_path / "site")
+
+
+def test_a_round_that_finds_the_work_file_held_says_so_and_the_next_publishes(marts: Source) -> None:
+    held = "import duckdb, sys; work = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    paths.warehouse().parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", held, str(paths.warehouse())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        refused = process("pipelines.run")
+        holder.kill()
+    assert refused.returncode == 2 and "held by another process" in refused.stdout, refused.stdout + refused.stderr
+    assert process("pipelines.run").returncode == 0
+    assert amount() == 1
