@@ -45,7 +45,7 @@ class Graph:
     tests: dict[str, frozenset[str]]
     #: nodes that are built → those they are made of, in an order in which no node stands before one of its parents
     parents: dict[str, frozenset[str]]
-    #: names of the nodes that only nightly training reads
+    #: nodes that only nightly training reads
     for_training: frozenset[str]
 
     @classmethod
@@ -75,10 +75,10 @@ class Graph:
         }
         parents = _ordered({unique_id: frozenset(nodes[unique_id]["depends_on"].get("nodes", ())) for unique_id in names})
         asked = {unique_id for unique_id in names if (nodes[unique_id]["config"].get("meta") or {}).get("rhythm") == "training"}
-        return cls(names, tables, tests, parents, frozenset(names[unique_id] for unique_id in _serving(asked, parents)))
+        return cls(names, tables, tests, parents, frozenset(asked))
 
 
-def _serving(leaves: set[str], parents: dict[str, frozenset[str]]) -> set[str]:
+def _serving(leaves: Iterable[str], parents: dict[str, frozenset[str]]) -> set[str]:
     """The leaves and the nodes of which nothing else is made. `parents` come first."""
     children: dict[str, set[str]] = {unique_id: set() for unique_id in parents}
     found = set(leaves)
@@ -150,9 +150,9 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
         for unique_id, name in graph.names.items()
         if unique_id not in marks or any(changed.get(table, 0) > marks[unique_id] for table in graph.tables[unique_id])
     }
-    resting = (
-        {graph.names[unique_id] for unique_id in _fresh_enough(built) & graph.names.keys()} & graph.for_training if not every_run else set()
-    )
+    # a node rests as long as all that is made of it does
+    leaves = set() if every_run else graph.for_training & _fresh_enough(built)
+    resting = {graph.names[unique_id] for unique_id in _serving(leaves, graph.parents)}
     chosen = stale - standing - resting
     # a node without a mark may hold what older code made of the log: one that was held while the project changed, for one
     anew = any(unique_id not in marks for unique_id, name in graph.names.items() if name in chosen)
@@ -209,5 +209,7 @@ def mark(work: Work) -> None:
                 db.execute("INSERT INTO _build.project VALUES (?)", [work.digest])
         now = _now()
         insert(db, "_build.node", [[unique_id, work.run_seq, now] for unique_id in good], replace=True)
+        # nothing rests on a build that failed: it would hold every publication back until its time is over
+        db.execute("UPDATE _build.node SET built_at = NULL WHERE list_contains(?, unique_id)", [sorted(ran.keys() - set(good))])
         db.execute("DELETE FROM _build.node WHERE NOT list_contains(?, unique_id)", [list(graph.names)])
         db.execute("COMMIT")

@@ -52,7 +52,7 @@ class Quality(_Strict):
     least_batch: int = Field(default=20, ge=1, description="Smaller batches are not judged.")
     least_history: int = Field(default=1000, ge=1, description="Rows of history that a check of values needs.")
     least_runs: int = Field(default=20, ge=2, description="Runs of history that a check between runs needs.")
-    history_rows: int = Field(default=50_000, ge=1, description="The newest rows of the log that stand for its history.")
+    history_rows: int = Field(default=200_000, ge=1, description="The newest rows of the log that stand for its history.")
     deleted_share: float = Field(default=0.2, gt=0, le=1, description="Deletes at once, of the living rows.")
     null_share: float = Field(default=0.05, gt=0, le=1, description="Empty values in a column that never had one.")
     range_factor: float = Field(default=10, gt=1, description="How far beyond the span of history a number is odd.")

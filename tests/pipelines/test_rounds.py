@@ -139,7 +139,9 @@ def test_what_only_training_reads_rests_for_its_time_and_is_then_built_and_publi
 ) -> None:
     monkeypatch.setenv("OPENLANCE_PLATFORM__MARTS__TRAINING_SECONDS", "3600")
     about = paths.dbt_project() / "models" / "other.yml"
-    about.write_text(about.read_text().replace("config: {schema: admin}", "config: {schema: admin, meta: {rhythm: training}}"))
+    told = about.read_text().replace("config: {schema: admin}", "config: {schema: admin, meta: {rhythm: training}}")
+    few = "data_type: bigint, data_tests: [{accepted_values: {arguments: {values: [0, 1, 3], quote: false}}}]"
+    about.write_text(told.replace("data_type: bigint", few))
 
     def notes() -> list[Any]:
         return seen("SELECT notes, part FROM admin.notes, _meta.model WHERE relation = 'admin.notes'")
@@ -165,3 +167,10 @@ def test_what_only_training_reads_rests_for_its_time_and_is_then_built_and_publi
     assert a_round() == 2
     [(one, _)] = notes()
     assert one == 1
+
+    market.sql("INSERT INTO other (note) VALUES ('not welcome alone')")
+    rounds.extracted(reconcile=False)
+    with pytest.raises(transform.BuildFailed, match="accepted_values"):
+        rounds.built(only_affected=True, every_run=True)
+    market.sql("INSERT INTO other (note) VALUES ('and another')")
+    assert a_round() == 2, "what failed does not rest"
