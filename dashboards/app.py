@@ -15,7 +15,7 @@ ROOT = str(Path(__file__).resolve().parents[1])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from dashboards.auth import Viewer, keep_checking, require_viewer, web_url  # noqa: E402
+from dashboards.auth import Viewer, keep_checking, viewer_or_page, web_url  # noqa: E402
 from dashboards.components import layout  # noqa: E402
 
 st.set_page_config(page_title="Openlance dashboards", page_icon="◐", layout="wide")
@@ -43,12 +43,17 @@ def header(viewer: Viewer) -> None:
             st.button("Sign out of the dashboards", on_click=st.logout, width="stretch")
 
 
-viewer = require_viewer()
-pages = pages_for(viewer)
-header(viewer)
-keep_checking(viewer)
-if pages:
-    st.navigation(pages, position="top").run()
-else:
-    st.title("Nothing for you here yet", anchor=False)
-    st.write("These dashboards are for staff. Your own numbers are on your contract and money pages in the web app.")
+def show(viewer: Viewer) -> None:
+    """What the viewer's roles open, or why there is nothing."""
+    pages = pages_for(viewer)
+    header(viewer)
+    keep_checking(viewer)
+    if pages:
+        st.navigation(pages, position="top").run()
+    else:
+        st.title("Nothing for you here yet", anchor=False)
+        st.write("These dashboards are for staff. Your own numbers are on your contract and money pages in the web app.")
+
+
+if viewer := viewer_or_page():
+    show(viewer)

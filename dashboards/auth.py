@@ -86,13 +86,17 @@ def ask(token: str) -> Viewer:
     return Viewer(str(claims["sub"]), str(claims.get("name") or "you"), roles)
 
 
-def require_viewer() -> Viewer:
-    """The viewer of this run, or a page that says what to do and ends the run."""
+def viewer_or_page() -> Viewer | None:
+    """The viewer of this run; None after drawing a page that says what to do.
+
+    The run has to end by itself then, never by st.stop: a stopped run leaves the fragments of the page before it in the session, where a
+    browser that asks for one late would have it drawn again, past this check.
+    """
     if not st.user.is_logged_in:
         st.title("Openlance dashboards")
         st.write("Sign in with your Openlance account. There is no separate password.")
         st.button("Sign in", type="primary", on_click=st.login)
-        st.stop()
+        return None
     tokens = getattr(st.user, "tokens", None) or {}
     token = tokens.get("access")
     try:
@@ -107,8 +111,7 @@ def require_viewer() -> Viewer:
         st.title("The web app does not answer")
         st.error("Nothing is shown while it cannot be asked who you are. This page tries again by itself.")
         st.fragment(run_every=TTL_SECONDS)(_retry)()
-    st.stop()
-    raise AssertionError("st.stop ends the run")
+    return None
 
 
 def _retry() -> None:

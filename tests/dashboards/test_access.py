@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ import httpx
 import pytest
 import streamlit as st
 from playwright.sync_api import Page, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from dashboards import auth
 from tests.dashboards.stage import Stage, Visitor
@@ -37,6 +40,14 @@ def loses_everything(page: Page, title: str) -> None:
     expect(numbers(page)).to_have_count(0, timeout=2_000)
     expect(page.locator(".js-plotly-plot")).to_have_count(0, timeout=2_000)
     expect(page.get_by_role("heading", name="Overview")).to_have_count(0)
+
+
+def until(met: Callable[[], bool], page: Page) -> None:
+    """Lets the browser's messages through until they are such."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not met():
+        assert time.monotonic() < deadline, "nothing came"
+        page.evaluate("new Promise(requestAnimationFrame)")
 
 
 @contextmanager
@@ -100,6 +111,45 @@ def test_signing_out_at_the_web_app_closes_the_dashboards(visitor: Callable[...,
     )
     assert answer.status == 401, "allauth's answer for a session that is over"
     loses_everything(page, "Please sign in again")
+
+
+def test_a_part_of_the_page_asked_for_late_is_not_drawn_after_a_refusal(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    admin = visitor("admin")
+    asked: list[bytes] = []
+    answered: list[ForwardMsg] = []
+    servers: list[Any] = []
+
+    def between(browser: Any) -> None:
+        servers.append(server := browser.connect_to_server())
+
+        def ask(message: bytes) -> None:
+            if BackMsg.FromString(message).rerun_script.fragment_id:
+                asked.append(message)
+            server.send(message)
+
+        def answer(message: bytes) -> None:
+            answered.append(ForwardMsg.FromString(message))
+            browser.send(message)
+
+        browser.on_message(ask)
+        server.on_message(answer)
+
+    admin.page.route_web_socket("**/_stcore/stream", between)
+    page = admin.open_dashboards()
+    sees_the_overview(page)
+    asked.clear()
+    page.get_by_role("button", name="Where from?").first.click()
+    expect(page.get_by_text("One row").first).to_be_visible(timeout=PATIENCE_MS)
+    late = list(asked)
+    assert late
+    with changed(stage, "is_active", 0):
+        loses_everything(page, "Please sign in again")
+        before = len(answered)
+        servers[-1].send(late[-1])
+        # nothing says that a request was passed over: it gets ten times what an answer takes
+        enough = time.monotonic() + 3
+        until(lambda: any(each.WhichOneof("type") == "delta" for each in answered[before:]) or time.monotonic() > enough, page)
+        assert not [each for each in answered[before:] if each.WhichOneof("type") == "delta"]
 
 
 def test_an_expired_token_is_refused_and_renewed_without_a_password_while_the_session_lives(
