@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from dashboards import auth
 from dashboards.queries import admin
 from dashboards.queries.meta import ModelCard, metric_trace, model_card
 from pipelines.marts_reader import Metric, Published, Trace
@@ -36,7 +37,8 @@ def lineage_popover(marts: Published, key: str, *, metrics: Sequence[str] = (), 
         on_change="rerun",
         help=f"{', '.join([*metrics, *relations])}: definition, SQL, parents, source runs and tests",
     )
-    if opened.open:
+    # a browser that holds its other requests back would never lose the page otherwise
+    if opened.open and auth.still() & auth.STAFF:
         with opened:
             _body(marts, key, tuple(metrics), tuple(relations))
 

@@ -113,43 +113,74 @@ def test_signing_out_at_the_web_app_closes_the_dashboards(visitor: Callable[...,
     loses_everything(page, "Please sign in again")
 
 
-def test_a_part_of_the_page_asked_for_late_is_not_drawn_after_a_refusal(visitor: Callable[..., Visitor], stage: Stage) -> None:
+class Between:
+    """What a page's browser and the server say to each other; `held` keeps what the page asks for by itself from the server."""
+
+    def __init__(self, page: Page) -> None:
+        self.held = False
+        self.parts: list[bytes] = []
+        self.answered: list[ForwardMsg] = []
+        page.route_web_socket("**/_stcore/stream", self._opened)
+
+    def _opened(self, browser: Any) -> None:
+        self.server = browser.connect_to_server()
+        browser.on_message(self._ask)
+        self.server.on_message(lambda message: self._answer(browser, message))
+
+    def _ask(self, message: bytes) -> None:
+        asked = BackMsg.FromString(message).rerun_script
+        if asked.fragment_id and not asked.is_auto_rerun:
+            self.parts.append(message)
+        if not (self.held and asked.is_auto_rerun):
+            self.server.send(message)
+
+    def _answer(self, browser: Any, message: bytes) -> None:
+        self.answered.append(ForwardMsg.FromString(message))
+        browser.send(message)
+
+    def deltas(self, since: int) -> list[Any]:
+        return [each.delta for each in self.answered[since:] if each.WhichOneof("type") == "delta"]
+
+    def finished(self, since: int) -> bool:
+        return any(each.WhichOneof("type") == "script_finished" for each in self.answered[since:])
+
+
+def opened_where_from(visitor: Callable[..., Visitor]) -> tuple[Page, Between]:
     admin = visitor("admin")
-    asked: list[bytes] = []
-    answered: list[ForwardMsg] = []
-    servers: list[Any] = []
-
-    def between(browser: Any) -> None:
-        servers.append(server := browser.connect_to_server())
-
-        def ask(message: bytes) -> None:
-            if BackMsg.FromString(message).rerun_script.fragment_id:
-                asked.append(message)
-            server.send(message)
-
-        def answer(message: bytes) -> None:
-            answered.append(ForwardMsg.FromString(message))
-            browser.send(message)
-
-        browser.on_message(ask)
-        server.on_message(answer)
-
-    admin.page.route_web_socket("**/_stcore/stream", between)
+    between = Between(admin.page)
     page = admin.open_dashboards()
     sees_the_overview(page)
-    asked.clear()
     page.get_by_role("button", name="Where from?").first.click()
     expect(page.get_by_text("One row").first).to_be_visible(timeout=PATIENCE_MS)
-    late = list(asked)
-    assert late
+    assert between.parts
+    return page, between
+
+
+def test_a_part_of_the_page_asked_for_late_is_not_drawn_after_a_refusal(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page, between = opened_where_from(visitor)
     with changed(stage, "is_active", 0):
         loses_everything(page, "Please sign in again")
-        before = len(answered)
-        servers[-1].send(late[-1])
+        before = len(between.answered)
+        between.server.send(between.parts[-1])
         # nothing says that a request was passed over: it gets ten times what an answer takes
         enough = time.monotonic() + 3
-        until(lambda: any(each.WhichOneof("type") == "delta" for each in answered[before:]) or time.monotonic() > enough, page)
-        assert not [each for each in answered[before:] if each.WhichOneof("type") == "delta"]
+        until(lambda: bool(between.deltas(before)) or time.monotonic() > enough, page)
+        assert between.deltas(before) == []
+
+
+def test_a_browser_that_does_not_let_itself_be_checked_is_shown_no_more_of_the_page(visitor: Callable[..., Visitor], stage: Stage) -> None:
+    page, between = opened_where_from(visitor)
+    between.held = True
+
+    def shown() -> int:
+        before = len(between.answered)
+        between.server.send(between.parts[-1])
+        until(lambda: between.finished(before), page)
+        return len(between.deltas(before))  # what they hold the browser has already, and is not sent again
+
+    assert shown() > 5
+    with changed(stage, "is_active", 0):
+        until(lambda: shown() < 4, page)  # the closed button
 
 
 def test_an_expired_token_is_refused_and_renewed_without_a_password_while_the_session_lives(
