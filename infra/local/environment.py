@@ -36,6 +36,8 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
     # else each start of each of the many processes compiles all that it imports
     "PYTHONDONTWRITEBYTECODE": "",
+    # Milliseconds for which Arrow keeps what it freed: a load takes and gives back the same memory some hundred times a second
+    "MIMALLOC_PURGE_DELAY": "10000",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
 

@@ -273,7 +273,10 @@ class _MySQLSnapshot:
             connection.query("SET @crc = 0")
             found = self._wire.read(select, *lines.mark) if self._wire else _received(connection, select)
             [(crc,)] = _query(connection, "SELECT CAST(@crc AS CHAR)")
-        last = None if found is None else lines.stamp_and_key(found.last()) if len(found) else ("", "")
+        if found is not None and not len(found):
+            return _Chunk(lines, rest, found, [], ("", ""), crc)
+        end = found.last() if found else None
+        last = lines.stamp_and_key(end) if end else None
         if found is None or last is None:
             rows, names = self._rows(contract, rest), list(contract.columns)
             stamp, key = (rows[-1][names.index(name)].decode() for name in (contract.stamp, contract.key))
@@ -284,9 +287,9 @@ class _MySQLSnapshot:
         for got in chunks:
             if not got.rows:
                 lines = got.lines.pack()
-                received = crc32(lines.text) if self._chains else sum(map(crc32, lines.each()))
-                table = got.form.table(lines)
-                if table is not None:
+                table = None if lines is None else got.form.table(lines)
+                if lines is not None and table is not None:
+                    received = crc32(lines.text) if self._chains else sum(map(crc32, lines.each()))
                     self.verified &= got.crc == str(received)
                     yield table
                     continue

@@ -24,8 +24,11 @@ import pyarrow as pa
 _FIRST, _KEPT, _STRIDE = 1 << 20, 1 << 26, 1 << 15
 #: Milliseconds without anything new after which one looks whether the answer has ended: the server may also be at work.
 _QUIET = 20
-#: Seconds in which some bytes gather, unless much came: to be woken for each few thousand costs the server and us more than to carry them.
-_GATHER, _MUCH = 0.0003, 1 << 17
+#: Bytes from which an answer is long, and seconds in which more gather then, unless as much came at once: to be woken for each few thousand costs
+#: the server and us more than to carry them. Between two processes of one machine the system holds some 200 kB, on a network megabytes.
+_GATHER, _LOCAL = (0.002, 1 << 20), (0.0003, 1 << 17)
+#: Bytes of an answer that are followed at once while the rest arrives; beginnings from which following side by side pays.
+_PIECE, _LANES = 1 << 22, 8
 #: Packets that are followed between two looks whether all have arrived.
 _STEPS = 16
 #: A packet's length and number come before it; one of the greatest length is not the last of its row.
@@ -65,27 +68,38 @@ class Packed:
 
 
 class Sent:
-    """The rows of an answer, of which there are some, where they arrived: they begin and end at these places of the memory."""
+    """The rows of an answer where they arrived, of which there are some: `packets` tells where each of theirs begins."""
 
-    def __init__(self, wire: Wire, memory: bytearray, begins: np.ndarray, ends: np.ndarray) -> None:
-        self._wire, self._memory, self._begins, self._ends = wire, memory, begins, ends
+    def __init__(self, wire: Wire, memory: bytearray, packets: np.ndarray) -> None:
+        self._wire, self._memory, self._packets = wire, memory, packets
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._packets)
 
-    def last(self) -> bytes:
-        return bytes(memoryview(self._memory)[int(self._begins[-1]) : int(self._ends[-1])])
+    def last(self) -> bytes | None:
+        """None when it is one of those that cannot be told."""
+        found = _texts(self._memory, self._packets[-1:])
+        return None if found is None else bytes(memoryview(self._memory)[int(found[0][0]) : int(found[1][0])])
 
-    def pack(self) -> Packed:
-        """The rows one after the other. Once: the memory is then used for a later answer."""
+    def pack(self) -> Packed | None:
+        """The rows one after the other; None when one of them is NULL or longer than a packet, or all together are longer than 2 GB.
+
+        Once: the memory is then used for a later answer. Raises the driver's OperationalError when packets are missing.
+        """
+        if (np.diff((_words(self._memory)[self._packets] >> 24).astype(np.uint8)) != 1).any():
+            raise _fault(_LOST, "packets of the answer are missing")
+        found = None if self._packets[-1] > _LONGEST - _SPLIT else _texts(self._memory, self._packets)
+        if found is None:
+            return None
+        begins, ends = found
         places = np.empty(2 * len(self), np.int32)
-        places[::2], places[1::2] = self._begins, self._ends
+        places[::2], places[1::2] = begins, ends
         # Every second piece is a row; what lies between two is the head of the next.
         pieces = pa.BinaryArray.from_buffers(pa.binary(), len(places) - 1, [None, pa.py_buffer(places), pa.py_buffer(self._memory)])
         text = pieces.take(pa.array(np.arange(0, len(places), 2, dtype=np.int32))).buffers()[2]
         del pieces
         self._wire.spare(self._memory)
-        return Packed(text or b"", np.cumsum(self._ends - self._begins))
+        return Packed(text or b"", np.cumsum(ends - begins))
 
 
 class Wire:
@@ -96,6 +110,7 @@ class Wire:
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._arrives = select.poll()
         self._arrives.register(self._socket, select.POLLIN)
+        self._gather, self._much = _LOCAL if self._socket.family == socket.AF_UNIX else _GATHER
         self._spare: list[bytearray] = []
         self._room = _FIRST
 
@@ -108,27 +123,29 @@ class Wire:
         """The driver's own end stays open."""
         self._socket.close()
 
-    def read(self, sql: str, mark: bytes, at: int) -> Sent | Packed | None:
-        """The rows of a query of one column; None when one of them is NULL or longer than a packet, or all together are longer than 2 GB.
+    def read(self, sql: str, mark: bytes, at: int) -> Sent | Packed:
+        """The rows of a query of one column.
 
         Most rows have `mark` at the place `at`: that helps to find some of them, and is not relied on.
         Raises the driver's OperationalError when the server refuses or is gone.
         """
         self._connection.send_query(sql)
         memory = self._spare.pop() if self._spare else bytearray(self._room)
+        chain = _Chain(mark, at)
         filled = got = looked = 0
         while True:
             quiet = not self._arrives.poll(_QUIET)
             if not quiet:
-                if got < _MUCH:
-                    time.sleep(_GATHER)
+                if got < self._much < filled:
+                    time.sleep(self._gather)
                 memory, got = self._more(memory, filled)
                 filled += got
+                chain.follow(memory, filled)
             if filled > looked and (quiet or _may_end(memory, filled)):
                 looked = filled
-                packets = _packets(memory, filled, mark, at)
+                packets = chain.whole(memory, filled)
                 if packets is not None:
-                    return self._rows(memory, packets)
+                    return self._answer(memory, packets)
 
     def _more(self, memory: bytearray, filled: int) -> tuple[bytearray, int]:
         if filled == len(memory):
@@ -143,24 +160,29 @@ class Wire:
             raise _fault(_LOST, "the server was gone before its answer ended")
         return memory, got
 
-    def _rows(self, memory: bytearray, packets: np.ndarray) -> Sent | Packed | None:
+    def _answer(self, memory: bytearray, packets: np.ndarray) -> Sent | Packed:
         """`packets`: where each begins, from the first row's to that which ends the answer."""
         end = int(packets[-1]) + _HEADER
         if memory[end] == _FAULT:
             told = bytes(memory[end + 3 : end + int.from_bytes(memory[end - _HEADER : end - 1], "little")])
             raise _fault(int.from_bytes(memory[end + 1 : end + 3], "little"), told.removeprefix(b"#").decode(errors="replace"))
-        packets = packets[:-1]
-        if not len(packets):
-            return Packed(b"", np.zeros(0, np.int64))
-        heads = _words(memory)
-        lengths, told = heads[packets] & _SPLIT, heads[packets + _HEADER]
-        first = told & 0xFF
+        return Sent(self, memory, packets[:-1]) if len(packets) > 1 else Packed(b"", np.zeros(0, np.int64))
+
+
+def _texts(memory: bytearray, packets: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where the text of each row begins and ends; None when one is NULL or goes on in another packet."""
+    heads = _words(memory)
+    lengths, told = heads[packets] & _SPLIT, heads[packets + _HEADER]
+    first = told & 0xFF
+    wide: np.ndarray | int = 3
+    text = told >> 8 & 0xFFFF
+    if not (first == _TWO).all():
         wide = np.select([first < 0xFB, first == _TWO, first == _THREE], [1, 3, 4], 0)
-        text = np.select([wide == 1, wide == 3, wide == 4], [first, told >> 8 & 0xFFFF, told >> 8], 0)
-        if not (wide.all() and np.array_equal(text + wide, lengths)) or packets[-1] > _LONGEST - _SPLIT:
-            return None
-        begins = packets + _HEADER + wide
-        return Sent(self, memory, begins, begins + text)
+        text = np.select([wide == 1, wide == 3, wide == 4], [first, text, told >> 8], 0)
+    if not (np.all(wide) and np.array_equal(text + wide, lengths)):
+        return None
+    begins = packets + (_HEADER + wide)
+    return begins, begins + text
 
 
 def _words(memory: bytearray) -> np.ndarray:
@@ -175,57 +197,96 @@ def _may_end(memory: bytearray, filled: int) -> bool:
     )
 
 
-def _packets(memory: bytearray, filled: int, mark: bytes, at: int) -> np.ndarray | None:
-    """Where the packets after the head of the answer begin, the one that ends it last; None while it has not ended."""
-    begin = 0
-    # The number of columns, the column, and from most servers an end of the columns.
-    for part in range(3):
-        if begin + _HEADER >= filled:
+class _Chain:
+    """The packets of an answer from its first byte on, followed while it still arrives: the server fills what is between us meanwhile."""
+
+    def __init__(self, mark: bytes, at: int) -> None:
+        self._mark, self._at = mark, at
+        self._found: list[np.ndarray] = []
+        #: Where the first packet begins that is not among the found ones; 0 before the head of the answer was there.
+        self._next = 0
+
+    def follow(self, memory: bytearray, filled: int) -> None:
+        """Go on, once that is worth while."""
+        if filled - self._next < _PIECE or not self._begun(memory, filled):
+            return
+        begins = self._begins(memory, filled)
+        packets = _side_by_side(memory, begins[:-1], begins[-1], filled) if len(begins) > _LANES else None
+        if packets is None:
+            packets = _one_by_one(memory, self._next, filled)
+            packets, begins = packets[:-1], packets[-1:]
+        self._found.append(packets)
+        self._next = int(begins[-1])
+
+    def whole(self, memory: bytearray, filled: int) -> np.ndarray | None:
+        """Where the packets after the head of the answer begin, the one that ends it last; None while it has not ended."""
+        if not self._begun(memory, filled):
             return None
-        size, kind = int.from_bytes(memory[begin : begin + 3], "little"), memory[begin + _HEADER]
-        if kind == _FAULT:
-            return np.array([begin]) if begin + _HEADER + size <= filled else None
-        if part < 2 or (kind == _END and size == 5):
-            begin += _HEADER + size
-    packets = _side_by_side(memory, begin, filled, mark, at)
-    if packets is None:
-        packets = _one_by_one(memory, begin, filled)
-    if packets is None or not len(packets):
-        return None
-    heads = _words(memory)[packets]
-    if (
-        heads[-1] & _SPLIT in (0, _SPLIT)
-        or memory[int(packets[-1]) + _HEADER] not in (_END, _FAULT)
-        or (len(heads) > 1 and heads[-2] & _SPLIT == _SPLIT)
-    ):
-        return None
-    if (np.diff((heads >> 24).astype(np.uint8)) != 1).any():
-        raise _fault(_LOST, "packets of the answer are missing")
-    return packets
+        begins = self._begins(memory, filled)
+        found = _side_by_side(memory, begins, filled, filled) if len(begins) > _LANES else None
+        rest = _one_by_one(memory, self._next, filled) if found is None else np.append(found, filled)
+        packets = np.concatenate([*self._found, rest[:-1]])
+        if not len(packets) or rest[-1] != filled:
+            return None
+        last = _words(memory)[packets[-2:]]
+        if (
+            last[-1] & _SPLIT in (0, _SPLIT)
+            or memory[int(packets[-1]) + _HEADER] not in (_END, _FAULT)
+            or (len(last) > 1 and last[-2] & _SPLIT == _SPLIT)
+        ):
+            return None
+        if len(last) > 1 and (last[-1] >> 24) - (last[-2] >> 24) & 0xFF != 1:
+            raise _fault(_LOST, "packets of the answer are missing")
+        return packets
+
+    def _begun(self, memory: bytearray, filled: int) -> bool:
+        """Whether the packets before the rows are there: the number of columns, the column, and from most servers an end of the columns."""
+        if self._next:
+            return True
+        begin = number = 0
+        for part in range(3):
+            if begin + _HEADER >= filled:
+                return False
+            size, kind = int.from_bytes(memory[begin : begin + 3], "little"), memory[begin + _HEADER]
+            if kind == _FAULT:
+                break
+            if part < 2 or (kind == _END and size == 5):
+                number = memory[begin + _HEADER - 1]
+                begin += _HEADER + size
+        if begin + _HEADER >= filled:
+            return False
+        if memory[begin + _HEADER - 1] != number + 1:
+            raise _fault(_LOST, "packets of the answer are missing")
+        self._next = begin
+        return True
+
+    def _begins(self, memory: bytearray, filled: int) -> list[int]:
+        """Where the next packet begins, and some later ones seem to."""
+        begins = [self._next]
+        for place in range(self._next + _STRIDE, filled - _STRIDE, _STRIDE):
+            row = _row_after(memory, place, self._mark, self._at)
+            if row is not None and row > begins[-1]:
+                begins.append(row)
+        return begins
 
 
-def _one_by_one(memory: bytearray, begin: int, filled: int) -> np.ndarray | None:
-    """Where each packet begins; None when the last one is not there to its end."""
-    found, head = [], struct.Struct("<I").unpack_from
+def _one_by_one(memory: bytearray, begin: int, filled: int) -> np.ndarray:
+    """Where each packet begins, up to the first that is not there to its end; `filled` when all are."""
+    found, head = [begin], struct.Struct("<I").unpack_from
     while begin + _HEADER <= filled:
-        found.append(begin)
         begin += (head(memory, begin)[0] & _SPLIT) + _HEADER
-    return np.array(found, np.int64) if begin == filled else None
+        if begin > filled:
+            break
+        found.append(begin)
+    return np.array(found, np.int64)
 
 
-def _side_by_side(memory: bytearray, begin: int, filled: int, mark: bytes, at: int) -> np.ndarray | None:
-    """As _one_by_one, from many rows at once, each up to the next; None also when one of them was none.
+def _side_by_side(memory: bytearray, begins: list[int], past: int, filled: int) -> np.ndarray | None:
+    """Where each packet begins from the first of `begins` to `past`, followed from all of them at once; None when one of them was none.
 
     That the chain from each ends exactly where the next one begins makes it one chain.
     """
-    begins = [begin]
-    for place in range(begin + _STRIDE, filled - _STRIDE, _STRIDE):
-        row = _row_after(memory, place, mark, at)
-        if row is not None and row > begins[-1]:
-            begins.append(row)
-    if len(begins) < 8:
-        return None
-    now, bounds = np.array(begins), np.array([*begins[1:], filled])
+    now, bounds = np.array(begins), np.array([*begins[1:], past])
     heads, steps = _words(memory), []
     last = filled - _HEADER
     while (now < bounds).any():
@@ -236,7 +297,8 @@ def _side_by_side(memory: bytearray, begin: int, filled: int, mark: bytes, at: i
     found = np.stack(steps, axis=1)
     own = found < bounds[:, None]
     arrived = found[np.arange(len(found)), own.sum(axis=1)]
-    return found[own] if np.array_equal(arrived, bounds) and found[own][-1] <= last else None
+    packets = found[own]
+    return packets if np.array_equal(arrived, bounds) and packets[-1] <= last else None
 
 
 def _row_after(memory: bytearray, place: int, mark: bytes, at: int) -> int | None:

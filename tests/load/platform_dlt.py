@@ -26,9 +26,9 @@ def main(backend: str, folder: Path, table: str) -> None:
     from dlt.sources.credentials import ConnectionStringCredentials
     from dlt.sources.sql_database import sql_table
 
-    name, socket, port = (os.environ[f"OPENLANCE_DB_{what}"] for what in ("NAME", "SOCKET", "PORT"))
-    credentials = ConnectionStringCredentials(f"mysql+mysqldb://root@localhost/{name}?unix_socket={socket}&charset=utf8mb4")
-    # connectorx has a protocol of its own and wants an address of its own
+    name, port = (os.environ[f"OPENLANCE_DB_{what}"] for what in ("NAME", "PORT"))
+    credentials = ConnectionStringCredentials(f"mysql+mysqldb://root@127.0.0.1:{port}/{name}?charset=utf8mb4")
+    # connectorx wants an address of its own
     options = {"conn": f"mysql://root@127.0.0.1:{port}/{name}"} if backend == "connectorx" else {}
     if backend == "pyarrow":
         options = {"tz": "UTC"}

@@ -30,9 +30,10 @@ def both(line: tuple[Any, wire.Wire], sql: str, at: int = 0) -> tuple[list[bytes
     """The rows by the wire and by the driver, on the same connection."""
     connection, read = line
     got = read.read(sql, MARK, at)
-    assert got is not None
     last = [got.last()] if len(got) else []
-    rows = [bytes(row) for row in got.pack().each()]
+    packed = got.pack()
+    assert packed is not None
+    rows = [bytes(row) for row in packed.each()]
     assert rows[-1:] == last
     driven = sources._received(connection, sql)
     assert driven is not None
@@ -52,14 +53,14 @@ def test_an_answer_without_rows_is_one(line: tuple[Any, wire.Wire]) -> None:
 
 @pytest.mark.parametrize("longest", [9, 240, 300])
 def test_many_rows_are_found_side_by_side(line: tuple[Any, wire.Wire], monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
-    alone = []
+    alone: list[int] = []
     one_by_one = wire._one_by_one
-    monkeypatch.setattr(wire, "_one_by_one", lambda *of: alone.append(of[2]) or one_by_one(*of))
+    monkeypatch.setattr(wire, "_one_by_one", lambda *of: alone.append(of[2] - of[1]) or one_by_one(*of))
     sql = f"SELECT CONCAT('at', x'{MARK.hex()}', REPEAT(seq MOD 10, seq * 7919 MOD {longest}), seq) FROM seq_1_to_60000"
     rows, driven = both(line, sql, at=2)
     assert len(rows) == 60_000
     assert rows == driven
-    assert not [filled for filled in alone if filled > 60_000 * longest // 3], "the whole answer is not followed by one"
+    assert sum(alone) < 60_000 * longest // 3, "the answer is not followed one by one"
 
 
 def test_texts_that_look_like_rows_mislead_nobody(line: tuple[Any, wire.Wire]) -> None:
@@ -73,7 +74,7 @@ def test_texts_that_look_like_rows_mislead_nobody(line: tuple[Any, wire.Wire]) -
 @pytest.mark.parametrize("text", ["NULL", f"REPEAT('x', {(1 << 24) - 1})"])
 def test_what_is_not_told_is_refused_and_the_connection_goes_on(line: tuple[Any, wire.Wire], text: str) -> None:
     for sql in (f"SELECT {text}", f"SELECT 'a' UNION ALL SELECT {text} UNION ALL SELECT 'b'"):
-        assert line[1].read(sql, MARK, 0) is None
+        assert line[1].read(sql, MARK, 0).pack() is None
     assert both(line, "SELECT 1") == ([b"1"], [b"1"])
 
 
@@ -121,17 +122,50 @@ def test_every_end_of_an_answer_is_known(end: bytes, after_columns: bool, rows: 
     first = len(b"".join(parts))
     parts += [packet(len(parts) + 1 + row, b"\x02ab") for row in range(rows)]
     whole = bytearray(b"".join([*parts, packet(len(parts) + 1, end)]))
-    found = wire._packets(whole, len(whole), MARK, 0)
+    found = wire._Chain(MARK, 0).whole(whole, len(whole))
     assert found is not None
     assert found.tolist() == [*range(first, first + 7 * rows + 1, 7)]
     for cut in range(1, len(whole) if rows < 9 else 9):
-        assert wire._packets(whole, len(whole) - cut, MARK, 0) is None
+        assert wire._Chain(MARK, 0).whole(whole, len(whole) - cut) is None
 
 
-def test_a_packet_that_is_missing_is_noticed() -> None:
-    whole = bytearray(b"".join([*COLUMN, packet(3, AFTER), packet(4, b"\x01a"), packet(6, b"\x01c"), packet(7, AFTER)]))
+@pytest.mark.parametrize("marked", [1, 2, 5, 1 << 30], ids="of which {} has its mark".format)
+@pytest.mark.parametrize("size", [1, 40, 3000])
+@pytest.mark.parametrize("pieces", [1, 7, 1000, 30_000])
+def test_an_answer_is_followed_while_it_arrives(
+    monkeypatch: pytest.MonkeyPatch, line: tuple[Any, wire.Wire], pieces: int, size: int, marked: int
+) -> None:
+    """In pieces of any size, with and without marks by which rows are found, some of them in rows of another length."""
+    monkeypatch.setattr(wire, "_PIECE", 2000)
+    monkeypatch.setattr(wire, "_STRIDE", 100)
+    texts = [MARK * (n % marked == 0) + bytes([n & 255]) * (n * 7919 % size) + MARK * (n % 3 == 0) for n in range(30_000 // size + 20)]
+    rows = [packet(4 + n, bytes([len(t)]) + t if len(t) < 251 else b"\xfc" + len(t).to_bytes(2, "little") + t) for n, t in enumerate(texts)]
+    arriving = b"".join([*COLUMN, packet(3, AFTER), *rows, packet(4 + len(rows), AFTER)])
+    memory, chain = bytearray(len(arriving)), wire._Chain(MARK, 0)
+    for filled in [*range(pieces, len(arriving), pieces), len(arriving)]:
+        memory[:filled] = arriving[:filled]
+        chain.follow(memory, filled)
+        if filled < len(arriving) and filled % 11 == 0:
+            assert chain.whole(memory, filled) is None
+    found = chain.whole(memory, len(memory))
+    assert found is not None
+    packed = wire.Sent(line[1], memory, found[:-1]).pack()
+    assert packed is not None
+    assert [bytes(each) for each in packed.each()] == texts
+
+
+@pytest.mark.parametrize("missing", [4, 5, 6])
+def test_a_packet_that_is_missing_is_noticed(line: tuple[Any, wire.Wire], missing: int) -> None:
+    rows = [packet(number, b"\x01a") for number in (4, 5, 6) if number != missing]
+    whole = bytearray(b"".join([*COLUMN, packet(3, AFTER), *rows, packet(7, AFTER)]))
+
+    def read() -> None:
+        found = wire._Chain(MARK, 0).whole(whole, len(whole))
+        assert found is not None
+        wire.Sent(line[1], whole, found[:-1]).pack()
+
     with pytest.raises(MySQLdb.OperationalError):
-        wire._packets(whole, len(whole), MARK, 0)
+        read()
 
 
 def test_where_no_wire_can_be_read_the_driver_brings_the_same(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
