@@ -59,8 +59,8 @@ def arguments_of(*arguments: str, target: Path | None = None) -> list[str]:
 
 
 def command(*arguments: str, target: Path | None = None) -> list[str]:
-    """The command line of dbt with our project, profile and artefact folder."""
-    return [str(Path(sys.executable).with_name("dbt")), *arguments_of(*arguments, target=target)]
+    """The command line of dbt with our project, profile and artefact folder, to be run in the project's root."""
+    return [sys.executable, "-m", "pipelines.warm", *arguments_of(*arguments, target=target)]
 
 
 class BuildFailed(RuntimeError):
