@@ -10,7 +10,6 @@ made of, until it was built so long ago as the setting marts.training_seconds al
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,8 +49,10 @@ class Graph:
 
     @classmethod
     def read(cls, manifest: Path) -> Graph:
-        """Raises FileNotFoundError before the first build."""
-        content = json.loads(manifest.read_text(encoding="utf-8"))
+        """Raises FileNotFoundError before the first build, and where dbt was killed while it wrote the file."""
+        content = transform.artefact(manifest)
+        if content is None:
+            raise FileNotFoundError(manifest)
         nodes, sources = content["nodes"], content["sources"]
         names = {
             unique_id: node["name"]
@@ -132,11 +133,12 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
         built = work.execute("SELECT unique_id, run_seq, built_at FROM _build.node").fetchall()
         marks: dict[str, int] = {unique_id: run_seq for unique_id, run_seq, _ in built}
         known = work.execute("SELECT digest FROM _build.project").fetchall()
+    manifest = paths.dbt_target() / "manifest.json"
     try:
-        if held and known != [(digest,)] and (paths.dbt_target() / "manifest.json").is_file():
-            # what must stand as it is includes models that the last build did not know yet
+        # what must stand as it is includes models that the last build did not know yet
+        if manifest.is_file() and ((held and known != [(digest,)]) or transform.artefact(manifest) is None):
             transform.parse(paths.dbt_target())
-        graph = Graph.read(paths.dbt_target() / "manifest.json")
+        graph = Graph.read(manifest)
     except FileNotFoundError:
         return Work(None, last, digest, 0, 0, project_changed=known != [(digest,)])
     count = len(graph.names)
@@ -186,7 +188,10 @@ def mark(work: Work) -> None:
     ran = transform.ran()
     if not ran:
         return
-    graph = Graph.read(paths.dbt_target() / "manifest.json")
+    try:
+        graph = Graph.read(paths.dbt_target() / "manifest.json")
+    except FileNotFoundError:
+        return
     spoiled: set[str] = set()
     for test, parents in graph.tests.items():
         if test in ran and ran[test]["status"] not in _WELL:

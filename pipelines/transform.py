@@ -6,6 +6,7 @@ A process a build (`cold`), or one that stays and keeps its imports and the pars
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -146,6 +147,15 @@ def parse(target: Path) -> Path:
     return target / "manifest.json"
 
 
+def artefact(path: Path) -> dict[str, Any] | None:
+    """The JSON that dbt left there; None when there is none or dbt was killed while it wrote: it writes its files in place."""
+    try:
+        found: dict[str, Any] | None = files.read_json(path)
+    except json.JSONDecodeError:
+        return None
+    return found
+
+
 def results() -> dict[str, dict[str, Any]]:
     """The last build's results by dbt's unique id; empty when there is none."""
     return _results(_RESULTS)
@@ -153,7 +163,7 @@ def results() -> dict[str, dict[str, Any]]:
 
 def ran() -> dict[str, dict[str, Any]]:
     """Those of the last build's results that it got itself, not taken over from one before it."""
-    stored = files.read_json(paths.dbt_target() / _RESULTS) or {}
+    stored = artefact(paths.dbt_target() / _RESULTS) or {}
     own = set(stored.get(_OWN, ()))
     return {unique_id: result for unique_id, result in results().items() if unique_id in own}
 
@@ -165,12 +175,12 @@ def unfinished() -> bool:
 
 def remembered() -> bool:
     """Whether the results of an earlier build are there to complete those of a part."""
-    return any((paths.dbt_target() / name).is_file() for name in (_RESULTS, _BEFORE))
+    return any(_results(name) for name in (_RESULTS, _BEFORE))
 
 
 def _tests(before: dict[str, dict[str, Any]], selection: Selection) -> list[data_tests.Test] | None:
     """The data tests of the selection; None when dbt has to ask them."""
-    manifest = files.read_json(paths.dbt_target() / "manifest.json")
+    manifest = artefact(paths.dbt_target() / "manifest.json")
     return data_tests.known(manifest, before, selection.nodes, selection.held) if manifest else None
 
 
@@ -178,7 +188,7 @@ def _lines(arguments: list[str], tests: list[data_tests.Test] | None, runner: Ru
     """What dbt says, then what `tests` find, whose results are put beside dbt's; returns dbt's exit code, or 1 when a test found something."""
     code = yield from runner(arguments)
     path = paths.dbt_target() / _RESULTS
-    stored = files.read_json(path)
+    stored = artefact(path)
     if tests is None or stored is None:
         return code
     passed = 0
@@ -194,14 +204,14 @@ def _lines(arguments: list[str], tests: list[data_tests.Test] | None, runner: Ru
 
 
 def _results(name: str) -> dict[str, dict[str, Any]]:
-    stored = files.read_json(paths.dbt_target() / name) or {"results": []}
+    stored = artefact(paths.dbt_target() / name) or {"results": []}
     return {result["unique_id"]: result for result in stored["results"]}
 
 
 def _complete(before: dict[str, dict[str, Any]]) -> None:
     """A retry or a part reports only what it ran: keep the earlier results of the rest beside them."""
     path = paths.dbt_target() / _RESULTS
-    stored = files.read_json(path)
+    stored = artefact(path)
     if stored:
         stored[_OWN] = [result["unique_id"] for result in stored["results"]]
         stored["results"] = list({**before, **{result["unique_id"]: result for result in stored["results"]}}.values())

@@ -213,10 +213,12 @@ class _Chain:
         begins = self._begins(memory, filled)
         packets = _side_by_side(memory, begins[:-1], begins[-1], filled) if len(begins) > _LANES else None
         if packets is None:
-            packets = _one_by_one(memory, self._next, filled)
-            packets, begins = packets[:-1], packets[-1:]
+            found = _one_by_one(memory, self._next, filled)
+            packets, past = found[:-1], int(found[-1])
+        else:
+            past = begins[-1]
         self._found.append(packets)
-        self._next = int(begins[-1])
+        self._next = past
 
     def whole(self, memory: bytearray, filled: int) -> np.ndarray | None:
         """Where the packets after the head of the answer begin, the one that ends it last; None while it has not ended."""

@@ -73,6 +73,6 @@ def _manifest() -> Path:
     project, target = paths.dbt_project(), paths.var() / "work" / "dbt-parse"
     manifest = target / "manifest.json"
     newest = max((path.stat().st_mtime for path in project.rglob("*") if path.is_file()), default=0.0)
-    if not manifest.is_file() or manifest.stat().st_mtime < newest:
+    if transform.artefact(manifest) is None or manifest.stat().st_mtime < newest:
         transform.parse(target)
     return manifest

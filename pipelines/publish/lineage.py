@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .. import files, transform
+from .. import transform
 
 #: Who sees which schemas.
 AUDIENCES = {"staff": ("admin", "client", "freelancer", "metrics", "science"), "tenants": ("client", "freelancer")}
@@ -69,11 +68,7 @@ def read(target: Path) -> Lineage:
     """Raises AuditError when dbt, and the tests of what it built, have not come to their end in `target`."""
     if transform.unfinished():
         raise AuditError("the last build was cut short before its tests were over: build the marts first")
-    try:
-        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-        results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as missing:
-        raise AuditError(f"dbt has left no {Path(missing.filename).name} in {target}: build the marts first") from missing
+    manifest, results = (_left(target / name) for name in ("manifest.json", "run_results.json"))
     status = {result["unique_id"]: result for result in results["results"]}
     problems = [
         f"{unique_id}: {result['status']}{': ' + result['message'] if result.get('message') else ''}"
@@ -107,10 +102,14 @@ def _ended(result: dict[str, Any] | None) -> str:
 
 def read_models(target: Path) -> dict[str, Model]:
     """All models by unique id, without the outcome of any build. Raises AuditError when dbt has not parsed the project in `target`."""
-    manifest = files.read_json(target / "manifest.json")
-    if manifest is None:
-        raise AuditError(f"dbt has left no manifest.json in {target}")
-    return _models(manifest, target)
+    return _models(_left(target / "manifest.json"), target)
+
+
+def _left(file: Path) -> dict[str, Any]:
+    found = transform.artefact(file)
+    if found is None:
+        raise AuditError(f"dbt has left no {file.name} that is whole in {file.parent}: build the marts first")
+    return found
 
 
 def _models(manifest: dict[str, Any], target: Path) -> dict[str, Model]:

@@ -134,6 +134,21 @@ def test_a_build_that_ended_before_its_tests_is_not_published(market: Source) ->
         publish()
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "run_results.json", "partial_parse.msgpack"])
+def test_a_file_that_dbt_was_killed_at_writing_ends_no_later_round(market: Source, name: str) -> None:
+    rounds.extracted()
+    rounds.built(only_affected=True)
+    publish()
+    file = paths.dbt_target() / name
+    for value in (2, 1, 2):
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        market.sql(f"UPDATE item SET amount = {value}")
+        rounds.extracted(reconcile=False)
+        rounds.built(only_affected=True)
+        publish()
+        assert [(amount(),)] == market.sql("SELECT sum(amount) FROM item")
+
+
 def test_what_only_training_reads_rests_for_its_time_and_is_then_built_and_published(
     market: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
