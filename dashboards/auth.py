@@ -127,12 +127,17 @@ def _retry() -> None:
 @st.fragment(run_every=TTL_SECONDS)
 def keep_checking(viewer: Viewer) -> None:
     """Asks again while the page stays open: who lost a role, or the web app's word, loses the page within two periods."""
-    if still() != viewer.roles:
+    if _still() != viewer.roles:
         st.rerun()
 
 
-def still() -> frozenset[str]:
-    """The roles that the web app vouches for at this moment, for a part of a page that runs without the rest; none when it does not."""
+def withdrawn() -> bool:
+    """Whether the web app no longer vouches for the member of staff for whom this page was opened: asked by a part that runs without the rest."""
+    return bool(st.user.get("is_logged_in")) and not _still() & STAFF
+
+
+def _still() -> frozenset[str]:
+    """The roles that the web app vouches for at this moment; none when it vouches for nothing."""
     try:
         return ask(str(st.user.tokens["access"])).roles
     except (Refused, Unreachable):

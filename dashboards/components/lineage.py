@@ -38,7 +38,7 @@ def lineage_popover(marts: Published, key: str, *, metrics: Sequence[str] = (), 
         help=f"{', '.join([*metrics, *relations])}: definition, SQL, parents, source runs and tests",
     )
     # a browser that holds its other requests back would never lose the page otherwise
-    if opened.open and auth.still() & auth.STAFF:
+    if opened.open and not auth.withdrawn():
         with opened:
             _body(marts, key, tuple(metrics), tuple(relations))
 

@@ -63,7 +63,7 @@ def test_dagster_starts_with_the_project_s_own_config(tmp_path: Path, monkeypatc
     shutil.copy(REPO / "pipelines" / "orchestration" / "dagster.yaml", tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with DagsterInstance.get() as instance:
-        assert not instance.telemetry_enabled
+        assert not instance.telemetry_enabled and not instance.nux_enabled
         queue = instance.get_concurrency_config()
         assert queue.pool_config.default_pool_limit == 1
         assert queue.run_queue_config is not None
