@@ -269,7 +269,8 @@ def wrong_rows(folder: Path) -> int:
     ours, theirs = (
         f"read_parquet('{where}')" for where in (HOME / "var/raw" / TABLE / "*/*.parquet", folder / "out/raw" / TABLE / "*.parquet")
     )
-    with duckdb.connect(config={"memory_limit": "4GB", "TimeZone": "UTC"}) as db:
+    with duckdb.connect(config={"memory_limit": "4GB"}) as db:
+        db.execute("SET TimeZone = 'UTC'")
         kinds = {row[0]: row[1] for row in db.execute(f"DESCRIBE SELECT * FROM {ours}").fetchall()}
         unlike = " OR ".join(f'o."{name}" IS DISTINCT FROM TRY_CAST(t."{name}" AS {kinds[name]})' for name in COLUMNS if name != "id")
         [(found,)] = db.execute(
