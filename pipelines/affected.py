@@ -135,12 +135,14 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
         known = work.execute("SELECT digest FROM _build.project").fetchall()
     manifest = paths.dbt_target() / "manifest.json"
     try:
-        # what must stand as it is includes models that the last build did not know yet
-        if manifest.is_file() and ((held and known != [(digest,)]) or transform.artefact(manifest) is None):
+        if held and known != [(digest,)] and manifest.is_file():
+            # what must stand as it is includes models that the last build did not know yet
             transform.parse(paths.dbt_target())
         graph = Graph.read(manifest)
     except FileNotFoundError:
-        return Work(None, last, digest, 0, 0, project_changed=known != [(digest,)])
+        if not manifest.is_file():
+            return Work(None, last, digest, 0, 0, project_changed=known != [(digest,)])
+        graph = Graph.read(transform.parse(paths.dbt_target()))
     count = len(graph.names)
     standing = {name for unique_id, name in graph.names.items() if graph.tables[unique_id] & held}
     forgotten = bool(marks) and min(marks.values()) < first - 1 and not held

@@ -142,18 +142,14 @@ def once(arguments: list[str]) -> None:
     gc.disable()
     from dbt.cli.main import cli
 
-    _look_seldom()
+    # what is there by now is no garbage; among what is made from here on, one looks a hundred times less often
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(70_000, 50, 100)
     try:
         cli(arguments)
     finally:
         gc.freeze()
-
-
-def _look_seldom() -> None:
-    """What is there by now is no garbage; among what is made from here on, one looks a hundred times less often."""
-    gc.freeze()
-    gc.enable()
-    gc.set_threshold(70_000, 50, 100)
 
 
 def main() -> int:
