@@ -12,6 +12,7 @@ One run is one manifest: readers see all of it or nothing of it. Files no manife
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -326,16 +327,19 @@ def current(paths: list[Path], contract: Contract, where: str = "true") -> str:
 def expose(log: Log, contracts: list[Contract], warehouse: Path) -> None:
     """Make `raw.<table>` and `raw._runs` in the work file show exactly the committed files, in one transaction."""
     manifest = log.manifest()
+    wanted = {contract.table: log_columns(contract) for contract in contracts} | OWN
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(warehouse)) as db:
         db.execute("BEGIN")
         db.execute("CREATE SCHEMA IF NOT EXISTS raw")
-        for contract in contracts:
-            db.execute(
-                f'CREATE OR REPLACE VIEW raw."{contract.table}" AS {select(log.paths(manifest, contract.table), log_columns(contract))}'
-            )
-        for table, columns in OWN.items():
-            db.execute(f"CREATE OR REPLACE VIEW raw.{table} AS {select(log.paths(manifest, table), columns)}")
+        # To make a view its files are opened: one that shows the same files as before, by its comment, stays.
+        shown = dict(db.execute("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'raw'").fetchall())
+        for table, columns in wanted.items():
+            sql = select(log.paths(manifest, table), columns)
+            digest = hashlib.sha256(sql.encode()).hexdigest()
+            if shown.get(table) != f"files {digest}":
+                db.execute(f'CREATE OR REPLACE VIEW raw."{table}" AS {sql}')
+                db.execute(f"COMMENT ON VIEW raw.\"{table}\" IS 'files {digest}'")
         db.execute("COMMIT")
 
 

@@ -12,6 +12,7 @@ Exit codes: 0 all tables read; 1 some table stopped (its message is printed, the
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import sys
 import time
@@ -178,6 +179,8 @@ class _Run:
     prove: bool = False
     reread: Mapping[str, Span | None] = field(default_factory=dict)
     staged: dict[str, Path] = field(default_factory=dict)
+    #: Tables of which rows were deleted, ever.
+    buried: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.db = work_connection(self.log.staging)
@@ -212,6 +215,7 @@ class _Run:
         if contract.table == TOMBSTONES:
             alive = current([*held, *([path] if path else [])], contract)
             self.db.execute(f"INSERT INTO tombstones SELECT table_name, row_id FROM ({alive}) WHERE _op = 'u'")
+            self.buried = {table for (table,) in self.db.execute("SELECT DISTINCT table_name FROM tombstones").fetchall()}
         kept = self.manifest.tables.setdefault(contract.table, Entry())
         kept.low = self.high if kept.low is None else max(kept.low, self.high)
         if result.compared:
@@ -234,11 +238,18 @@ class _Run:
 
     def _follow(self, contract: Contract, entry: Entry, held: list[Path], result: TableResult) -> Path | None:
         """What changed since the mark, and what was deleted."""
-        changes = Changes(self.db, contract, held)
         again = self.reread.get(contract.table, NO_KEYS)
         whole = self.full_refresh or not self.incremental or again is None
         low = None if whole else entry.low
-        changes.read(self.snapshot.changed(contract, low, self.chunk), low)
+        due = self._is_due(entry)
+        chunks = self.snapshot.changed(contract, low, self.chunk)
+        if not (whole or due or self.prove or again != NO_KEYS or contract.table in self.buried):
+            first = next(chunks, None)
+            if first is None:
+                return self._nothing(contract, held)
+            chunks = itertools.chain([first], chunks)
+        changes = Changes(self.db, contract, held)
+        changes.read(chunks, low)
         if whole:
             changes.bury(changes.unseen())
         else:
@@ -247,7 +258,6 @@ class _Run:
         if again is not None:
             for first in range(*again, sources.CHUNK):
                 result.repaired += changes.reread(self.snapshot, first, min(first + sources.CHUNK, again[1]))
-        due = self._is_due(entry)
         if due:
             result.repaired += changes.reconcile(self.snapshot)
         if self.prove:
@@ -256,15 +266,23 @@ class _Run:
         if whole or due or self.prove:
             result.compared = self.t0
         result.rows, result.deletes = changes.counts()
-        # tombstones are let through: without them the deletes of every other table would wait
-        if self.gate and contract.table != TOMBSTONES:
-            history, runs = select(held, log_columns(contract)), select(self.log.paths(self.manifest, RUNS), RUNS_COLUMNS)
-            counts = (result.rows, result.deletes)
-            if why := self.gate.inspect(self.db, contract, history, runs, counts, self.manifest.run_seq, self.t0):
-                raise SetAside(why)
+        self._inspect(contract, held, (result.rows, result.deletes))
         query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged ORDER BY {contract.key}"
         written = self.log.stage(self.db, contract.table, query)
         return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
+
+    def _nothing(self, contract: Contract, held: list[Path]) -> Path | None:
+        """What remains to be done for a table of which no row is stamped since the mark, and none was ever deleted."""
+        self._inspect(contract, held, (0, 0))
+        return self.log.merge(self.db, self.manifest, contract.table, None, log_columns(contract))
+
+    def _inspect(self, contract: Contract, held: list[Path], counts: tuple[int, int]) -> None:
+        """Let the gate look at what is staged. Raises SetAside."""
+        # tombstones are let through: without them the deletes of every other table would wait
+        if self.gate and contract.table != TOMBSTONES:
+            history, runs = select(held, log_columns(contract)), select(self.log.paths(self.manifest, RUNS), RUNS_COLUMNS)
+            if why := self.gate.inspect(self.db, contract, history, runs, counts, self.manifest.run_seq, self.t0):
+                raise SetAside(why)
 
     def finish(self, report: Report) -> None:
         """Write the run's own record and commit everything with one manifest."""

@@ -162,6 +162,33 @@ def test_hard_delete_becomes_a_tombstone(source: Source) -> None:
     assert [done.deletes for done in source.run().tables] == [0, 0, 0]
 
 
+def test_a_table_without_news_is_looked_at_by_the_gate_and_its_deletes_are_found(source: Source) -> None:
+    looked: list[tuple[str, tuple[int, int]]] = []
+
+    class Gate:
+        def inspect(self, db: Any, contract: Any, history: str, runs: str, counts: tuple[int, int], run_seq: int, at: Any) -> str:
+            looked.append((contract.table, counts))
+            return ""
+
+        def findings(self) -> list[tuple[Any, ...]]:
+            return []
+
+        def committed(self) -> None:
+            pass
+
+    source.sql("INSERT INTO item (name, updated_at) VALUES ('stays', '2026-01-01'), ('goes', '2026-01-01')")
+    source.sql("INSERT INTO other (note, updated_at) VALUES ('quiet', '2026-01-01')")
+    source.run()
+    source.run(gate=Gate())
+    assert sorted(looked) == [("item", (0, 0)), ("other", (0, 0))], "a table that fell silent is noticed by what it does not bring"
+    assert len(source.warehouse("SELECT * FROM raw.item")) == 2
+
+    looked.clear()
+    source.delete(2)
+    source.run(gate=Gate())
+    assert sorted(looked) == [("item", (0, 1)), ("other", (0, 0))] and source.names() == ["stays"]
+
+
 def test_tombstone_of_a_key_that_exists_again_is_not_believed(source: Source) -> None:
     source.sql("INSERT INTO item (name) VALUES ('first life')")
     source.run()
@@ -402,6 +429,30 @@ def test_column_declared_later_is_filled_for_old_rows_too(source: Source) -> Non
     report = source.run(reconcile=True)
     assert next(done.repaired for done in report.tables if done.table == "item") == 1
     assert source.state(columns="name, secret") == [("a", "x")]
+
+
+def test_a_view_of_the_log_is_made_anew_when_its_files_changed_and_when_it_is_not_ours(source: Source) -> None:
+    def put(comment: str) -> None:
+        """Another view in the place of `other`, so that it shows whether the extraction made one."""
+        with duckdb.connect(str(paths.warehouse())) as work:
+            work.execute("CREATE OR REPLACE VIEW raw.other AS SELECT 'mine' AS note")
+            work.execute(f"COMMENT ON VIEW raw.other IS '{comment}'")
+
+    source.sql("INSERT INTO item (name) VALUES ('one')")
+    source.sql("INSERT INTO other (note) VALUES ('n')")
+    source.run()
+    [(comment,)] = source.warehouse("SELECT comment FROM duckdb_views() WHERE schema_name = 'raw' AND view_name = 'other'")
+    put(comment)
+    source.sql("INSERT INTO item (name) VALUES ('two')")
+    source.run()
+    assert source.names() == ["one", "two"] and source.warehouse("SELECT note FROM raw.other") == [("mine",)], "its files are the same"
+
+    source.sql("INSERT INTO other (note) VALUES ('m')")
+    source.run()
+    assert source.state("other", "note") == [("n",), ("m",)]
+    put("another")
+    source.run()
+    assert source.state("other", "note") == [("n",), ("m",)]
 
 
 def test_table_without_rows_is_a_typed_empty_view(source: Source) -> None:
