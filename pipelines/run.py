@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import duckdb
@@ -29,6 +29,7 @@ from .extract.run import Report
 from .publish import AuditError, Publication
 from .settings import load
 from .store import StoreError
+from .warm import WarmDbt
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -61,6 +62,13 @@ class _Stage:
 
 def round_of_pipeline(*, full_refresh: bool = False, reconcile: bool = False) -> int:
     """Run one round; returns the exit code."""
+    with closing(WarmDbt()) as dbt:
+        # dbt makes itself ready while the source is read
+        dbt.start()
+        return _round(dbt, full_refresh=full_refresh, reconcile=reconcile)
+
+
+def _round(dbt: WarmDbt, *, full_refresh: bool, reconcile: bool) -> int:
     began = time.monotonic()
     with stage("Extract") as now:
         due = reconcile or timedelta(seconds=load().loop.reconcile_seconds)
@@ -69,7 +77,7 @@ def round_of_pipeline(*, full_refresh: bool = False, reconcile: bool = False) ->
             f"{sum(t.rows for t in report.tables)} rows, {sum(t.deletes for t in report.tables)} deletes of {len(report.tables)} tables"
         )
     with stage("Build marts (dbt)") as now:
-        build = rounds.built(full_refresh=full_refresh, only_affected=not full_refresh, progress=now.at)
+        build = rounds.built(full_refresh=full_refresh, only_affected=not full_refresh, runner=dbt, progress=now.at)
         now.result = f"{build.work.affected} of {build.work.nodes} nodes, {build.summary}" if build.work.nodes else build.summary
     with stage("Audit and publish") as now:
         done = rounds.published(progress=now.at)

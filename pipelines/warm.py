@@ -1,6 +1,6 @@
 """dbt's processes. One that stays: a child that has imported dbt and parsed the project once, and builds on request.
 
-    python -m pipelines.warm                  the child, asked by WarmDbt
+    python -m pipelines.warm                  the child, asked by WarmDbt; it makes itself ready meanwhile
     python -m pipelines.warm build --select … what dbt itself does with these arguments, and sooner (`once`)
 
 Belongs here: the child, and its life. It is a process of its own as every dbt is (its memory, its crash and its hold on the work
@@ -43,6 +43,10 @@ class WarmDbt:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self.starts = 0
+
+    def start(self) -> None:
+        """Have the child make itself ready, while something else goes on here."""
+        self._running()
 
     def __call__(self, arguments: list[str]) -> Generator[str, None, int]:
         process = self._running()
@@ -117,14 +121,24 @@ class _Builder:
         self._digest = ""
         self._manifest: Any = None
 
-    def build(self, digest: str, arguments: list[str]) -> tuple[int, str]:
+    def parse(self, digest: str) -> str | None:
+        """Why dbt could not read the project as it is now; None when it could, or had before."""
         from dbt.cli.main import dbtRunner
 
         if self._manifest is None or digest != self._digest:
-            parsed = dbtRunner().invoke(transform.arguments_of("parse"))
+            # without its manifest: the one that lies there tells the parent what the last build was
+            parsed = dbtRunner().invoke(transform.arguments_of("parse", "--no-write-json"))
             if not parsed.success:
-                return 2, str(parsed.exception)
+                return str(parsed.exception)
             self._manifest, self._digest = parsed.result, digest
+            gc.freeze()
+        return None
+
+    def build(self, digest: str, arguments: list[str]) -> tuple[int, str]:
+        from dbt.cli.main import dbtRunner
+
+        if (refused := self.parse(digest)) is not None:
+            return 2, refused
         # dbt writes what it compiles into the manifest it is given
         try:
             done = dbtRunner(manifest=self._manifest.deepcopy()).invoke(transform.arguments_of(*arguments))
@@ -133,19 +147,27 @@ class _Builder:
         return (0 if done.success else 2 if done.exception else 1), str(done.exception or "")
 
 
-def once(arguments: list[str]) -> None:
-    """dbt as its own command runs it, ending the process with its code, but for when Python looks for garbage.
+def _imported() -> None:
+    """Import dbt, and look for garbage seldom from here on.
 
     Nearly all that dbt makes lives as long as the process: to look through its modules and manifest again and again, and once more at the
     end, is a fifth of the time that a small build takes.
     """
     gc.disable()
-    from dbt.cli.main import cli
+    import dbt.adapters.duckdb
+    import dbt.cli.main  # noqa: F401
 
     # what is there by now is no garbage; among what is made from here on, one looks a hundred times less often
     gc.freeze()
     gc.enable()
     gc.set_threshold(70_000, 50, 100)
+
+
+def once(arguments: list[str]) -> None:
+    """dbt as its own command runs it, ending the process with its code."""
+    _imported()
+    from dbt.cli.main import cli
+
     try:
         cli(arguments)
     finally:
@@ -157,7 +179,10 @@ def main() -> int:
     if len(sys.argv) > 1:
         once(sys.argv[1:])
     _die_with_parent()
+    _imported()
     builder = _Builder()
+    # what is wrong with the project is told to whoever asks for a build
+    builder.parse(project_digest())
     for line in sys.stdin:
         order = json.loads(line)
         code, error = builder.build(order["project"], order["arguments"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,9 +15,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines import affected, chores, files, loop, marts_reader, paths
+from pipelines import affected, chores, files, loop, marts_reader, paths, rounds, transform
 from pipelines.loop import ResidentLoop, Round
+from pipelines.publish import publish
 from pipelines.settings import Loop
+from pipelines.warm import WarmDbt
 
 from .conftest import REPO, Source
 from .test_publish import amount, marts, seen
@@ -186,6 +189,37 @@ def test_a_killed_loop_takes_its_dbt_with_it_and_the_next_goes_on_and_stops_when
     said, _ = again.communicate(timeout=60)
     assert again.returncode == 0, said
     assert "published: 1 rows of 1 tables" in said and "asked to stop" in said
+
+
+def test_a_killed_round_takes_its_dbt_with_it(market: Source) -> None:
+    command = [sys.executable, "-m", "pipelines.run"]
+    killed = subprocess.Popen(command, cwd=REPO, env=os.environ.copy(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(lambda: len(children(killed.pid)) == 1, "a dbt that makes itself ready", killed)
+    [dbt] = children(killed.pid)
+    killed.kill()
+    killed.communicate()
+    until(lambda: gone(dbt), "dbt's end")
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0 and published_amount() == 1, done.stdout
+
+
+def test_a_dbt_that_made_itself_ready_builds_and_tells_what_is_wrong_with_the_project(market: Source) -> None:
+    rounds.extracted()
+    model = paths.dbt_project() / "models" / "staging" / "shop" / "stg_item.sql"
+    good = model.read_text()
+    with contextlib.closing(WarmDbt()) as dbt:
+        model.write_text(good + "{{ no_such_macro( }}")
+        dbt.start()
+        with pytest.raises(transform.BuildFailed, match="stg_item"):
+            rounds.built(runner=dbt)
+        model.write_text(good)
+        assert "ERROR=0" in rounds.built(runner=dbt).summary
+        market.sql("UPDATE item SET amount = 2")
+        rounds.extracted(reconcile=False)
+        rounds.built(only_affected=True, runner=dbt)
+        assert dbt.starts == 1
+    publish()
+    assert published_amount() == 2
 
 
 def test_a_chore_is_due_once_its_time_is_over_and_the_first_question_starts_the_clock(
