@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance
 
+from pipelines.orchestration import dbt_graph
+
 REPO = Path(__file__).resolve().parents[2]
 PICTURE = Path(__file__).with_name("definitions.json")
 _DUMP = """
@@ -56,6 +58,14 @@ def test_definitions_load_without_secret_network_or_manifest_and_are_as_committe
     if os.environ.get("OPENLANCE_UPDATE_SNAPSHOTS") == "1":
         PICTURE.write_text(told)
     assert told == PICTURE.read_text(), "the definitions changed; see this module's docstring"
+
+
+def test_a_manifest_that_dbt_was_killed_at_writing_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
+    nodes = dbt_graph.load()
+    manifest = tmp_path / "work" / "dbt-parse" / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[: manifest.stat().st_size // 2])
+    assert dbt_graph.load() == nodes
 
 
 def test_dagster_starts_with_the_project_s_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
