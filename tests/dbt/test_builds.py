@@ -58,6 +58,35 @@ def test_building_the_same_log_twice_gives_the_same_rows(market: Any, market_aga
     assert [name for name in first if first[name] != second[name]] == []
 
 
+def test_a_table_that_cannot_be_made_stays_as_it_was_and_one_takes_the_place_of_a_view(workshop: Any, market_again: Any) -> None:
+    def bins(*statements: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(workshop.warehouse)) as db:
+            for statement in statements:
+                db.execute(statement)
+            return db.execute("select * from metrics.match_bins order by all").fetchall()
+
+    def made() -> bool:
+        return workshop.dbt("run", "--select", "metrics_match_bins").returncode == 0
+
+    bins("create table kept as select * from marts.fct_job_impression", "update marts.fct_job_impression set score = 0.5")
+    assert made()
+    before = bins()
+    # the contract's table is made in two statements: this one ends the second
+    assert before and bins("update marts.fct_job_impression set propensity = 1e30") == before
+    assert not made()
+    assert bins() == before
+
+    restored = "update marts.fct_job_impression as now set propensity = kept.propensity from kept where kept.impression_id = now.impression_id"
+    assert bins(restored, "drop table metrics.match_bins", "create view metrics.match_bins as select 1 as surface") == [(1,)]
+    assert made() and bins() == before
+    kinds = "select table_type from information_schema.tables where table_name like 'match_bins%'"
+    with duckdb.connect(str(workshop.warehouse)) as db:
+        assert db.execute(kinds).fetchall() == [("BASE TABLE",)]
+        db.execute("update marts.fct_job_impression as now set score = kept.score from kept where kept.impression_id = now.impression_id")
+        db.execute("drop table kept")
+    assert made()
+
+
 def test_a_minor_unit_astray_anywhere_is_found(workshop: Any, market_again: Any) -> None:
     """One unit too many in a raw posting of a fee, a milestone's hold, an entry's count, a payment's receipts and a payout's amount: each
     reconciliation tells its own."""

@@ -30,7 +30,7 @@
         _run_seq as run_seq,
         _known_at as known_at,
         _op = 'd' as is_deleted,
-        _run_seq = min(_run_seq) over () as is_backfill
+        _run_seq = (select min(_run_seq) from {{ source('raw', table) }}) as is_backfill
     from {{ source('raw', table) }}
 {%- endmacro %}
 

@@ -37,11 +37,15 @@
   the log are passed over without reading them.
 #}
 {% macro newest_run() -%}
-    {%- if execute -%}
-        {{ run_query('select coalesce(max(' ~ ((model.config.meta or {}).get('run_column') or 'log_run') ~ '), -1) from ' ~ this).rows[0][0] | int }}
-    {%- else -%}
-        -1
+    {%- if not execute -%}
+        {{ return(-1) }}
     {%- endif -%}
+    {%- if 'newest_run' not in model -%}
+        {%- set column = (model.config.meta or {}).get('run_column') or 'log_run' -%}
+        {#- asked once: a model names it in many places -#}
+        {%- do model.update({'newest_run': run_query('select coalesce(max(' ~ column ~ '), -1) from ' ~ this).rows[0][0] | int}) -%}
+    {%- endif -%}
+    {{ model.newest_run }}
 {%- endmacro %}
 
 {# The last column of an incremental staging model: log_run, and in incremental builds whether the row is a tombstone. #}

@@ -1,3 +1,5 @@
+{{ looks_on() }}
+
 select
     proposals.freelancer_id, proposals.proposal_id, proposals.job_id, jobs.title as job_title, proposals.state, proposals.currency,
     proposals.amount_minor, jobs.proposals as proposals_for_job, proposals.submitted_at, proposals.first_seen_at, proposals.shortlisted_at,

@@ -1,3 +1,5 @@
+{{ looks_on() }}
+
 {#-
   An answer is the client's: shortlist, offer, hire, acceptance or refusal. A bid that was withdrawn before its 14 days were over asks for none any more.
   A bid whose job ended without a word to it is unanswered.
