@@ -188,6 +188,8 @@ def main() -> int:
         code, error = builder.build(order["project"], order["arguments"])
         sys.stdout.write(f"{_END}{json.dumps({'code': code, 'error': error})}\n")
         sys.stdout.flush()
+        # what this build made goes before the next one makes its own
+        gc.collect()
     return 0
 
 
