@@ -10,7 +10,7 @@ made of, until it was built so long ago as the setting marts.training_seconds al
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
@@ -163,6 +163,14 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
     if len(chosen) == count:
         return Work(None, last, digest, count, count, project_changed=anew)
     return Work(Selection(tuple(sorted(chosen)), tuple(sorted(standing | resting))), last, digest, len(chosen), count, project_changed=anew)
+
+
+def standing(held: Collection[str]) -> set[str]:
+    """The nodes that stay as they were while these tables are set aside."""
+    if not held:
+        return set()
+    graph = Graph.read(paths.dbt_target() / "manifest.json")
+    return {unique_id for unique_id in graph.names if graph.tables[unique_id] & frozenset(held)}
 
 
 def _fresh_enough(built: Iterable[tuple[str, int, datetime | None]]) -> set[str]:

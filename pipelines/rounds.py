@@ -90,6 +90,6 @@ def built(
 def published(*, progress: Progress = quiet) -> Publication:
     """Audit, write, switch; publications that still tell of somebody erased go. Raises AuditError; readers then keep what they have."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        done = publish(progress=progress)
+        done = publish(held=affected.standing(held_tables()), progress=progress)
         erase.finish()
         return done

@@ -6,7 +6,8 @@ import sys
 
 from ..files import Busy
 from ..marts_reader import NothingPublished
-from . import AuditError, publish, rollback
+from ..rounds import published
+from . import AuditError, rollback
 from .lineage import AUDIENCES
 
 try:
@@ -14,7 +15,7 @@ try:
         for audience in AUDIENCES:
             sys.stdout.write(f"{audience}: {rollback(audience)} is current again\n")
     else:
-        done = publish()
+        done = published()
         sys.stdout.write(f"published {done.publish_id}: {len(done.rows)} models, {done.written} parts written, {done.reused} reused\n")
 except (AuditError, Busy, NothingPublished) as refused:
     sys.stderr.write(f"{refused}\n")

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,9 +65,10 @@ class _Part:
     proven: bool = False
 
 
-def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publication:
+def publish(*, held: Collection[str] = (), progress: Callable[[str], None] = lambda name: None) -> Publication:
     """Publish every model of dbt's `published` folder to both audiences.
 
+    Models whose unique ids are `held` stay as the current publication has them: below a view some tables may have gone on without the others.
     All marts of an audience move together; staff before tenants. Raises AuditError, and changes nothing for readers, when a dbt
     node failed, the log drifted, a model's columns are not those it declares, or a written part reads back differently.
     """
@@ -93,7 +94,8 @@ def publish(*, progress: Callable[[str], None] = lambda name: None) -> Publicati
             for model in lineage.published("staff"):
                 progress(f"{model.schema}.{model.alias}")
                 # of one that rests not even the rows are looked at; others may have changed below a view, or by hand
-                if model.meta.get("rhythm") and (stands := standing.get((model.unique_id, model.built_at))):
+                stays = model.unique_id in held or model.meta.get("rhythm")
+                if stays and (stands := standing.get((model.unique_id, model.built_at))):
                     path, rows, checksum = stands
                     part, fresh = _Part(model, path, rows, (rows, checksum), proven=True), False
                 else:

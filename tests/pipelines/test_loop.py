@@ -136,6 +136,36 @@ def test_a_changed_project_or_a_lost_work_file_is_built_whole_and_a_held_table_s
     assert affected.choose().selection is None
 
 
+def test_a_published_view_shows_no_table_going_on_without_one_that_is_set_aside(market: Source) -> None:
+    published = paths.dbt_project() / "models" / "published" / "admin"
+    (published / "admin_both.sql").write_text(
+        "{{ config(materialized='view') }} select (select sum(amount) from {{ ref('stg_item') }})::bigint as amount,"
+        " (select count(*) from {{ ref('stg_other') }}) as notes"
+    )
+    other = paths.dbt_project() / "models" / "other.yml"
+    other.write_text(
+        other.read_text()
+        + "  - {name: admin_both, config: {schema: admin}, columns: [{name: amount, data_type: bigint}, {name: notes, data_type: bigint}]}\n"
+    )
+    for _ in range(2):
+        rounds.extracted()
+        rounds.built(only_affected=True)
+        rounds.published()
+    assert seen('SELECT amount, notes FROM "admin"."both"') == [(1, 0)]
+
+    aside = paths.var() / "quality" / "quarantine" / "item" / "findings.json"
+    files.write_json(aside, {"table": "item"})
+    market.sql("INSERT INTO other (note) VALUES ('n')")
+    rounds.extracted(reconcile=False)
+    rounds.built(only_affected=True)
+    rounds.published()
+    assert seen('SELECT notes FROM "admin"."notes"') == [(1,)] and seen('SELECT amount, notes FROM "admin"."both"') == [(1, 0)]
+
+    aside.unlink()
+    rounds.published()
+    assert seen('SELECT amount, notes FROM "admin"."both"') == [(1, 1)]
+
+
 def until(condition: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None, seconds: float = 120) -> None:
     """Wait for `condition()`; fail with the loop's own words when it ends or the time is over."""
     deadline = time.monotonic() + seconds
