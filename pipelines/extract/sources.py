@@ -233,7 +233,7 @@ class _Chunk:
 
 
 class _MySQLSnapshot:
-    """`wire`: where the rows arrive; else the driver makes an object of each. `utf8`: columns of each table that are kept in UTF-8. `form`: how the server gives a POINT. `chains`: whether its CRC32 goes on from
+    """`wire`: where the rows arrive; else the driver makes an object of each. `utf8`: columns of each table that are kept in UTF-8. `form`: how the server gives a LINESTRING. `chains`: whether its CRC32 goes on from
     one text to the next; else it adds up one of each."""
 
     def __init__(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import struct
 import threading
 from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines import paths
+from pipelines.extract import lines as lines_
 from pipelines.extract import load, sources
 from pipelines.extract.contracts import Contract
 from pipelines.extract.lines import OWN, STANDARD, Lines
@@ -142,6 +146,103 @@ def test_doubles_decimals_and_days_arrive_to_the_last_bit(source: Source) -> Non
     kept = source.state("figures", "look, one, two, seen, name")
     assert kept == source.rows("figures", "look, one, two, seen, name")
     assert [look and look.hex() for look, *_ in kept] == [look and look.hex() for look in _LOOKS]
+
+
+@pytest.mark.parametrize("form", [OWN, STANDARD])
+def test_days_and_instants_that_are_none_are_not_told(source: Source, form: tuple[str, int]) -> None:
+    """A server told to keep them holds days that no calendar has; to make others of them would be silent."""
+    (source.folder / "contracts" / "days.toml").write_text(
+        'table = "days"\nkey = "id"\nstamp = "updated_at"\npersonal_data = false\n[columns]\nid = { type = "bigint", nullable = false }\n'
+        'updated_at = { type = "timestamp", nullable = false }\nday = { type = "date", nullable = true }\n'
+        'seen = { type = "timestamp", nullable = true }\n'
+    )
+    source.sql("CREATE TABLE days (id BIGINT PRIMARY KEY, updated_at DATETIME(6) NOT NULL, day DATE, seen DATETIME(6))")
+    good = [date(1, 1, 1), date(1900, 2, 28), date(2000, 2, 29), date(2024, 2, 29), date(9999, 12, 31)]
+    lines = Lines(contract_of(source, "days"), (), form)
+    for key, day in enumerate(good):
+        source.sql(f"INSERT INTO days VALUES ({key}, '2026-01-01 23:59:59.999999', '{day}', '{day} 23:59:59.999999')")
+    source.sql("INSERT INTO days VALUES (99, '1969-12-31 23:59:59.999999', NULL, NULL)")
+    table = read_lines(source, lines, "days")
+    assert table is not None
+    assert table["day"].to_pylist() == [*good, None]
+    assert table["seen"].to_pylist() == [*[datetime(day.year, day.month, day.day, 23, 59, 59, 999_999) for day in good], None]
+    assert table["updated_at"].to_pylist() == [datetime(2026, 1, 1, 23, 59, 59, 999_999)] * len(good) + [
+        datetime(1969, 12, 31, 23, 59, 59, 999_999)
+    ]
+    for none in ("2026-02-31", "1900-02-29", "2026-00-01", "2026-01-00", "0000-00-00"):
+        for column in ("day", "seen", "updated_at"):
+            source.sql("SET sql_mode = 'ALLOW_INVALID_DATES'")
+            source.sql("DELETE FROM days")
+            source.sql("INSERT INTO days VALUES (1, '2026-01-01', NULL, NULL)")
+            assert read_lines(source, lines, "days") is not None
+            source.sql(f"UPDATE days SET {column} = '{none}'")
+            assert read_lines(source, lines, "days") is None, (none, column)
+
+
+_MINUTE = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999_999))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(_MINUTE, min_size=1, max_size=9), st.sampled_from(["cut off", "as exactly as a double has it", "rounded within the minute"])
+)
+def test_instants_are_told_whether_a_server_cuts_seconds_off_or_rounds_them(instants: list[datetime], seconds: str) -> None:
+    micros = [float(at.second * 1_000_000 + at.microsecond) for at in instants]
+    minutes = [int(at.strftime("%Y%m%d%H%M").zfill(12)) * 100 for at in instants]
+    make = {
+        "cut off": lambda minute, micro: float(minute + micro // 1_000_000),
+        "as exactly as a double has it": lambda minute, micro: minute + micro // 1_000_000 + micro % 1_000_000 / 1_000_000,
+        "rounded within the minute": lambda minute, micro: float(minute + min(round(micro / 1_000_000), 60)),
+    }[seconds]
+    digits = np.array([make(minute, micro) for minute, micro in zip(minutes, micros, strict=True)])
+    assert lines_._instants(digits, np.array(micros), None).to_pylist() == instants
+
+
+def test_instant_that_a_server_rounded_into_the_next_minute_is_not_told() -> None:
+    with pytest.raises(pa.ArrowInvalid):
+        lines_._instants(np.array([20260201000000.0]), np.array([59_999_999.0]), None)
+    for digits, micros in (
+        (20260131236000.0, 0.0),
+        (20260131240000.0, 0.0),
+        (20260131000000.0, 6e7),
+        (20260131000000.0, -1.0),
+        (1e300, 0.0),
+    ):
+        with pytest.raises(pa.ArrowInvalid):
+            lines_._instants(np.array([digits]), np.array([micros]), None)
+
+
+def test_last_line_of_a_chunk_tells_its_stamp_as_the_database_writes_it(source: Source) -> None:
+    lines = Lines(contract_of(source, "item"), (), OWN)
+    for stamp in ("2026-01-31 23:59:59.999999", "2026-01-31 00:00:00.000001", "0999-12-31 00:10:00.100000"):
+        source.sql(f"REPLACE INTO item (id, name, updated_at) VALUES (7, 'x', '{stamp}')")
+        with sources.connect() as database, database.snapshot() as snapshot:
+            connection = snapshot._connection  # type: ignore[attr-defined]
+            connection.query(f"SELECT {lines.sql} FROM item")
+            [(line,)] = connection.store_result().fetch_row(maxrows=0)
+        assert lines.stamp_and_key(line) == (stamp, "7")
+        if stamp.endswith("23:59:59.999999"):
+            carried = bytearray(line)
+            struct.pack_into("<d", carried, OWN[1], 20260201000000.0)
+            assert lines.stamp_and_key(bytes(carried)) is None
+
+
+def test_text_that_ends_within_a_character_is_not_told(source: Source) -> None:
+    """Both texts together are UTF-8, and neither is one."""
+    source.sql("INSERT INTO item (name) VALUES ('aé')")
+    lines = Lines(contract_of(source, "item"), ("name",), OWN)
+    with sources.connect() as database, database.snapshot() as snapshot:
+        connection = snapshot._connection  # type: ignore[attr-defined]
+        connection.query(f"SELECT {lines.sql} FROM item")
+        [(line,)] = connection.store_result().fetch_row(maxrows=0)
+    at = line.index("aé".encode())
+    whole, cut = lines.table(Packed.of([line])), "aé".encode()[:2]
+    assert whole is not None
+    assert whole["name"].to_pylist() == ["aé"]
+    length = line.rindex(struct.pack("<d", 3.0), 0, at)
+    parts = [line[:length] + struct.pack("<d", float(size)) + line[length + 8 : at] for size in (2, 1)]
+    broken = Packed.of([parts[0] + cut + line[at + 3 :], parts[1] + "é".encode()[1:] + line[at + 3 :]])
+    assert lines.table(broken) is None
 
 
 def test_first_load_is_in_the_order_of_keys_and_followed_by_its_changes(source: Source) -> None:
