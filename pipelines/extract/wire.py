@@ -28,7 +28,7 @@ _QUIET = 20
 #: the server and us more than to carry them. Between two processes of one machine the system holds some 200 kB, on a network megabytes.
 _GATHER, _LOCAL = (0.002, 1 << 20), (0.0003, 1 << 17)
 #: Bytes of an answer that are followed at once while the rest arrives; beginnings from which following side by side pays.
-_PIECE, _LANES = 1 << 22, 8
+_PIECE, _LANES = 1 << 23, 8
 #: Packets that are followed between two looks whether all have arrived.
 _STEPS = 16
 #: A packet's length and number come before it; one of the greatest length is not the last of its row.
@@ -36,6 +36,9 @@ _HEADER, _SPLIT = 4, (1 << 24) - 1
 _END, _FAULT = 0xFE, 0xFF
 #: Where the length of a text is told in one, two or three bytes: what comes first of the latter two.
 _TWO, _THREE = 0xFC, 0xFD
+#: By the first byte of a row: how many bytes tell the length of its text, none where it has none; and which bits of `_heads` are the length.
+_WIDE, _SHIFT, _MASK = np.repeat([1, 0], [0xFB, 5]), np.full(256, 32, np.uint64), np.full(256, 0xFF, np.uint64)
+_WIDE[[_TWO, _THREE]], _SHIFT[[_TWO, _THREE]], _MASK[[_TWO, _THREE]] = (3, 4), 40, ((1 << 16) - 1, (1 << 24) - 1)
 #: An answer's end as servers send it: a packet of five bytes, of seven when they leave out the one after the columns.
 _ENDS = tuple((size + _HEADER, size.to_bytes(3, "little")) for size in (5, 7))
 _LOST = 2013
@@ -78,7 +81,7 @@ class Sent:
 
     def last(self) -> bytes | None:
         """None when it is one of those that cannot be told."""
-        found = _texts(self._memory, self._packets[-1:])
+        found = _texts(_heads(self._memory, self._packets[-1:]), self._packets[-1:])
         return None if found is None else bytes(memoryview(self._memory)[int(found[0][0]) : int(found[1][0])])
 
     def pack(self) -> Packed | None:
@@ -86,9 +89,10 @@ class Sent:
 
         Once: the memory is then used for a later answer. Raises the driver's OperationalError when packets are missing.
         """
-        if (np.diff((_words(self._memory)[self._packets] >> 24).astype(np.uint8)) != 1).any():
+        heads = _heads(self._memory, self._packets)
+        if (np.diff((heads >> 24).astype(np.uint8)) != 1).any():
             raise _fault(_LOST, "packets of the answer are missing")
-        found = None if self._packets[-1] > _LONGEST - _SPLIT else _texts(self._memory, self._packets)
+        found = None if self._packets[-1] > _LONGEST - _SPLIT else _texts(heads, self._packets)
         if found is None:
             return None
         begins, ends = found
@@ -169,20 +173,19 @@ class Wire:
         return Sent(self, memory, packets[:-1]) if len(packets) > 1 else Packed(b"", np.zeros(0, np.int64))
 
 
-def _texts(memory: bytearray, packets: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def _heads(memory: bytearray, packets: np.ndarray) -> np.ndarray:
+    """The first eight bytes of each packet as a number: its length, its number, and how its row begins."""
+    return np.ndarray((len(memory) - 7,), "V8", memory, strides=(1,))[packets].view("<u8")
+
+
+def _texts(heads: np.ndarray, packets: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Where the text of each row begins and ends; None when one is NULL or goes on in another packet."""
-    heads = _words(memory)
-    lengths, told = heads[packets] & _SPLIT, heads[packets + _HEADER]
-    first = told & 0xFF
-    wide: np.ndarray | int = 3
-    text = told >> 8 & 0xFFFF
-    if not (first == _TWO).all():
-        wide = np.select([first < 0xFB, first == _TWO, first == _THREE], [1, 3, 4], 0)
-        text = np.select([wide == 1, wide == 3, wide == 4], [first, text, told >> 8], 0)
-    if not (np.all(wide) and np.array_equal(text + wide, lengths)):
+    first = (heads >> 32).astype(np.uint8)
+    wide, told = _WIDE[first], (heads >> _SHIFT[first] & _MASK[first]).astype(np.int64)
+    if not (wide.all() and np.array_equal(told + wide, (heads & _SPLIT).astype(np.int64))):
         return None
     begins = packets + (_HEADER + wide)
-    return begins, begins + text
+    return begins, begins + told
 
 
 def _words(memory: bytearray) -> np.ndarray:
@@ -294,12 +297,13 @@ def _side_by_side(memory: bytearray, begins: list[int], past: int, filled: int) 
     while (now < bounds).any():
         for _ in range(_STEPS):
             steps.append(now)
-            now = np.minimum(now + (heads[np.minimum(now, last)] & _SPLIT) + _HEADER, filled)
+            now = now + (heads[np.minimum(now, last)] & _SPLIT)
+            now += _HEADER
     steps.append(now)
-    found = np.stack(steps, axis=1)
-    own = found < bounds[:, None]
-    arrived = found[np.arange(len(found)), own.sum(axis=1)]
-    packets = found[own]
+    found = np.array(steps)
+    own = found < bounds
+    arrived = found[own.sum(axis=0), np.arange(len(bounds))]
+    packets = found.T[own.T]
     return packets if np.array_equal(arrived, bounds) and packets[-1] <= last else None
 
 

@@ -130,6 +130,16 @@ def test_every_end_of_an_answer_is_known(end: bytes, after_columns: bool, rows: 
         assert wire._Chain(MARK, 0).whole(whole, len(whole) - cut) is None
 
 
+def test_answer_whose_last_packet_has_not_arrived_whole_has_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_STRIDE", 100)
+    rows = [packet(4 + row, bytes([len(MARK) + 30]) + MARK + b"x" * 30) for row in range(300)]
+    fault = packet(304, b"\xff\x01\x02#HY000 something long about what went wrong")
+    whole = bytearray(b"".join([*COLUMN, packet(3, AFTER), *rows, fault]))
+    assert wire._Chain(MARK, 0).whole(whole, len(whole)) is not None
+    for cut in range(1, 30):
+        assert wire._Chain(MARK, 0).whole(whole, len(whole) - cut) is None
+
+
 @pytest.mark.parametrize("pieces", [1, 7, 1000, 30_000])
 def test_an_answer_is_followed_while_it_arrives(monkeypatch: pytest.MonkeyPatch, line: tuple[Any, wire.Wire], pieces: int) -> None:
     """In pieces of any size, with and without marks by which rows are found, and with texts that look like the head of one."""
