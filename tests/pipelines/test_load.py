@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -333,6 +334,16 @@ def test_digests_are_equal_for_equal_columns_however_they_lie_and_else_differ(ro
     longer = pa.concat_tables([other, table, other]).combine_chunks()
     assert load.digest(table) == load.digest(pieces) == load.digest(longer.slice(len(other), len(table)))
     assert (load.digest(table) == load.digest(other)) == table.equals(other)
+
+
+def test_numbers_are_packed_lightly_and_texts_well(source: Source) -> None:
+    source.sql("INSERT INTO other (note) SELECT MD5(seq) FROM seq_1_to_200")
+    source.run()
+    [name] = Log(paths.raw()).manifest().tables["other"].files
+    held = pq.read_metadata(paths.raw() / name).row_group(0)
+    codecs = {held.column(number).path_in_schema: held.column(number).compression for number in range(held.num_columns)}
+    assert codecs["note"] == "ZSTD"
+    assert {codec for column, codec in codecs.items() if column != "note"} == {"SNAPPY"}
 
 
 def test_row_put_back_as_it_was_is_not_taken_for_the_row_the_log_once_held(source: Source) -> None:
