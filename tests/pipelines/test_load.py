@@ -336,6 +336,22 @@ def test_digests_are_equal_for_equal_columns_however_they_lie_and_else_differ(ro
     assert (load.digest(table) == load.digest(other)) == table.equals(other)
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.bool_(), pa.int8(), pa.int32(), pa.date32(), pa.timestamp("us"), pa.float64(), pa.decimal128(20, 4)]
+)
+def test_digests_do_not_depend_on_what_lies_below_a_null(kind: pa.DataType) -> None:
+    text = pa.array(["1", "0", "1", "1"])
+    figures = text if kind == pa.string() else text.cast(pa.int32()).cast(pa.int64() if pa.types.is_timestamp(kind) else pa.int32())
+    full = figures.cast(kind)
+    some = pa.py_buffer(bytes([0b0101]))
+    hidden = pa.Array.from_buffers(kind, 4, [some, *full.buffers()[1:]])
+    clean = pa.array([one if number % 2 == 0 else None for number, one in enumerate(full.to_pylist())], kind)
+    assert hidden.equals(clean)
+    assert load.digest(pa.table({"a": hidden})) == load.digest(pa.table({"a": clean}))
+    assert load.digest(pa.table({"a": hidden})) != load.digest(pa.table({"a": full}))
+    assert load.digest(pa.table({"a": hidden.slice(1)})) == load.digest(pa.table({"a": clean.slice(1)}))
+
+
 def test_numbers_are_packed_lightly_and_texts_well(source: Source) -> None:
     source.sql("INSERT INTO other (note) SELECT MD5(seq) FROM seq_1_to_200")
     source.run()
