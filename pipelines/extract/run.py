@@ -256,8 +256,8 @@ class _Run:
             dead = changes.living(f"SELECT row_id FROM tombstones WHERE table_name = '{contract.table}'")
             changes.bury(sorted(set(dead) - self.snapshot.existing(contract, dead)))
         if again is not None:
-            for first in range(*again, sources.CHUNK):
-                result.repaired += changes.reread(self.snapshot, first, min(first + sources.CHUNK, again[1]))
+            for first in range(*again, sources.SPAN):
+                result.repaired += changes.reread(self.snapshot, first, min(first + sources.SPAN, again[1]))
         if due:
             result.repaired += changes.reconcile(self.snapshot)
         if self.prove:

@@ -31,8 +31,11 @@ from .types import MYSQL_KEY, Type, hash_key, row_text_mysql
 from .watermark import Look, mark
 from .wire import Packed, Sent, Wire
 
-#: Rows a chunk: what is held in memory at once.
-CHUNK = 50_000
+#: Rows a chunk at most; of how many bytes more than one row should not be; rows of the first, which tells how long they are. A server waits
+#: between two chunks, and some of them are in memory at once.
+CHUNK, CHUNK_BYTES, FIRST = 100_000, 1 << 25, 10_000
+#: Keys whose rows are read value by value at once.
+SPAN = 50_000
 T = TypeVar("T")
 
 
@@ -255,13 +258,16 @@ class _MySQLSnapshot:
             yield from tables
 
     def _chunks(self, lines: Lines, low: str | None, chunk: int) -> Iterator[_Chunk]:
-        contract = lines.contract
-        rest = f" ORDER BY `{contract.key}` LIMIT {chunk}" if low is None else _newer(contract, f"`{contract.stamp}` >= '{low}'", chunk)
+        contract, rows = lines.contract, min(chunk, FIRST)
+        rest = f" ORDER BY `{contract.key}` LIMIT {rows}" if low is None else _newer(contract, f"`{contract.stamp}` >= '{low}'", rows)
         while got := self._fetch(lines, rest):
+            # The memory of the rows is another's once they are handed on.
+            count, size = len(got), got.lines.size
             yield got
-            if len(got) < chunk:
+            if count < rows:
                 return
-            rest = _after(contract, got.last, chunk, by_key=low is None)
+            rows = min(chunk, max(CHUNK_BYTES * count // size, 1)) if size else rows
+            rest = _after(contract, got.last, rows, by_key=low is None)
             lines = lines.next or lines
 
     def _fetch(self, lines: Lines, rest: str) -> _Chunk:

@@ -28,7 +28,7 @@ _QUIET = 20
 #: the server and us more than to carry them. Between two processes of one machine the system holds some 200 kB, on a network megabytes.
 _GATHER, _LOCAL = (0.002, 1 << 20), (0.0003, 1 << 17)
 #: Bytes of an answer that are followed at once while the rest arrives; beginnings from which following side by side pays.
-_PIECE, _LANES = 1 << 23, 8
+_PIECE, _LANES = 1 << 22, 8
 #: Packets that are followed between two looks whether all have arrived.
 _STEPS = 16
 #: A packet's length and number come before it; one of the greatest length is not the last of its row.
@@ -59,6 +59,10 @@ class Packed:
     def __len__(self) -> int:
         return len(self.ends)
 
+    @property
+    def size(self) -> int:
+        return len(self.text)
+
     def each(self) -> list[memoryview]:
         whole, ends = memoryview(self.text), self.ends.tolist()
         return [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
@@ -78,6 +82,11 @@ class Sent:
 
     def __len__(self) -> int:
         return len(self._packets)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all but the last."""
+        return int(self._packets[-1])
 
     def last(self) -> bytes | None:
         """None when it is one of those that cannot be told."""

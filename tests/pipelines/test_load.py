@@ -258,6 +258,27 @@ def test_first_load_is_in_the_order_of_keys_and_followed_by_its_changes(source: 
     assert source.state() == source.rows()
 
 
+def test_longer_rows_make_chunks_of_fewer(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "FIRST", 10)
+    monkeypatch.setattr(sources, "CHUNK_BYTES", 20_000)
+    source.sql("INSERT INTO other (note) SELECT REPEAT('x', IF(seq > 300, 5000, 50)) FROM seq_1_to_420")
+    asked: list[int] = []
+    fetch = sources._MySQLSnapshot._fetch
+
+    def counted(self: Any, lines: Any, rest: str) -> Any:
+        got = fetch(self, lines, rest)
+        if lines.contract.table == "other":
+            asked.append(int(rest.rpartition(" ")[2]))
+        return got
+
+    monkeypatch.setattr(sources._MySQLSnapshot, "_fetch", counted)
+    source.run(chunk=300)
+    assert source.state("other", "id, note") == source.rows("other", "id, note")
+    assert asked[0] == 10
+    assert 100 < asked[1] < 300
+    assert 1 <= min(asked[2:]) < 10
+
+
 def test_first_load_whose_chunks_lack_the_sources_checksum_is_compared_by_blocks(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a text had changed on its way: what was read is not what the source says it sent."""
     source.sql("INSERT INTO item (name) VALUES ('a'), ('b')")
