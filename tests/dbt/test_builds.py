@@ -76,7 +76,9 @@ def test_a_table_that_cannot_be_made_stays_as_it_was_and_one_takes_the_place_of_
     assert not made()
     assert bins() == before
 
-    restored = "update marts.fct_job_impression as now set propensity = kept.propensity from kept where kept.impression_id = now.impression_id"
+    restored = (
+        "update marts.fct_job_impression as now set propensity = kept.propensity from kept where kept.impression_id = now.impression_id"
+    )
     assert bins(restored, "drop table metrics.match_bins", "create view metrics.match_bins as select 1 as surface") == [(1,)]
     assert made() and bins() == before
     kinds = "select table_type from information_schema.tables where table_name like 'match_bins%'"
