@@ -78,6 +78,10 @@ class Graph:
         asked = {unique_id for unique_id in names if (nodes[unique_id]["config"].get("meta") or {}).get("rhythm") == "training"}
         return cls(names, tables, tests, parents, frozenset(asked))
 
+    def standing(self, held: Collection[str]) -> set[str]:
+        """The nodes that stay as they were while these tables are set aside."""
+        return {unique_id for unique_id in self.names if not self.tables[unique_id].isdisjoint(held)}
+
 
 def _serving(leaves: Iterable[str], parents: dict[str, frozenset[str]]) -> set[str]:
     """The leaves and the nodes of which nothing else is made. `parents` come first."""
@@ -144,7 +148,7 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
             return Work(None, last, digest, 0, 0, project_changed=known != [(digest,)])
         graph = Graph.read(transform.parse(paths.dbt_target()))
     count = len(graph.names)
-    standing = {name for unique_id, name in graph.names.items() if graph.tables[unique_id] & held}
+    standing = {graph.names[unique_id] for unique_id in graph.standing(held)}
     forgotten = bool(marks) and min(marks.values()) < first - 1 and not held
     if known != [(digest,)] or forgotten or not transform.remembered():
         selection = Selection((), tuple(sorted(standing))) if standing else None
@@ -166,11 +170,8 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
 
 
 def standing(held: Collection[str]) -> set[str]:
-    """The nodes that stay as they were while these tables are set aside."""
-    if not held:
-        return set()
-    graph = Graph.read(paths.dbt_target() / "manifest.json")
-    return {unique_id for unique_id in graph.names if graph.tables[unique_id] & frozenset(held)}
+    """Graph.standing of the last build. Raises FileNotFoundError before the first one, when something is held."""
+    return Graph.read(paths.dbt_target() / "manifest.json").standing(held) if held else set()
 
 
 def _fresh_enough(built: Iterable[tuple[str, int, datetime | None]]) -> set[str]:

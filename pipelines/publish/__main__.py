@@ -17,6 +17,6 @@ try:
     else:
         done = published()
         sys.stdout.write(f"published {done.publish_id}: {len(done.rows)} models, {done.written} parts written, {done.reused} reused\n")
-except (AuditError, Busy, NothingPublished) as refused:
+except (AuditError, Busy, FileNotFoundError, NothingPublished) as refused:
     sys.stderr.write(f"{refused}\n")
     sys.exit(1)
