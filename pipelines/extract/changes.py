@@ -66,17 +66,20 @@ class Changes:
 
         With `low`, all of them are stamped at or after it.
         """
-        count = 0
+        if low is not None and not self._one("SELECT count(*) FROM staged"):
+            return self._stage_newer(chunks, low)
         self._db.execute("DELETE FROM seen")
+        count = self._insert(chunks, f"INSERT INTO seen SELECT {self._names} FROM chunk")
+        self._stage_seen()
+        return count
+
+    def _insert(self, chunks: Iterator[pa.Table], sql: str) -> int:
+        count = 0
         for chunk in chunks:
             self._db.register("chunk", chunk)
-            self._db.execute(f"INSERT INTO seen SELECT {self._names} FROM chunk")
+            self._db.execute(sql)
             self._db.unregister("chunk")
             count += chunk.num_rows
-        if count and low is not None and not self._one("SELECT count(*) FROM staged"):
-            self._stage_newer(low)
-        else:
-            self._stage_seen()
         return count
 
     def _stage_seen(self) -> None:
@@ -88,17 +91,21 @@ class Changes:
         )
         self._stage_different()
 
-    def _stage_newer(self, low: str) -> None:
+    def _stage_newer(self, chunks: Iterator[pa.Table], low: str) -> int:
         """As _stage_seen, without looking at what the log holds of every key: a row equal to one that was read has its stamp.
 
         So it is enough to look at the log's rows stamped since; and that the one found equal is the latest of its key.
         """
         key, names = self._key, self._names
         newer = f"\"{self._contract.stamp}\" >= TIMESTAMP '{low}'"
+        # Most often there are none, and what arrives is what is new.
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE newer AS {current(self._files, self._contract, newer)}")
+        count = self._insert(chunks, f"INSERT INTO staged SELECT {names}, 'u' FROM chunk")
+        if not self._one("SELECT count(*) FROM newer"):
+            return count
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE equal AS SELECT n.{key}, n._run_seq FROM newer n JOIN"
-            f" (SELECT {names} FROM seen INTERSECT SELECT {names} FROM newer WHERE _op = 'u') USING ({key})"
+            f" (SELECT {names} FROM staged INTERSECT SELECT {names} FROM newer WHERE _op = 'u') USING ({key})"
         )
         [(oldest,)] = self._db.execute("SELECT min(_run_seq) FROM equal").fetchall()
         if oldest is not None:
@@ -106,8 +113,8 @@ class Changes:
                 f"DELETE FROM equal WHERE {key} IN (SELECT l.{key} FROM ({select(self._files, log_columns(self._contract))}) l"
                 f" JOIN equal e ON l.{key} = e.{key} AND l._run_seq > e._run_seq WHERE l._run_seq > {oldest})"
             )
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE different AS SELECT {names} FROM seen WHERE {key} NOT IN (SELECT {key} FROM equal)")
-        self._stage_different()
+        self._db.execute(f"DELETE FROM staged WHERE {key} IN (SELECT {key} FROM equal)")
+        return count
 
     def _stage_different(self) -> None:
         self._db.execute(f"DELETE FROM staged WHERE {self._key} IN (SELECT {self._key} FROM different)")

@@ -177,8 +177,8 @@ class Log:
         """Where a run writes a table's file before it counts."""
         return self.staging / f"{table}.parquet"
 
-    def stage(self, db: duckdb.DuckDBPyConnection, table: str, query: str) -> tuple[Path, int] | None:
-        """Write the rows of `query` to a staged file, read it back and compare; None when there are no rows.
+    def stage(self, db: duckdb.DuckDBPyConnection, table: str, query: str, order: str = "") -> tuple[Path, int] | None:
+        """Write the rows of `query`, sorted by `order`, to a staged file, read it back and compare; None when there are no rows.
 
         Raises CorruptError when the file's count or checksum differs from the query's.
         """
@@ -186,7 +186,9 @@ class Log:
         if not wanted or not wanted[0]:
             return None
         path = self.staged_path(table)
-        db.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+        rows = f"{query} ORDER BY {order}" if order else query
+        # Higher levels take longer and make these files no smaller.
+        db.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
         found = db.execute(f"SELECT {MEASURE} FROM read_parquet('{path}', hive_partitioning = false) r").fetchone()
         if found != wanted:
             raise CorruptError(f"{path}: wrote {wanted[0]} rows, read {found and found[0]} back, or their checksum differs")

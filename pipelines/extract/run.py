@@ -267,8 +267,8 @@ class _Run:
             result.compared = self.t0
         result.rows, result.deletes = changes.counts()
         self._inspect(contract, held, (result.rows, result.deletes))
-        query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged ORDER BY {contract.key}"
-        written = self.log.stage(self.db, contract.table, query)
+        query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged"
+        written = self.log.stage(self.db, contract.table, query, order=f'"{contract.key}"')
         return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
 
     def _nothing(self, contract: Contract, held: list[Path]) -> Path | None:

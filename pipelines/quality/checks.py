@@ -27,6 +27,7 @@ from ..extract.contracts import Contract
 from ..settings import Quality
 
 _NUMBERS = {"tinyint", "utinyint", "smallint", "usmallint", "integer", "uinteger", "bigint", "ubigint", "double", "decimal"}
+_WORDS = ("varchar", "boolean")
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ def check_batch(
     found = _deletes(db, contract, history, deletes, runs, settings)
     if rows < settings.least_batch:
         return found
-    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_past AS {runs.newest(history, settings.history_rows)}")
-    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_batch AS {batch}")
+    seen = _seen(contract)
+    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_past AS SELECT {seen}, _run_seq FROM ({runs.newest(history, settings.history_rows)})")
+    db.execute(f"CREATE OR REPLACE TEMP TABLE quality_batch AS SELECT {seen} FROM ({batch})")
     try:
         [(known,)] = db.execute("SELECT count(*) FROM quality_past").fetchall()
         if known >= settings.least_history:
@@ -74,6 +76,19 @@ def check_batch(
         db.execute("DROP TABLE quality_past")
         db.execute("DROP TABLE quality_batch")
     return found
+
+
+def _seen(contract: Contract) -> str:
+    """SQL of the columns as the checks see them. Of what is neither number nor word they ask whether it is empty: nobody copies texts for that."""
+
+    def column(name: str) -> str:
+        kind = contract.columns[name].type
+        if kind.family in (*_NUMBERS, *_WORDS):
+            return f'"{name}"'
+        blank = f"NULLIF(\"{name}\", '')" if kind.duckdb == "VARCHAR" else f'"{name}"'
+        return f'CASE WHEN {blank} IS NOT NULL THEN true END AS "{name}"'
+
+    return ", ".join(map(column, contract.columns))
 
 
 def _checked(contract: Contract, families: Iterable[str]) -> list[str]:
@@ -137,7 +152,7 @@ def _nulls(db: duckdb.DuckDBPyConnection, contract: Contract, settings: Quality)
         return []
 
     def empty(name: str) -> str:
-        blank = f" OR \"{name}\" = ''" if contract.columns[name].type.duckdb == "VARCHAR" else ""
+        blank = f" OR \"{name}\" = ''" if contract.columns[name].type.family == "varchar" else ""
         return f'count(*) FILTER (WHERE "{name}" IS NULL{blank})'
 
     counts = ", ".join(empty(name) for name in names)
@@ -182,7 +197,7 @@ def _distributions(db: duckdb.DuckDBPyConnection, contract: Contract, settings: 
     runs = db.execute(f"SELECT _run_seq FROM ({later}) GROUP BY 1 HAVING count(*) >= {settings.least_batch} ORDER BY 1").fetchall()
     if len(runs) < settings.least_runs:
         return []
-    for name in _checked(contract, ("varchar", "boolean")):
+    for name in _checked(contract, _WORDS):
         shares = db.execute(
             f"SELECT _run_seq, coalesce(\"{name}\"::VARCHAR, ''), count(*) FROM ({later}) WHERE _run_seq IN ({', '.join(str(run) for (run,) in runs)}) GROUP BY ALL"
         ).fetchall()

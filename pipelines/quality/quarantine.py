@@ -123,7 +123,7 @@ class Gate:
         before = files.read_json(place / _WHY) or {}
         place.mkdir(parents=True, exist_ok=True)
         temporary = place / f".{_BATCH}.{os.getpid()}"
-        db.execute(f"COPY (SELECT * FROM staged) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd)")
+        db.execute(f"COPY (SELECT * FROM staged) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
         temporary.replace(place / _BATCH)
         why = {
             "table": table,
