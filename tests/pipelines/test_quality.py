@@ -72,6 +72,15 @@ def test_a_bad_batch_is_set_aside_the_rest_goes_on_and_release_lets_it_in(filled
     assert "nothing of 'item' is set aside" in capsys.readouterr().err
 
 
+def test_an_empty_text_is_told_like_an_empty_word(source: Source) -> None:
+    """Of texts the gate sees no more than whether they are empty."""
+    source.sql("INSERT INTO other (note) SELECT CONCAT('note ', seq) FROM seq_1_to_200")
+    source.run(gate=Gate(SETTINGS))
+    source.sql("INSERT INTO other (note) SELECT IF(seq <= 30, '', CONCAT('more ', seq)) FROM seq_1_to_40")
+    result = next(result for result in source.run(gate=Gate(SETTINGS)).tables if result.table == "other")
+    assert result.stopped.startswith("other: set aside: other.note: nulls: 30 of 40 values are empty, in 200 rows before none was (30 rows;")
+
+
 def test_drop_forgets_the_copy_and_the_next_run_checks_the_source_as_it_is_now(filled: Source) -> None:
     insert(filled, 40, amount="seq * 1000000")
     assert "amount: range: 40 of 40 numbers lie outside 10 times the span 1 to 200 of history" in run(filled).stopped
