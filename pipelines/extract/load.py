@@ -53,7 +53,7 @@ def first_load(
             writer.close()
     if writer is None:
         return 0
-    with ThreadPoolExecutor(READERS) as readers:
+    with ThreadPoolExecutor(READERS + 1) as readers:
         kept = readers.submit(files.sync, path)
         found = list(readers.map(lambda number: _read_back(path, number), range(len(written))))
         kept.result()
