@@ -187,7 +187,9 @@ def _write_part(work: duckdb.DuckDBPyConnection, model: Model, folder: Path) -> 
     measure = _measured(work, f"SELECT {_MEASURE} FROM {relation} r")
     # the same rows always make the same file; a model of many rows says by which columns, its key among them, it is sorted at little cost
     order = ", ".join(model.meta.get("file_order", ["ALL"]))
-    work.execute(f"COPY (SELECT * FROM {relation} ORDER BY {order}) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
+    work.execute(
+        f"COPY (SELECT * FROM {relation} ORDER BY {order}) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+    )
     path = folder / f"{model.schema}.{model.alias}-{_digest(temporary)[:20]}.parquet"
     fresh = not path.exists()
     if fresh:

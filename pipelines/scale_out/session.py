@@ -9,6 +9,8 @@ import os
 import sys
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from .. import paths
 from ..extract.contracts import load_all
 from ..extract.log import OWN, Log, log_columns
@@ -32,14 +34,14 @@ SPARK_TYPES = {
 }
 
 
-#: Below so many bytes of raw Parquet nearly all time is Java compiling code that then runs once: leave that out.
-SMALL = 64 * 2**20
+#: Below so many raw rows nearly all time is Java compiling code that then runs once: leave that out. Bytes would not tell: rows that repeat take few.
+SMALL = 1_000_000
 
 
-def settings(raw_bytes: int) -> dict[str, str]:
+def settings(raw_rows: int) -> dict[str, str]:
     """Spark's settings: one machine, no network, no web page, UTC, exact decimals, everything below the run-time folder."""
     home, cores = folder(), os.environ.get("OPENLANCE_SPARK_CORES", "2")
-    small = raw_bytes < SMALL
+    small = raw_rows < SMALL
     java = [
         "-Duser.timezone=UTC",
         f"-Djava.io.tmpdir={home / 'tmp'}",
@@ -76,17 +78,23 @@ def settings(raw_bytes: int) -> dict[str, str]:
     }
 
 
-def start(raw_bytes: int) -> Any:
+def start(raw_rows: int) -> Any:
     """The one session of this process; dbt-spark's session method finds it."""
     from pyspark.sql import SparkSession
 
     (folder() / "tmp").mkdir(parents=True, exist_ok=True)
     builder = SparkSession.builder
-    for name, value in settings(raw_bytes).items():
+    for name, value in settings(raw_rows).items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def rows(log: Log) -> int:
+    """Rows of all files that count."""
+    manifest = log.manifest()
+    return sum(pq.read_metadata(path).num_rows for table in manifest.tables for path in log.paths(manifest, table))
 
 
 def expose(spark: Any, log: Log) -> int:
@@ -121,10 +129,10 @@ def main(arguments: list[str]) -> int:
     from dbt.cli.main import dbtRunner
 
     log = Log(paths.raw())
-    raw_bytes = sum(path.stat().st_size for table in log.manifest().tables for path in log.paths(log.manifest(), table))
-    spark = start(raw_bytes)
+    raw_rows = rows(log)
+    spark = start(raw_rows)
     try:
-        say(f"{expose(spark, log)} raw tables, {raw_bytes / 1e6:.1f} MB")
+        say(f"{expose(spark, log)} raw tables, {raw_rows} rows")
         project, artefacts = str(paths.dbt_project()), str(folder() / "dbt")
         places = ["--project-dir", project, "--profiles-dir", project, "--target-path", artefacts, "--log-path", artefacts]
         done = dbtRunner().invoke(["--no-version-check", "--no-use-colors", *(arguments or ["build"]), "--target", "spark", *places])

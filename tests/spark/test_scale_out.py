@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipelines.extract.contracts import load_all
-from pipelines.extract.log import RUNS_COLUMNS, log_columns
-from pipelines.scale_out.session import spark_type
+from pipelines.extract.log import RUNS_COLUMNS, Entry, Log, Manifest, log_columns
+from pipelines.scale_out.session import rows, settings, spark_type
 
 
 def artefact(on_spark: Any, name: str) -> dict[str, Any]:
@@ -41,6 +43,19 @@ def test_spark_leaves_nothing_outside_the_run_time_folder(on_spark: Any) -> None
     assert kept >= {"warehouse", "dbt", "build.log"}
     assert not kept & {"metastore_db", "derby.log", "spark-warehouse"}
     assert list((on_spark.folder / "work" / "spark" / "tmp").iterdir()) == []
+
+
+def test_a_log_of_many_rows_gets_compiled_code_however_few_bytes_it_has(tmp_path: Path) -> None:
+    log, count = Log(tmp_path), 1_200_000
+    (tmp_path / "t").mkdir()
+    with duckdb.connect() as db:
+        for number, part in enumerate((count, 7, 5)):
+            db.execute(f"COPY (SELECT 1 AS id FROM range({part})) TO '{tmp_path}/t/{number}.parquet' (FORMAT parquet)")
+    log.commit(Manifest(tables={"t": Entry(files=["t/0.parquet", "t/1.parquet"])}), {})
+    assert rows(log) == count + 7, "the third file does not count"
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.parquet")) < 1 << 20
+    compiled = [settings(some)["spark.sql.codegen.wholeStage"] for some in (rows(log), 100_000)]
+    assert compiled == ["true", "false"]
 
 
 def test_every_raw_column_has_a_type_on_spark() -> None:
