@@ -113,10 +113,10 @@ def _wait(process: subprocess.Popen[bytes], address: str | int, what: str, log: 
     raise ServiceError(f"{what} did not answer within {START_SECONDS} s; see {log}")
 
 
-def start_mariadb(folder: Path, *, durable: bool = True, buffer_pool: str = "512M") -> dict[str, str]:
+def start_mariadb(folder: Path, *, durable: bool = True, buffer_pool: str = "512M", options: tuple[str, ...] = ()) -> dict[str, str]:
     """Start (or find running) the MariaDB of `folder`; returns the OPENLANCE_DB_* environment.
 
-    `durable=False` flushes the log once a second instead of at each commit: for tests only.
+    `durable=False` flushes the log once a second instead of at each commit: for tests only. `options`: more of the server's own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # a socket's path may be 107 bytes long at most: a deep checkout gets its socket under /tmp
@@ -147,7 +147,7 @@ def start_mariadb(folder: Path, *, durable: bool = True, buffer_pool: str = "512
             server, "--no-defaults", *user, f"--datadir={data}", f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1",
             f"--pid-file={pid_file}", f"--log-error={log}", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci",
             f"--innodb-buffer-pool-size={buffer_pool}", "--max-connections=200", "--default-time-zone=+00:00", "--transaction-isolation=READ-COMMITTED",
-            f"--innodb-flush-log-at-trx-commit={1 if durable else 2}", "--skip-log-bin",
+            f"--innodb-flush-log-at-trx-commit={1 if durable else 2}", "--skip-log-bin", *options,
         ]  # fmt: skip
         process = subprocess.Popen(
             arguments, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
-from .. import paths
+from .. import paths, tls
 from .checksum import crc32
 from .contracts import Contract
 from .lines import OWN, STANDARD, Lines
@@ -141,6 +141,9 @@ class MySQLSource:
             options["unix_socket"] = socket
         else:
             options |= {"host": os.environ.get("OPENLANCE_DB_HOST", "127.0.0.1"), "port": int(os.environ.get("OPENLANCE_DB_PORT", "3306"))}
+        if authority := tls.authority():
+            # libmysqlclient knows the mode; for MariaDB's library mysqlclient makes of it that the certificate and its host name are verified
+            options |= {"ssl": {"ca": str(authority)}, "ssl_mode": "VERIFY_IDENTITY"}
         connection = MySQLdb.connect(**options)
         connection.query(f"SET {MYSQL_KEY} = CONVERT(UNHEX('{hash_key().encode().hex()}') USING utf8mb4)")
         connection.query("SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES', net_write_timeout = 3600")

@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
-from .. import files, paths
+from .. import files, paths, tls
 from ..extract.contracts import Column, Contract, load_all
 
 PROJECT = Path(__file__).with_name("project")
+OVER_TLS = Path(__file__).with_name("dbt_over_tls.py")
 #: Tables that change all day, and after how many hours of silence somebody should look. A quiet table of another kind is no fault.
 BUSY = {"jobs_proposal": (1, 24), "payments_entry": (1, 24), "activity_impression": (1, 24), "activity_view": (1, 24)}
 #: dbt takes the year 1 for the last write to an empty table.
@@ -75,6 +76,10 @@ def check() -> Report:
     lacking = missing()
     if lacking:
         raise NotInstalled(lacking)
+    try:
+        tls.authority()
+    except tls.NoCertificate as unreadable:
+        raise Failed(str(unreadable)) from unreadable
     contracts = load_all()
     home = paths.var() / "work" / "source_checks"
     _write_project(home, contracts)
@@ -163,7 +168,7 @@ def _profile() -> dict[str, Any]:
         "password": "{{ env_var('OPENLANCE_DB_PASSWORD', '') }}",
         "charset": "utf8mb4",
         "collation": "utf8mb4_general_ci",
-        "ssl_disabled": True,
+        "ssl_disabled": tls.authority() is None,
         "threads": 1,
     }
     if socket := os.environ.get("OPENLANCE_DB_SOCKET", ""):
@@ -177,7 +182,10 @@ def _dbt(home: Path, *arguments: str) -> str:
     """What dbt said; whether all was well is in its artefacts. -S: none of the environment's packages is seen."""
     quiet = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1", "PYTHONPATH": str(packages()), "PYTHONDONTWRITEBYTECODE": "1"}
     places = ["--project-dir", str(home), "--profiles-dir", str(home), "--target-path", str(home / "target"), "--log-path", str(home)]
-    command = [sys.executable, "-S", "-m", "dbt.cli.main", "--no-version-check", "--no-use-colors", *arguments, *places]
+    dbt = ["-m", "dbt.cli.main"]
+    if authority := tls.authority():
+        dbt, quiet = ["-P", str(OVER_TLS)], quiet | {tls.VARIABLE: str(authority)}
+    command = [sys.executable, "-S", *dbt, "--no-version-check", "--no-use-colors", *arguments, *places]
     done = subprocess.run(command, env=os.environ | quiet, cwd=home, capture_output=True, text=True, check=False)
     (home / f"{arguments[0]}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     return done.stdout + done.stderr

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
 from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
 
 from .domain import *  # noqa: F403
 
@@ -428,12 +430,23 @@ MYSQL_OPTIONS = {
 }
 
 
+def _verified_tls(authority: str) -> dict:
+    """The driver's options for a connection whose certificate was signed by `authority` for the very host (as in `pipelines/tls.py`)."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(authority)
+    except OSError as fault:
+        raise ImproperlyConfigured(f"OPENLANCE_DB_TLS_CA: no CA certificate can be read from {authority} ({fault.strerror})") from fault
+    return {"ssl": {"ca": str(Path(authority).absolute())}, "ssl_mode": "VERIFY_IDENTITY"}
+
+
 def mysql_database() -> dict:
     """The operational database of the services, test and production profiles, from the environment."""
     options = dict(MYSQL_OPTIONS)
     socket = os.environ.get("OPENLANCE_DB_SOCKET", "")
     if socket:
         options["unix_socket"] = socket
+    elif authority := os.environ.get("OPENLANCE_DB_TLS_CA", ""):
+        options |= _verified_tls(authority)
     return {
         "ENGINE": "marketplace.core.mysql",
         "NAME": os.environ.get("OPENLANCE_DB_NAME", "openlance"),

@@ -11,6 +11,8 @@ from typing import Any
 from django.db.backends.mysql import base
 from MySQLdb import OperationalError
 
+from .client import DatabaseClient
+
 #: deadlock; and, where the server checks snapshots, a row that changed since it was read
 _ROLLED_BACK = frozenset({1213, 1020})
 
@@ -45,6 +47,8 @@ class CursorWrapper(base.CursorWrapper):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """See the module."""
+
+    client_class = DatabaseClient
 
     def create_cursor(self, name: str | None = None) -> CursorWrapper:
         return CursorWrapper(self.connection.cursor(), self)
