@@ -345,6 +345,14 @@ def _checks(env: dict[str, str], scratch: Path) -> list[tuple[str, Callable[[], 
             print("webapp/openapi.yaml is out of date: run `make openapi` and commit it", file=sys.stderr)
             raise subprocess.CalledProcessError(1, "openapi drift")
 
+    def sqlfluff() -> None:
+        run(
+            [str(bin_ / "sqlfluff"), "lint", "--disable-progress-bar", "-p", "2", "models", "tests"],
+            env=env,
+            cwd=REPO / "dbt_project",
+            log=scratch / "sqlfluff.log",
+        )
+
     return [
         ("ruff: lint", tool("ruff", "check", ".")),
         ("ruff: format", tool("ruff", "format", "--check", ".")),
@@ -356,6 +364,7 @@ def _checks(env: dict[str, str], scratch: Path) -> list[tuple[str, Callable[[], 
         ("OpenAPI drift", openapi),
         ("dbt parse", tool("dbt", "parse", "--no-version-check", "--project-dir", "dbt_project", "--profiles-dir", "dbt_project",
                            "--target-path", str(scratch / "dbt"), "--log-path", str(scratch / "dbt-log"))),
+        ("SQL of the models (sqlfluff)", sqlfluff),
         ("web app: types of the API", lambda: npm("run", "openapi:check", log=scratch / "web-openapi.log")),
         ("web app: lint", lambda: npm("run", "lint", log=scratch / "web-lint.log")),
         ("web app: types", lambda: npm("run", "types", log=scratch / "web-types.log")),

@@ -78,7 +78,9 @@ def test_an_empty_text_is_told_like_an_empty_word(source: Source) -> None:
     source.run(gate=Gate(SETTINGS))
     source.sql("INSERT INTO other (note) SELECT IF(seq <= 30, '', CONCAT('more ', seq)) FROM seq_1_to_40")
     result = next(result for result in source.run(gate=Gate(SETTINGS)).tables if result.table == "other")
-    assert result.stopped.startswith("other: set aside: other.note: nulls: 30 of 40 values are empty, in 200 rows before none was (30 rows;")
+    assert result.stopped.startswith(
+        "other: set aside: other.note: nulls: 30 of 40 values are empty, in 200 rows before none was (30 rows;"
+    )
 
 
 def test_drop_forgets_the_copy_and_the_next_run_checks_the_source_as_it_is_now(filled: Source) -> None:

@@ -100,7 +100,7 @@
             id, run_seq,
             row_number() over log_of_row = 1 or is_deleted <> lag(is_deleted) over log_of_row
             {%- for column in columns %}
-            or {{ column }} is distinct from lag({{ column }}) over log_of_row
+            or ({{ column }} is distinct from lag({{ column }}) over log_of_row)
             {%- endfor %} as is_other
         from {{ versions }}
         where id in (select id from {{ versions }} where run_seq > {{ newest_run() }})

@@ -25,7 +25,7 @@ candidates as (
 
 chosen as (
     select * from (
-        select *, row_number() over (partition by currency, as_of_day order by preference, fx_rate_id desc) as choice
+        select *, row_number() over (partition by currency, as_of_day order by preference asc, fx_rate_id desc) as choice
         from candidates
         where currency <> 'USD'
     ) as ranked

@@ -126,7 +126,7 @@ select
     ]) }} as noticed_run,
     outcomes.impression_id is null as is_gone
 from (
-    select impression_id from outcomes
+    select found.impression_id from outcomes as found
     union
     select stands.impression_id
     from {{ this }} as stands

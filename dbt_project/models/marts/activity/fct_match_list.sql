@@ -66,7 +66,7 @@ shown as (
 ),
 
 ranked as (
-    select *, row_number() over (partition by batch, freelancer_id order by gain desc, place) as best_place
+    select *, row_number() over (partition by batch, freelancer_id order by gain desc, place asc) as best_place
     from shown
 ),
 
