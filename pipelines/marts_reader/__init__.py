@@ -2,6 +2,7 @@
 
     from pipelines import marts_reader
     marts_reader.metric("take_rate", by=["month"], where={"currency": ["USD", "EUR"]})      an Arrow table
+    marts_reader.metric("gsv_released", by=["month"], currency="EUR")                        with each figure in euro beside it
     marts_reader.metrics()                                                                   what there is to ask
     marts_reader.trace("take_rate", {"month": "2026-03-01"})                                 what a figure was made of
 

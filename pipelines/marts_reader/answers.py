@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from .currencies import read_rates, with_viewer_minor
 from .definitions import Metric
 from .pointer import Published, current, open_read_only
 from .question import READY, Condition, MetricError, UnknownMetric, compile_question, nearest, ready_answer
@@ -26,6 +27,7 @@ def metric(
     by: Sequence[str] = (),
     where: Mapping[str, Condition] | None = None,
     *,
+    currency: str | None = None,
     published: Published | None = None,
     root: Path | None = None,
     audience: str = "staff",
@@ -35,7 +37,8 @@ def metric(
     `where` maps a dimension to one value, to a list of which one must hold, to `Between(since, until)` (without `until` itself) or to None.
     The table has a column for each of `by`, sorted by them, `value`, what it was made of (`numerator` and `denominator`, or `events`), and
     `base_rows`; its schema's metadata name metric, unit, currency and publish_id. Without `by` it has one row. A value that cannot be said
-    (a share of nothing, a median that was never reached) is null. Money is whole minor units.
+    (a share of nothing, a median that was never reached) is null. Money is whole minor units. With `currency`, money in USD has
+    `viewer_minor` beside it: an estimate in that currency, by the rate of each figure's day when the question is by day, else by the newest.
 
     Raises UnknownMetric or BadQuestion with what can be asked instead, NothingPublished when there is no publication.
     """
@@ -43,7 +46,10 @@ def metric(
     with open_read_only(found.path) as db:
         definition = read_metric(db, name)
         table = answer(db, definition, by, where)
+        if currency is not None:
+            table = with_viewer_minor(table, definition, read_rates(db, currency), by)
     told = {"metric": definition.name, "unit": definition.unit, "currency": definition.currency, "publish_id": found.publish_id}
+    told |= {"viewer_currency": currency} if currency is not None else {}
     return table.replace_schema_metadata(told)
 
 

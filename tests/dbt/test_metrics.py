@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from pipelines import marts_reader, trace
-from pipelines.marts_reader import Between, Published
+from pipelines.marts_reader import BadQuestion, Between, Published
 from pipelines.publish import metrics as folder_of_metrics
 from pipelines.publish.lineage import read
 
@@ -174,6 +174,21 @@ def test_a_bonus_and_what_goes_on_to_the_next_milestone_agree_with_the_raw_ledge
     """Each release stops the publication when they do not."""
     run = workshop.dbt("test", "--select", "gsv_equals_the_raw_ledger", "fees_equal_the_raw_ledger")
     assert run.returncode == 0 and "PASS=2" in run.stdout, run.stdout[-3000:]
+
+
+def test_money_is_read_in_the_viewers_currency_by_the_published_rates(metrics_market: Published) -> None:
+    """125 yen are a dollar: 1.25 yen, which have no smaller unit, are a cent."""
+    whole = marts_reader.metric("gsv_funded", published=metrics_market, currency="JPY")
+    assert whole.to_pylist()[0] | {"base_rows": 0} == {"value": 182500, "base_rows": 0, "viewer_minor": 228125}
+    assert whole.schema.metadata[b"viewer_currency"] == b"JPY"
+    by_month = marts_reader.metric("gsv_funded", ["month"], {"currency": "USD"}, published=metrics_market, currency="JPY")
+    assert by_month["viewer_minor"].to_pylist() == [125000, 3125]
+    own = marts_reader.metric("gsv_funded", ["currency"], published=metrics_market, currency="USD")
+    assert own["viewer_minor"].to_pylist() == own["value"].to_pylist()
+    with pytest.raises(BadQuestion, match=r"take_rate is not money in USD \(share\)"):
+        marts_reader.metric("take_rate", published=metrics_market, currency="JPY")
+    with pytest.raises(BadQuestion, match=r"no rate is known for 'KWD'\. Known are: JPY, USD"):
+        marts_reader.metric("gsv_funded", published=metrics_market, currency="KWD")
 
 
 def test_shares_say_what_they_were_made_of(metrics_market: Published) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from pipelines.marts_reader import BadQuestion, Between, Dimension, Metric, MetricError, Published, metric, metrics
 from pipelines.marts_reader.answers import answer
+from pipelines.marts_reader.currencies import Rates, convert, with_viewer_minor
 from pipelines.marts_reader.question import compile_question
 from pipelines.publish.metrics import write_answers
 
@@ -101,6 +104,33 @@ def test_conditions_choose_the_rows_they_name_and_are_never_sql(where: Any, valu
     [(found, *_)] = rows.execute(sql, values).fetchall()
     assert found == value
     assert rows.execute("select count(*) from t").fetchall() == [(3,)]
+
+
+JANUARY, PAST = date(2026, 1, 1), date(2026, 1, 3)
+RATES = Rates("EUR", ((JANUARY, PAST, Decimal("0.5")), (PAST, date(9999, 12, 31), Decimal("0.9"))))
+
+
+@pytest.mark.parametrize(
+    ("minor", "rate", "found"),
+    [
+        (5, Decimal("0.5"), 2),
+        (7, Decimal("0.5"), 4),
+        (-5, Decimal("0.5"), -2),
+        (10**18, Decimal("1.000000000000000001"), 10**18 + 1),
+        (None, Decimal(1), None),
+        (5, None, None),
+    ],
+)
+def test_a_conversion_is_exact_and_halves_go_to_the_even_unit(minor: int | None, rate: Decimal | None, found: int | None) -> None:
+    assert convert(minor, rate) == found
+
+
+def test_a_figure_of_a_day_has_that_days_rate_and_others_the_newest() -> None:
+    money = definition(name="money", kind="value", unit="minor", currency="USD")
+    days = pa.table({"day": [date(2025, 12, 31), date(2026, 1, 2), PAST, None], "value": [100, 100, 100, 100]})
+    assert with_viewer_minor(days, money, RATES, ["day"])["viewer_minor"].to_pylist() == [None, 50, 90, None]
+    months = pa.table({"month": [JANUARY], "value": [100]})
+    assert with_viewer_minor(months, money, RATES, ["month"])["viewer_minor"].to_pylist() == [90]
 
 
 def test_a_publication_from_before_metrics_says_so(tmp_path: Path) -> None:

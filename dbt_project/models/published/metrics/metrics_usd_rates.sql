@@ -1,0 +1,7 @@
+{#- The rates by which figures in USD are read in the viewer's currency (pipelines.marts_reader: metric(…, currency=…)). -#}
+select
+    currency,
+    valid_from,
+    valid_to,
+    minor_per_usd_cent
+from {{ ref('dim_usd_rate') }}
