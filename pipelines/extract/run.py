@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -43,6 +43,15 @@ Span = tuple[int, int]
 NO_KEYS: Span = (0, 0)
 
 
+class Reach(NamedTuple):
+    """How far a run looked at a table. `beyond`: rows may be in the batch of which neither a stamp since the mark nor a tombstone tells, so that
+    a run that goes by these alone does not see them again; `compared`: every row was compared with the source.
+    """
+
+    beyond: bool = False
+    compared: bool = False
+
+
 class Gate(Protocol):
     """Looks at what a run is about to write to the log (pipelines.quality has one)."""
 
@@ -55,6 +64,7 @@ class Gate(Protocol):
         counts: tuple[int, int],
         run_seq: int,
         at: datetime,
+        reach: Reach,
     ) -> str:
         """ "" when the table `staged` may enter the log, else why it may not: the table then keeps its mark. `history`, `runs`: SQL of the log."""
 
@@ -263,25 +273,26 @@ class _Run:
         if self.prove:
             rows, checksum, mended = changes.prove(self.snapshot)
             result.proof, result.repaired = (rows, checksum), result.repaired + mended
-        if whole or due or self.prove:
+        reach = Reach(beyond=whole or result.repaired > 0, compared=whole or due or self.prove)
+        if reach.compared:
             result.compared = self.t0
         result.rows, result.deletes = changes.counts()
-        self._inspect(contract, held, (result.rows, result.deletes))
+        self._inspect(contract, held, (result.rows, result.deletes), reach)
         query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged"
         written = self.log.stage(self.db, contract.table, query, order=f'"{contract.key}"')
         return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
 
     def _nothing(self, contract: Contract, held: list[Path]) -> Path | None:
         """What remains to be done for a table of which no row is stamped since the mark, and none was ever deleted."""
-        self._inspect(contract, held, (0, 0))
+        self._inspect(contract, held, (0, 0), Reach())
         return self.log.merge(self.db, self.manifest, contract.table, None, log_columns(contract))
 
-    def _inspect(self, contract: Contract, held: list[Path], counts: tuple[int, int]) -> None:
+    def _inspect(self, contract: Contract, held: list[Path], counts: tuple[int, int], reach: Reach) -> None:
         """Let the gate look at what is staged. Raises SetAside."""
         # tombstones are let through: without them the deletes of every other table would wait
         if self.gate and contract.table != TOMBSTONES:
             history, runs = select(held, log_columns(contract)), select(self.log.paths(self.manifest, RUNS), RUNS_COLUMNS)
-            if why := self.gate.inspect(self.db, contract, history, runs, counts, self.manifest.run_seq, self.t0):
+            if why := self.gate.inspect(self.db, contract, history, runs, counts, self.manifest.run_seq, self.t0, reach):
                 raise SetAside(why)
 
     def finish(self, report: Report) -> None:

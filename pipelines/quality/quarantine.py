@@ -2,7 +2,8 @@
 
 A batch with a finding worth it does not enter the log: its table's mark stays where it was, so that nothing is lost, a copy with the findings
 lies under `quality/quarantine/<table>/`, and the other tables go on. What is made from the table stands still (affected) until somebody
-decides. Each run looks again at what the mark then covers, so that a source mended by itself is let in by itself.
+decides. Each run looks again at what the mark then covers, so that a source mended by itself is let in by itself, also when nothing is left to
+let in. Rows that only a comparison with the source can find are looked at again by the next comparison; till then table and release wait.
 
 To release is to accept the findings by name: a later batch with another fault is set aside again. To drop forgets the copy and nothing else.
 """
@@ -20,6 +21,7 @@ import duckdb
 
 from .. import files, paths
 from ..extract.contracts import Contract
+from ..extract.run import Reach
 from ..settings import Quality
 from . import alerts
 from .checks import Finding, check_batch, check_runs
@@ -88,6 +90,7 @@ class Gate:
         counts: tuple[int, int],
         run_seq: int,
         at: datetime,
+        reach: Reach,
     ) -> str:
         """ "" when the batch in `staged` may enter the log, else why it was set aside. `history` and `runs` are SQL of the log so far."""
         if self._runs is None:
@@ -104,23 +107,25 @@ class Gate:
             names = ", ".join(f'"{name}"' for name in contract.columns)
             batch = f"SELECT {names} FROM staged WHERE _op = 'u'"
             findings += check_batch(db, contract, batch, history, counts[1], self._settings)
-        return self._decide(db, contract.table, findings, counts, run_seq, at)
+        return self._decide(db, contract.table, findings, sum(counts), run_seq, at, reach)
 
     def _decide(
-        self, db: duckdb.DuckDBPyConnection, table: str, findings: list[Finding], counts: tuple[int, int], run_seq: int, at: datetime
+        self, db: duckdb.DuckDBPyConnection, table: str, findings: list[Finding], rows: int, run_seq: int, at: datetime, reach: Reach
     ) -> str:
         place = folder() / table
         accepted = {tuple(pair) for pair in (files.read_json(place / _ACCEPTED) or {"findings": []})["findings"]}
+        before = files.read_json(place / _WHY) or {}
         bad = [finding for finding in findings if finding.held and (finding.check, finding.column) not in accepted]
         warned = alerts.unheard([finding for finding in findings if not finding.held], at)
         if warned:
             alerts.record("warned", table, warned, {"run_seq": run_seq}, at=at)
         self._found += warned
         if not bad:
-            if place.is_dir() and any(counts):
+            used = any((finding.check, finding.column) in accepted for finding in findings)
+            # a run that did not look where the batch was found cannot tell that it is gone
+            if place.is_dir() and (used or reach.compared or not before.get("beyond")):
                 self._settled.append(table)
             return ""
-        before = files.read_json(place / _WHY) or {}
         place.mkdir(parents=True, exist_ok=True)
         temporary = place / f".{_BATCH}.{os.getpid()}"
         db.execute(f"COPY (SELECT * FROM staged) TO '{temporary}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
@@ -130,7 +135,8 @@ class Gate:
             "since": before.get("since", at.isoformat()),
             "at": at.isoformat(),
             "run_seq": run_seq,
-            "rows": sum(counts),
+            "rows": rows,
+            "beyond": reach.beyond or (bool(before.get("beyond")) and not reach.compared),
             "findings": [asdict(finding) for finding in bad],
         }
         files.write_json(place / _WHY, why)
@@ -147,7 +153,8 @@ class Gate:
     def committed(self) -> None:
         """The run's log stands: what was let in is no longer set aside, and what was accepted for it is used up."""
         for table in self._settled:
-            why = files.read_json(folder() / table / _WHY) or {"findings": []}
+            why = files.read_json(folder() / table / _WHY)
             shutil.rmtree(folder() / table, ignore_errors=True)
-            alerts.record("let in", table, [Finding(**found) for found in why["findings"]], {})
+            if why:
+                alerts.record("let in", table, [Finding(**found) for found in why["findings"]], {})
         self._settled.clear()

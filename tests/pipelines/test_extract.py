@@ -166,7 +166,9 @@ def test_a_table_without_news_is_looked_at_by_the_gate_and_its_deletes_are_found
     looked: list[tuple[str, tuple[int, int]]] = []
 
     class Gate:
-        def inspect(self, db: Any, contract: Any, history: str, runs: str, counts: tuple[int, int], run_seq: int, at: Any) -> str:
+        def inspect(
+            self, db: Any, contract: Any, history: str, runs: str, counts: tuple[int, int], run_seq: int, at: Any, reach: Any
+        ) -> str:
             looked.append((contract.table, counts))
             return ""
 

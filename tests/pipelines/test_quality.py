@@ -94,6 +94,62 @@ def test_drop_forgets_the_copy_and_the_next_run_checks_the_source_as_it_is_now(f
     assert (filled.state(), held_tables()) == (filled.rows(), []), "a source that was mended is let in by itself"
 
 
+def copies(source: Source) -> list[str]:
+    return sorted(path.name for path in (source.folder / "quality" / "quarantine").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["with tombstones", "without a trace"])
+def test_a_source_mended_by_deleting_is_let_in_although_nothing_is_left_to_let_in(filled: Source, deleted: bool) -> None:
+    insert(filled, 40, name="''")
+    assert run(filled).held
+    if deleted:
+        for (key,) in filled.sql("SELECT id FROM item WHERE name = ''"):
+            filled.delete(key)
+    else:
+        filled.sql("DELETE FROM item WHERE name = ''")
+    result = run(filled)
+    assert (result.stopped, result.rows, result.deletes) == ("", 0, 0)
+    assert (held_tables(), copies(filled), filled.state()) == ([], [], filled.rows())
+    assert [event[0] for event in events()] == ["set aside", "let in"]
+
+
+def test_what_a_comparison_found_waits_for_the_next_one_and_so_does_its_release(filled: Source) -> None:
+    def unnoticed(rows: str, name: str) -> None:
+        filled.sql(f"UPDATE item SET name = '{name}', updated_at = updated_at WHERE id {rows}")
+
+    assert run(filled, reconcile=True).stopped == "", "what the marks brought is history"
+    filled.sql("UPDATE item SET updated_at = '2026-01-01'")
+    assert run(filled, reconcile=True).stopped == ""
+    unnoticed("<= 40", "")
+    assert run(filled, reconcile=True).held
+    assert (run(filled).held, held_tables(), copies(filled)) == (False, ["item"], ["batch.parquet", "findings.json"])
+    assert main(["release", "item", "--reason", "names may be blank now"]) == 0
+    insert(filled, 1)
+    assert (run(filled).rows, held_tables()) == (1, ["item"]), "another batch does not use the release up"
+    taken = run(filled, reconcile=True)
+    assert (taken.stopped, taken.rows, held_tables(), filled.state()) == ("", 40, [], filled.rows())
+
+    filled.sql("UPDATE item SET name = 'n', updated_at = '2026-01-01'")
+    assert run(filled, reconcile=True).stopped == ""
+    unnoticed("<= 40", "m")
+    filled.sql("UPDATE item SET amount = 1000000000, updated_at = updated_at WHERE id <= 40")
+    assert run(filled, reconcile=True).held
+    filled.sql("UPDATE item SET amount = id, updated_at = updated_at WHERE id <= 40")
+    run(filled)
+    assert held_tables() == ["item"], "nobody has looked"
+    assert (run(filled, reconcile=True).stopped, held_tables()) == ("", [])
+
+
+def test_a_release_is_void_once_its_batch_is_mended_away(filled: Source) -> None:
+    insert(filled, 40, name="''")
+    assert run(filled).held
+    assert main(["release", "item", "--reason", "names may be blank now"]) == 0
+    filled.sql("DELETE FROM item WHERE name = ''")
+    assert (run(filled).stopped, held_tables()) == ("", [])
+    insert(filled, 40, name="''")
+    assert run(filled).held, "what was accepted was another batch"
+
+
 def test_many_deletes_at_once_are_set_aside_and_few_are_not(filled: Source) -> None:
     for key in range(1, 31):
         filled.delete(key)
