@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import files, paths, transform
+from . import files, paths, refusals, transform
 from .marts_reader.definitions import Metric
 from .marts_reader.question import compile_question
 from .publish import AuditError
@@ -286,7 +286,11 @@ def _e(text: str) -> str:
 
 
 def main() -> int:
-    """The command; returns its exit code."""
+    """The command; returns its exit code: 0 done, 1 the marts are not such that they can be told of, 2 it could not be done."""
+    return refusals.command(_build)
+
+
+def _build() -> int:
     try:
         with files.lock(paths.var() / "work" / ".docs.lock"):
             front = build()

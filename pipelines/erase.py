@@ -7,7 +7,7 @@ The work file is made anew out of the log (a database file keeps what was delete
 log of before is removed, and so are publications of before: there is no way back to them. A crash leaves the accounts due, and the next round goes on. Models that learnt from a
 person's rows forget them when they are next trained.
 
-Exit codes: 0 nothing is due any more; 2 something could not be erased (the message says what).
+Exit codes: 0 nothing is due any more; 1 somebody waits (a table with [people] is stopped or set aside); 2 something could not be erased (the message says what).
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import shutil
 import sys
 from collections.abc import Collection
 
-from . import files, paths, scale_out, transform
+from . import files, paths, refusals, scale_out
 from .extract import erasure
 from .extract.contracts import Contract, load_all
-from .extract.log import CorruptError, Log, expose
+from .extract.log import Log, expose
 from .failpoints import failpoint
-from .publish import AuditError, forget_earlier
-from .store import StoreError
+from .publish import forget_earlier
 
 logger = logging.getLogger(__name__)
 
@@ -69,26 +68,26 @@ def forget_work() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
-    from . import rounds
-
     parser = argparse.ArgumentParser(prog="python -m pipelines.erase", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--again", action="store_true", help="also those who were erased before: should the product have been late with a part"
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.CRITICAL)
-    try:
-        report = rounds.extracted(reconcile=True)
-        if options.again:
-            with files.lock(paths.round_lock(), wait_seconds=rounds.PATIENCE_SECONDS):
-                begin(load_all(), behind={result.table for result in report.stopped}, again=True)
-        people = len(erasure.unfinished())
-        if people:
-            rounds.built()
-            rounds.published()
-    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, CorruptError, StoreError) as refused:
-        sys.stderr.write(f"not erased: {refused}\n")
-        return 2
+    return refusals.command(lambda: _round(again=options.again), prefix="not erased")
+
+
+def _round(*, again: bool) -> int:
+    from . import rounds
+
+    report = rounds.extracted(reconcile=True)
+    if again:
+        with files.lock(paths.round_lock(), wait_seconds=rounds.PATIENCE_SECONDS):
+            begin(load_all(), behind={result.table for result in report.stopped}, again=True)
+    people = len(erasure.unfinished())
+    if people:
+        rounds.built()
+        rounds.published()
     sys.stdout.write(f"{people} closed accounts erased from raw files, marts and publications\n")
     return 1 if erasure.due(load_all()) else 0
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .refusals import Refused
 
-class Busy(RuntimeError):
+
+class Busy(Refused):
     """Another process holds the lock."""
 
 

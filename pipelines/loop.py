@@ -9,7 +9,7 @@ up to a limit; what was committed stays, and readers keep the publication they h
 within seconds; killed, it leaves whole states only, and goes on from them when it is started again.
 Each round is a line on the output and one in `work/rounds.jsonl`, from which Dagster and the health check know of it.
 
-Exit codes: 0 asked to stop, or all of `--rounds` went well; 1 some of them did not.
+Exit codes: 0 asked to stop, or all of `--rounds` went well; 1 some of them did not; 2 another loop is at work, or the settings are wrong.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from types import FrameType
 from typing import Any
 
 from . import chores, files, paths, rounds
+from .refusals import REFUSALS
 from .settings import Loop as Settings
-from .settings import load
+from .settings import SettingsError, load
 from .warm import WarmDbt
 
 #: Lines that stay in the log of rounds.
@@ -127,7 +128,7 @@ class ResidentLoop:
         try:
             self._steps(result)
             self._failures = 0
-        except Stopped:
+        except (Stopped, SettingsError):
             raise
         except Exception as failure:
             # whatever went wrong, the source's being away included: the loop is there to try again
@@ -272,4 +273,7 @@ if __name__ == "__main__":
         sys.exit(main())
     except files.Busy as busy:
         sys.stderr.write(f"another loop is at work here: {busy}\n")
+        sys.exit(2)
+    except REFUSALS as refused:
+        sys.stderr.write(f"the loop is over: {refused}\n")
         sys.exit(2)

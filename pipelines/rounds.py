@@ -6,7 +6,7 @@ be cut between any two of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from . import affected, erase, files, paths, transform
 from .affected import Work
 from .extract.compact import Compacted, compact
 from .extract.contracts import load_all
-from .extract.run import Report, extract
+from .extract.run import Report, Span, extract
 from .publish import Publication, publish
 from .quality import Gate, held_tables
 from .settings import load
@@ -37,10 +37,18 @@ class Build:
     summary: str
 
 
-def extracted(*, full_refresh: bool = False, reconcile: bool | timedelta = True, prove: bool = False, progress: Progress = quiet) -> Report:
-    """Bring the raw log up to the source, and take out of it whom the product has erased. `reconcile`, `prove`: see extract."""
+def extracted(
+    *,
+    full_refresh: bool = False,
+    reconcile: bool | timedelta = True,
+    prove: bool = False,
+    reread: Mapping[str, Span | None] | None = None,
+    progress: Progress = quiet,
+) -> Report:
+    """Bring the raw log up to the source, and take out of it whom the product has erased. `reconcile`, `prove`, `reread`: see extract."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        report = extract(full_refresh=full_refresh, reconcile=reconcile, prove=prove, gate=Gate(load().quality), progress=progress)
+        gate = Gate(load().quality)
+        report = extract(full_refresh=full_refresh, reconcile=reconcile, prove=prove, reread=reread, gate=gate, progress=progress)
         erase.begin(load_all(), behind={result.table for result in report.stopped})
         return report
 

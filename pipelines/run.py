@@ -20,18 +20,21 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 
-import duckdb
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import files, paths, rounds, transform
+from . import paths, refusals, rounds
 from .extract.run import Report
-from .publish import AuditError, Publication
+from .publish import Publication
 from .settings import load
-from .store import StoreError
 from .warm import WarmDbt
 
 console = Console(highlight=False, soft_wrap=True)
+
+
+def in_red(told: str) -> None:
+    """What a command that is refused says."""
+    console.print(told, style="red", markup=False)
 
 
 @contextmanager
@@ -148,17 +151,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--reconcile", action="store_true", help="compare every key block with the source, due or not")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.CRITICAL)
-    try:
-        return round_of_pipeline(full_refresh=options.full_refresh, reconcile=options.reconcile)
-    except (files.Busy, FileNotFoundError, transform.BuildFailed, AuditError, StoreError) as refused:
-        console.print(f"not published: {refused}", style="red", markup=False)
-        return 2
-    except duckdb.IOException as held:
-        if "lock" not in str(held):
-            raise
-        told = "the work file is held by another process, such as a dbt whose round was killed; try again when it has ended"
-        console.print(f"not published: {told}\n{held}", style="red", markup=False)
-        return 2
+    return refusals.command(
+        lambda: round_of_pipeline(full_refresh=options.full_refresh, reconcile=options.reconcile), prefix="not published", tell=in_red
+    )
 
 
 if __name__ == "__main__":

@@ -8,22 +8,60 @@ it is `services` where a database server is named, else `embedded`. Nothing here
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from .refusals import Refused
 
 FOLDER = Path(__file__).with_name("environments")
 PREFIX = "OPENLANCE_PLATFORM__"
-_CRON = r"^(\S+ ){4}\S+$"
+#: A cron expression's fields: name, least, greatest, and words that stand for the least and those after it.
+_FIELDS = (
+    ("minute", 0, 59, ""),
+    ("hour", 0, 23, ""),
+    ("day of the month", 1, 31, ""),
+    ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    ("day of the week", 0, 7, "sun mon tue wed thu fri sat"),
+)
 #: The store's address that means this machine's run-time folder.
 LOCAL = "file"
 
 
-class SettingsError(RuntimeError):
+class SettingsError(Refused):
     """A setting is unknown or has a value that it cannot have; the message names each."""
+
+
+def _cron(told: str) -> str:
+    """Five fields, each a list of `*`, a number or a span, with a step if need be. Raises ValueError."""
+    fields = told.split(" ")
+    if len(fields) != len(_FIELDS):
+        raise ValueError(f"{told!r} is no cron expression: it has five fields, such as 7 * * * * for each hour's 7th minute")
+    for field, (name, least, greatest, words) in zip(fields, _FIELDS, strict=True):
+        if not all(_in_field(part, least, greatest, words.split()) for part in field.lower().split(",")):
+            raise ValueError(f"{told!r} is no cron expression: {field!r} is no {name} ({least} to {greatest}, *, 1-5, 1,3, */5)")
+    return told
+
+
+def _in_field(part: str, least: int, greatest: int, words: list[str]) -> bool:
+    span, slash, step = part.partition("/")
+    if slash and not (re.fullmatch(r"[0-9]{1,2}", step) and 0 < int(step) <= greatest):
+        return False
+    if span == "*":
+        return True
+    first, dash, last = span.partition("-")
+    numbers = [
+        least + words.index(end) if end in words else int(end) if re.fullmatch(r"[0-9]{1,2}", end) else -1 for end in (first, last or first)
+    ]
+    # a step goes over a span
+    return bool(last or not dash) and bool(dash or not slash) and least <= numbers[0] <= numbers[1] <= greatest
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class _Strict(BaseModel):
@@ -69,11 +107,11 @@ class Orchestration(_Strict):
 
     schedules: bool = Field(default=False, description="Whether schedules and sensors run by themselves; else somebody starts them.")
     resident_loop: bool = Field(default=False, description="The loop follows the database: the schedule of every minute stays off.")
-    incremental_cron: str = Field(default="* * * * *", pattern=_CRON)
-    reconcile_cron: str = Field(default="7 * * * *", pattern=_CRON)
-    prove_cron: str = Field(default="41 3 * * 0", pattern=_CRON)
-    compact_cron: str = Field(default="11 4 * * *", pattern=_CRON)
-    train_cron: str = Field(default="23 2 * * *", pattern=_CRON)
+    incremental_cron: Cron = "* * * * *"
+    reconcile_cron: Cron = "7 * * * *"
+    prove_cron: Cron = "41 3 * * 0"
+    compact_cron: Cron = "11 4 * * *"
+    train_cron: Cron = "23 2 * * *"
     retries: int = Field(default=3, ge=0, le=10)
     retry_seconds: float = Field(default=10, gt=0)
     fresh_minutes: int = Field(default=15, ge=1, description="A publication older than that is told as late, twice that as too late.")
@@ -82,7 +120,7 @@ class Orchestration(_Strict):
         default=20_000, ge=1, description="Events in one run of the extraction that are worth a round with a comparison."
     )
     failed_webhooks: int = Field(
-        default=5, ge=1, description="Failed or refused notifications of gateways in an hour that are worth an alert."
+        default=5, ge=1, description="Notifications of gateways that failed while they were worked on, in an hour, that are worth an alert."
     )
     sensor_seconds: int = Field(default=60, ge=5)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files, settings
+from .refusals import Refused
 
 #: Keys that one call deletes at most.
 _AT_ONCE = 1000
@@ -28,7 +29,7 @@ _DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "403"}
 _OUTRUN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey"}
 
 
-class StoreError(RuntimeError):
+class StoreError(Refused):
     """The store refused or did not answer; the message names the setting that is to be looked at, and no secret."""
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from . import marts_reader, paths
+from . import marts_reader, paths, refusals
 from .extract import sources as source_databases
 from .extract.contracts import load_all
 from .marts_reader import Metric, MetricError, NothingPublished, Published
@@ -342,6 +342,10 @@ def main(arguments: list[str] | None = None) -> int:
     of_score.add_argument("user", type=int)
     of_score.add_argument("job", type=int)
     options = parser.parse_args(arguments)
+    return refusals.command(lambda: _act(options))
+
+
+def _act(options: argparse.Namespace) -> int:
     try:
         if options.kind == "score":
             made_of = score(options.user, options.job, limit=options.rows)

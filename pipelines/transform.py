@@ -17,6 +17,7 @@ from typing import Any
 
 from . import data_tests, files, paths
 from .failpoints import failpoint
+from .refusals import Refused
 
 #: Runs dbt with these arguments, gives its lines as they come, and returns its exit code.
 Runner = Callable[[list[str]], Generator[str, None, int]]
@@ -64,7 +65,7 @@ def command(*arguments: str, target: Path | None = None) -> list[str]:
     return [sys.executable, "-m", "pipelines.warm", *arguments_of(*arguments, target=target)]
 
 
-class BuildFailed(RuntimeError):
+class BuildFailed(Refused):
     """dbt ended with an error; `log` has all it said."""
 
     def __init__(self, code: int, log: Path, told: list[str]) -> None:

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import duckdb
 
-from .. import files, paths
+from .. import files, paths, refusals
 from ..failpoints import failpoint
 from ..rows import insert
-from ..store import StoreError
 from .changes import work_connection
 from .contracts import Contract, load_all
 from .log import CorruptError, Entry, Log, current, expose, log_columns, select, utc
@@ -146,13 +145,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--table", action="append", default=[], help="only this one (may be repeated)")
     options = parser.parse_args(arguments)
-    try:
-        # Between rounds: a build must not lose the files that it reads.
-        with files.lock(paths.round_lock(), wait_seconds=300):
-            done = compact(tables=options.table)
-    except (files.Busy, CorruptError, StoreError) as refused:
-        sys.stderr.write(f"{refused}\n")
-        return 2
+    return refusals.command(lambda: _act(options.table), prefix="not compacted")
+
+
+def _act(tables: list[str]) -> int:
+    # Between rounds: a build must not lose the files that it reads.
+    with files.lock(paths.round_lock(), wait_seconds=300):
+        done = compact(tables=tables)
     for table in done:
         sys.stdout.write(
             f"{table.table:28} {table.files:>4} files into one, {table.rows_before - table.rows_after} of {table.rows_before} rows folded,"

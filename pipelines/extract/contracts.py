@@ -17,6 +17,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import refusals
 from .types import HASHED, Type
 
 FOLDER = Path(__file__).with_name("contracts")
@@ -162,8 +163,6 @@ def _same_storage(wanted: Type, actual: Type) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
-    from . import description, drift, sources
-
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.extract.contracts", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -171,6 +170,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--no-database", action="store_true", help="check the contracts against the models alone")
     options = parser.parse_args(arguments)
+    return refusals.command(lambda: _act(options))
+
+
+def _act(options: argparse.Namespace) -> int:
+    from . import description, drift, sources
+
     if options.what == "propose":
         tables = description.read()
         for table in options.tables:

@@ -28,6 +28,7 @@ import duckdb
 from .. import files, store
 from ..claim import Claim, said
 from ..failpoints import failpoint
+from ..refusals import Refused
 from .contracts import Contract
 from .watermark import Remembered
 
@@ -72,7 +73,7 @@ OWN = {RUNS: RUNS_COLUMNS, FINDINGS: FINDINGS_COLUMNS}
 META = {"_op": "VARCHAR", "_run_seq": "BIGINT", "_known_at": "TIMESTAMP"}
 
 
-class CorruptError(RuntimeError):
+class CorruptError(Refused):
     """A file does not hold what was written to it."""
 
 

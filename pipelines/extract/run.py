@@ -1,17 +1,7 @@
-"""One run of the extraction.
-
-    python -m pipelines.extract.run [--full-refresh] [--no-reconcile]
-    python -m pipelines.extract.run --table jobs_job [--keys 1:50000]    reads one table, or its keys from 1 up to and without 50000, again
-    python -m pipelines.extract.run --reconcile                         compares every key block with the source, and mends (hourly)
-    python -m pipelines.extract.run --prove                             reads every row and compares it with the log, and mends (weekly)
-
-What is asked of one table happens beside the ordinary reading of all others: a run is always one moment of the whole source.
-Exit codes: 0 all tables read; 1 some table stopped (its message is printed, the others are committed); 2 nothing was read.
-"""
+"""One run of the extraction. The command (`python -m pipelines.extract.run`) is pipelines.extraction: it reads as a round does."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import logging
 import sys
@@ -25,10 +15,10 @@ from typing import Any, NamedTuple, Protocol
 import duckdb
 import pyarrow as pa
 
-from .. import files, paths
+from .. import paths
 from ..failpoints import failpoint
+from ..refusals import Refused
 from ..rows import insert
-from ..store import StoreError
 from . import sources
 from .changes import Changes, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
@@ -73,6 +63,10 @@ class Gate(Protocol):
 
     def committed(self) -> None:
         """What was let in is in the log."""
+
+
+class NoContract(Refused, ValueError):
+    """A table is asked for that no contract names."""
 
 
 class SetAside(RuntimeError):
@@ -133,11 +127,11 @@ def extract(
     After it, every row that was committed before the run's snapshot is in the log, except in tables the report calls stopped;
     rows committed later are in a later run's. Tables of `reread` are read again whatever their stamps say: their keys within the span, or all.
     `reconcile` compares every key block with the source: of all tables, of none, or of those whose last comparison is that old.
-    With `prove` every row of every table is compared. Raises ValueError for a table without a contract, files.Busy when another extraction is at work.
+    With `prove` every row of every table is compared. Raises NoContract for a table that has none, files.Busy when another extraction is at work.
     """
     contracts = load_all() if contracts is None else contracts
     if unknown := sorted(set(reread or ()) - {contract.table for contract in contracts}):
-        raise ValueError(f"no contract for {', '.join(unknown)}")
+        raise NoContract(f"no contract for {', '.join(unknown)}")
     log = Log(paths.raw())
     with log.lock(), sources.connect() as source:
         manifest = log.manifest()
@@ -333,44 +327,8 @@ class _Run:
             self.staged[table] = path
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.extract.run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--full-refresh", action="store_true", help="read all rows again, whatever their stamps say")
-    parser.add_argument("--no-reconcile", action="store_true", help="leave out the comparison of every key block with the source")
-    parser.add_argument("--reconcile", action="store_true", help="compare every key block (what a run does anyway unless told not to)")
-    parser.add_argument("--table", help="read this table again, whatever the stamps of its rows say")
-    parser.add_argument("--keys", type=_span, metavar="FIRST:PAST", help="only these keys of it")
-    parser.add_argument("--prove", action="store_true", help="read every row of every table and compare it with the log")
-    options = parser.parse_args(arguments)
-    if options.keys and not options.table:
-        parser.error("--keys needs --table")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # A re-read of one table is a small act: the comparison of all others with the source waits for its hour, unless asked for.
-    reconcile = options.reconcile or not (options.no_reconcile or options.table or options.prove)
-    reread = {options.table: options.keys} if options.table else {}
-    try:
-        report = extract(full_refresh=options.full_refresh, reconcile=reconcile, prove=options.prove, reread=reread)
-    except (files.Busy, FileNotFoundError, StoreError, ValueError) as refused:
-        sys.stderr.write(f"{refused}\n")
-        return 2
-    sys.stdout.writelines(_line(done) for done in report.tables)
-    return 1 if report.stopped else 0
-
-
-def _line(done: TableResult) -> str:
-    told = f"{done.table:28} {done.rows:>9} rows {done.deletes:>6} deletes {done.repaired:>6} repaired {done.seconds:8.2f} s"
-    if done.proof is not None:
-        told += f"  proven: {done.proof[0]} rows, checksum {done.proof[1]}, in source and log"
-    return f"{told}{'  STOPPED ' + done.stopped if done.stopped else ''}\n"
-
-
-def _span(told: str) -> Span:
-    first, _, past = told.partition(":")
-    return int(first), int(past)
-
-
 if __name__ == "__main__":
+    # the command goes the way of rounds, of which this package knows nothing
+    from ..extraction import main
+
     sys.exit(main())

@@ -24,6 +24,7 @@ from typing import Any, Protocol, TypeVar
 import pyarrow as pa
 
 from .. import paths, tls
+from ..refusals import Refused
 from .checksum import crc32
 from .contracts import Contract
 from .lines import OWN, STANDARD, Lines
@@ -37,6 +38,12 @@ CHUNK, CHUNK_BYTES, FIRST = 100_000, 1 << 25, 10_000
 #: Keys whose rows are read value by value at once.
 SPAN = 50_000
 T = TypeVar("T")
+#: The driver's numbers for a server that is gone: it ended, or ended the connection.
+_GONE = {1053, 1927, 2006, 2013, 2055}
+
+
+class SourceError(Refused):
+    """The operational database cannot be reached, or went away; the message says which one, and where it was looked for."""
 
 
 class Snapshot(Protocol):
@@ -89,6 +96,10 @@ def connect() -> Iterator[Source]:
         source = MySQLSource()
     try:
         yield source
+    except Exception as fault:
+        if isinstance(source, MySQLSource) and type(fault).__name__ == "OperationalError" and fault.args[:1] and fault.args[0] in _GONE:
+            raise SourceError(f"the database went away while it was read ({fault.args[-1]}); nothing is lost, try again") from fault
+        raise
     finally:
         source.close()
 
@@ -140,11 +151,18 @@ class MySQLSource:
         if socket:
             options["unix_socket"] = socket
         else:
-            options |= {"host": os.environ.get("OPENLANCE_DB_HOST", "127.0.0.1"), "port": int(os.environ.get("OPENLANCE_DB_PORT", "3306"))}
+            options |= {"host": os.environ.get("OPENLANCE_DB_HOST", "127.0.0.1"), "port": _port()}
         if authority := tls.authority():
             # libmysqlclient knows the mode; for MariaDB's library mysqlclient makes of it that the certificate and its host name are verified
             options |= {"ssl": {"ca": str(authority)}, "ssl_mode": "VERIFY_IDENTITY"}
-        connection = MySQLdb.connect(**options)
+        try:
+            connection = MySQLdb.connect(**options)
+        except MySQLdb.OperationalError as fault:
+            where, look = (socket, "SOCKET") if socket else (f"{options['host']}:{options['port']}", "HOST, …_PORT")
+            raise SourceError(
+                f"the database {options['db']!r} at {where} cannot be reached as {options['user']!r}: {fault.args[-1]};"
+                f" see that the server runs, and look at OPENLANCE_DB_{look}, …_NAME, …_USER and …_PASSWORD"
+            ) from fault
         connection.query(f"SET {MYSQL_KEY} = CONVERT(UNHEX('{hash_key().encode().hex()}') USING utf8mb4)")
         connection.query("SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES', net_write_timeout = 3600")
         return connection
@@ -209,6 +227,13 @@ class MySQLSource:
                 yield _MySQLSnapshot(connection, wire, self._utf8, OWN if self._maria() else STANDARD, chains=self._chains())
         finally:
             connection.close()
+
+
+def _port() -> int:
+    told = os.environ.get("OPENLANCE_DB_PORT", "3306")
+    if not told.isdecimal():
+        raise SourceError(f"OPENLANCE_DB_PORT is {told!r}, and no number")
+    return int(told)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from .. import files, paths, store
+from .. import files, paths, refusals, store
 from ..claim import said
 from .kept import collect, names, parts
 from .pointer import POINTER
@@ -82,6 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--audience", action="append", choices=AUDIENCES, help="only this one: a machine for tenants needs no more")
     parser.add_argument("--every", type=float, metavar="SECONDS", help="go on for ever, and look so often")
     options = parser.parse_args(arguments)
+    return refusals.command(lambda: _act(options), prefix="not fetched")
+
+
+def _act(options: argparse.Namespace) -> int:
     told: dict[str, str | None] = {}
     while True:
         try:

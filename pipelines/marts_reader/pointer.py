@@ -10,11 +10,12 @@ from pathlib import Path
 import duckdb
 
 from .. import paths
+from ..refusals import Refused
 
 POINTER = "CURRENT.json"
 
 
-class NothingPublished(RuntimeError):
+class NothingPublished(Refused):
     """There is no publication to read; the message says what to do."""
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import transform
+from ..refusals import Refused
 
 #: Who sees which schemas.
 AUDIENCES = {"staff": ("admin", "client", "freelancer", "metrics", "science"), "tenants": ("client", "freelancer")}
 _BAD = {"error", "fail", "runtime error", "skipped", "partial success"}
 
 
-class AuditError(RuntimeError):
+class AuditError(Refused):
     """Something is wrong with the marts: they are not published, readers keep what they have."""
 
 

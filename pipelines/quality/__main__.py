@@ -6,13 +6,14 @@ import argparse
 import getpass
 import sys
 
+from .. import refusals
 from . import __doc__ as about
 from . import quarantine
 from .checks import Finding
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit code: 0 done, 1 nothing of that table is set aside."""
+    """The command; returns its exit code: 0 done, 1 nothing of that table is set aside, 2 the settings are wrong."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.quality", description=about, formatter_class=argparse.RawTextHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list")
@@ -21,6 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
         one.add_argument("table")
         one.add_argument("--reason", required=True)
     options = parser.parse_args(arguments)
+    return refusals.command(lambda: _act(options))
+
+
+def _act(options: argparse.Namespace) -> int:
     out = sys.stdout
     if options.command == "list":
         for why in quarantine.held():

@@ -16,9 +16,8 @@ import time
 
 from rich.table import Table
 
-from .. import files, paths, rounds, run
+from .. import files, paths, refusals, rounds, run
 from ..run import console, stage
-from ..transform import BuildFailed
 from . import Comparison, NotInstalled, build, compare, folder, missing
 
 
@@ -32,21 +31,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only-spark", action="store_true", help="no round before: compare with what the last one left")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.CRITICAL)
-    lacking = missing()
-    if lacking:
-        console.print(f"not built: {lacking}", style="red", markup=False)
-        return 2
+    return refusals.command(lambda: _round(options), prefix="not built on Spark", tell=run.in_red)
+
+
+def _round(options: argparse.Namespace) -> int:
+    if lacking := missing():
+        raise NotInstalled(lacking)
     code = 0 if options.only_spark else run.main(["--full-refresh"] if options.full_refresh else [])
     if code == 2:
         return code
-    try:
-        # Spark sees every run in the log: a round that brought no rows left the tables that tell of runs as they were
-        rounds.built(only_affected=True, every_run=True)
-        with files.lock(paths.var() / "work" / ".round.lock"):
-            found = on_spark(tests=not options.no_tests)
-    except (files.Busy, FileNotFoundError, NotInstalled, BuildFailed) as refused:
-        console.print(f"not built on Spark: {refused}", style="red", markup=False)
-        return 2
+    # Spark sees every run in the log: a round that brought no rows left the tables that tell of runs as they were
+    rounds.built(only_affected=True, every_run=True)
+    with files.lock(paths.round_lock()):
+        found = on_spark(tests=not options.no_tests)
     return 1 if code or any(one.difference for one in found) else 0
 
 

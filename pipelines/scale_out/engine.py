@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import paths
+from ..refusals import Refused
 from ..transform import BuildFailed, environment
 
 
-class NotInstalled(RuntimeError):
+class NotInstalled(Refused):
     """Spark, dbt-spark or Java is not there; the message says how to get it."""
 
 

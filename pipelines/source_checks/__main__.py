@@ -12,17 +12,19 @@ import time
 
 from rich.console import Console
 
-from .checks import Failed, NotInstalled, check
+from .. import refusals
+from .checks import check
 
 
 def main() -> int:
     """The command; returns its exit code."""
-    console, began = Console(highlight=False, soft_wrap=True), time.monotonic()
-    try:
-        report = check()
-    except (NotInstalled, Failed) as refused:
-        console.print(f"not checked: {refused}", style="red", markup=False)
-        return 2
+    console = Console(highlight=False, soft_wrap=True)
+    return refusals.command(lambda: _check(console), prefix="not checked", tell=lambda told: console.print(told, style="red", markup=False))
+
+
+def _check(console: Console) -> int:
+    began = time.monotonic()
+    report = check()
     for quiet in report.stale:
         console.print(f"! {quiet}", style="yellow", markup=False)
     for table, column, problem in report.problems:

@@ -16,6 +16,7 @@ import yaml
 
 from .. import files, paths, tls
 from ..extract.contracts import Column, Contract, load_all
+from ..refusals import Refused
 
 PROJECT = Path(__file__).with_name("project")
 OVER_TLS = Path(__file__).with_name("dbt_over_tls.py")
@@ -39,11 +40,11 @@ _WORDS = {
 }
 
 
-class NotInstalled(RuntimeError):
+class NotInstalled(Refused):
     """dbt-mysql is not there; the message says how to get it."""
 
 
-class Failed(RuntimeError):
+class Failed(Refused):
     """dbt could not check: no connection, or an error of its own. Says nothing about the contracts."""
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipelines import paths
+from pipelines import extraction, files, paths, rounds
 from pipelines.extract import compact as compaction
 from pipelines.extract.compact import compact
 from pipelines.extract.log import CorruptError, Log
+from pipelines.quality import held_tables, quarantine
 
 from .conftest import Source
 
@@ -48,6 +49,35 @@ def test_table_read_again_by_command_equals_the_source(source: Source) -> None:
     assert (done.returncode, source.state()) == (0, source.rows()), done.stderr
     assert source.run_process("", "--table", "nowhere").returncode == 2
     assert "--keys needs --table" in source.run_process("", "--keys", "1:2").stderr
+
+
+def test_the_command_leaves_set_aside_what_a_round_set_aside(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLANCE_PLATFORM__QUALITY__LEAST_HISTORY", "100")
+    source.sql("INSERT INTO item (name, amount) SELECT 'n', seq FROM seq_1_to_200")
+    assert source.run_process().returncode == 0
+    source.sql("INSERT INTO item (name, amount) SELECT '', seq FROM seq_1_to_40")
+    assert [done.table for done in rounds.extracted(reconcile=False).stopped] == ["item"]
+    for options in ([], ["--no-reconcile"], ["--table", "item"], ["--table", "item", "--keys", "1:300"], ["--prove"], ["--full-refresh"]):
+        done = source.run_process("", *options)
+        assert done.returncode == 1 and "STOPPED item: set aside: item.name: nulls: 40 of 40" in done.stdout, (options, done.stderr)
+        assert (held_tables(), len(source.state())) == (["item"], 200), options
+    quarantine.release("item", who="test", reason="names may be blank now")
+    assert source.run_process("", "--no-reconcile").returncode == 0
+    assert (held_tables(), source.state()) == ([], source.rows())
+
+
+def test_the_command_waits_for_a_round_and_takes_whoever_is_erased_out_of_the_log(
+    source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source.sql("INSERT INTO item (name) VALUES ('a')")
+    begun: list[set[str]] = []
+    monkeypatch.setattr("pipelines.erase.begin", lambda contracts, *, behind: begun.append(set(behind)))
+    assert extraction.main(["--no-reconcile"]) == 0
+    assert begun == [set()]
+    monkeypatch.setattr(rounds, "PATIENCE_SECONDS", 0)
+    with files.lock(paths.round_lock()):
+        assert extraction.main([]) == 2
+    assert "not read: another process works in" in capsys.readouterr().err
 
 
 def test_proof_reads_every_row_and_mends_what_no_stamp_told(source: Source) -> None:

@@ -29,8 +29,48 @@ def test_the_environment_follows_the_database_and_a_variable_wins_over_the_file(
         ({"OPENLANCE_PLATFORM__LOOP__INTERVAL_SECONDS": "0"}, "loop.interval_seconds: Input should be greater than 0"),
         ({"OPENLANCE_PLATFORM__LOOP": "5"}, "loop: Input should be a valid dictionary"),
         ({"OPENLANCE_PLATFORM__": "5"}, "a setting is named"),
+        (
+            {"OPENLANCE_PLATFORM__ORCHESTRATION__PROVE_CRON": "a b c d e"},
+            "prove_cron: .*'a b c d e' is no cron expression: 'a' is no minute",
+        ),
     ],
 )
 def test_a_typo_is_named(variables: dict[str, str], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         load({"OPENLANCE_PLATFORM_ENV": "embedded"} | variables)
+
+
+@pytest.mark.parametrize(
+    ("told", "valid"),
+    [
+        ("* * * * *", True),
+        ("7,37 */2 1-15 jan-JUN,12 mon-fri/2", True),
+        ("59 23 31 12 7", True),
+        ("* * * *", False),
+        ("* * * * * *", False),
+        ("*  * * * *", False),
+        ("60 * * * *", False),
+        ("* 24 * * *", False),
+        ("* * 0 * *", False),
+        ("* * * 13 *", False),
+        ("* * * * 8", False),
+        ("5-3 * * * *", False),
+        ("5/2 * * * *", False),
+        ("*/0 * * * *", False),
+        ("*/ * * * *", False),
+        ("1- * * * *", False),
+        ("1,,2 * * * *", False),
+        ("-1 * * * *", False),
+        ("mon * * * *", False),
+        ("\N{ARABIC-INDIC DIGIT FIVE} * * * *", False),
+    ],
+)
+def test_a_schedule_is_five_fields_within_their_bounds_and_dagster_takes_what_is_let_in(told: str, valid: bool) -> None:
+    variables = {"OPENLANCE_PLATFORM_ENV": "embedded", "OPENLANCE_PLATFORM__ORCHESTRATION__COMPACT_CRON": told}
+    if not valid:
+        with pytest.raises(SettingsError, match="is no cron expression"):
+            load(variables)
+        return
+    dagster = pytest.importorskip("dagster")
+    assert load(variables).orchestration.compact_cron == told
+    dagster.ScheduleDefinition(name="one", job_name="one", cron_schedule=told)

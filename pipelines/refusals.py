@@ -1,0 +1,46 @@
+"""What ends a command with a sentence: the fault lies outside the program, and the message says what is wrong and what to do.
+
+Belongs here: what such a fault is, and how a command (`python -m pipelines.…`) tells of it. Whoever raises one defines it as a Refused, where it is
+raised. No other part of the platform is imported here but the settings, and these late, so that each part may import this.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class Refused(RuntimeError):
+    """Something outside is not as it must be. The message is a sentence for people, and holds no secret."""
+
+
+#: Each ends a command with its message and exit code 2.
+REFUSALS = (Refused, FileNotFoundError)
+_HELD = "the work file is held by another process, such as a dbt whose round was killed; try again when it has ended"
+
+
+def complain(told: str) -> None:
+    """To whoever called the command."""
+    sys.stderr.write(told + "\n")
+
+
+def command(act: Callable[[], int], *, prefix: str = "", tell: Callable[[str], None] = complain) -> int:
+    """What a command does; returns its exit code, which is 2, after one sentence, when it was refused.
+
+    The settings are read before anything is done: a typo in them ends every command, also one that would have met it late or never.
+    """
+    import duckdb
+
+    from .settings import load
+
+    try:
+        load()
+        return act()
+    except REFUSALS as refused:
+        told = str(refused)
+    except duckdb.IOException as held:
+        if "lock" not in str(held):
+            raise
+        told = f"{_HELD}\n{held}"
+    tell(f"{prefix}: {told}" if prefix else told)
+    return 2
