@@ -4,8 +4,9 @@
 
 Every round does it (rounds.extracted, rounds.published): this is one round that reads everything, for whoever cannot wait or wants to be told.
 The work file is made anew out of the log (a database file keeps what was deleted in pages that it has not used again), what Spark built of the
-log of before is removed, and so are publications of before: there is no way back to them. A crash leaves the accounts due, and the next round goes on. Models that learnt from a
-person's rows forget them when they are next trained.
+log of before is removed, and so are publications of before: there is no way back to them. Copies of batches that were set aside go too, and score
+bundles with features of before, but the one that is served: it goes once a newer one is loaded. A crash leaves the accounts due, and the next round
+goes on. Models that learnt from a person's rows forget them when they are next trained; the registry keeps only the newest (ml.matching.registry).
 
 Exit codes: 0 nothing is due any more; 1 somebody waits (a table with [people] is stopped or set aside); 2 something could not be erased (the message says what).
 """
@@ -23,7 +24,8 @@ from .extract import erasure
 from .extract.contracts import Contract, load_all
 from .extract.log import Log, expose
 from .failpoints import failpoint
-from .publish import forget_earlier
+from .publish import bundles, forget_earlier
+from .quality.quarantine import forget_copies
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ def begin(contracts: list[Contract], *, behind: Collection[str] = (), again: boo
         erasure.erase_raw([one.user_id for one in found], contracts)
         failpoint("erase.after_raw")
         forget_work()
+        forget_copies(contract.table for contract in contracts if contract.people)
         expose(Log(paths.raw()), contracts, paths.warehouse())
         erasure.record(found)
     return found
@@ -55,7 +58,22 @@ def finish() -> int:
     if waiting:
         forget_earlier()
         erasure.record_finished(waiting)
+    forget_scores()
     return len(waiting)
+
+
+def forget_scores() -> str:
+    """Remove score bundles of publications from before the last erasure; returns the version of one that has to stay because it is served, or ""."""
+    moment = erasure.last()
+    return bundles.forget_before(moment) if moment else ""
+
+
+def scores_left(version: str) -> str:
+    """What to tell of such a version."""
+    return (
+        f"the scores that are served, {version}, are of before an erasure: export newer ones (python -m ml.matching.export) and load them"
+        " (manage.py load_bundle matching); the next publication, or python -m pipelines.erase, then removes these"
+    )
 
 
 def forget_work() -> None:
@@ -89,6 +107,8 @@ def _round(*, again: bool) -> int:
         rounds.built()
         rounds.published()
     sys.stdout.write(f"{people} closed accounts erased from raw files, marts and publications\n")
+    if version := forget_scores():
+        sys.stdout.write(f"{scores_left(version)}\n")
     return 1 if erasure.due(load_all()) else 0
 
 

@@ -23,7 +23,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import paths, refusals, rounds
+from . import erase, paths, refusals, rounds
 from .extract.run import Report
 from .publish import Publication
 from .settings import load
@@ -86,6 +86,8 @@ def _round(dbt: WarmDbt, *, full_refresh: bool, reconcile: bool) -> int:
         done = rounds.published(progress=now.at)
         now.result = f"{len(done.rows)} models, {done.written} parts written, {done.reused} unchanged"
     score()
+    if version := erase.forget_scores():
+        console.print(f"! {erase.scores_left(version)}", style="yellow")
     summary(report, done, time.monotonic() - began)
     return 1 if report.stopped else 0
 

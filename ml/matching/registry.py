@@ -1,11 +1,21 @@
-"""MLflow: one run a training, the registry's versions, and the aliases `champion` and `challenger`."""
+"""MLflow: one run a training, the registry's versions, and the aliases `champion` and `challenger`.
+
+    python -m ml.matching.registry [--keep N]      forgets all but the newest N versions and those with an alias; each training does it
+
+A run's artifacts hold words of profiles (`text_vocabulary.json`), so that what is kept for ever would outlive whoever wrote them.
+"""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +28,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
 
 import mlflow
+from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
@@ -28,6 +39,10 @@ from ml.serving.additive import AdditiveModel
 
 REGISTERED = "matching"
 EXPERIMENT = "matching"
+#: Newest versions that stay: a week of trainings.
+KEPT = 7
+#: A run that says so long that it is at work was killed.
+_LONGEST_RUN_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +131,78 @@ def champion() -> Registered | None:
     folder = local / "artifacts" / "ranker"
     model = AdditiveModel.from_document(json.loads((folder / "model.json").read_text()))
     return Registered(str(found.version), str(found.run_id), model, TextSpace.load(folder))
+
+
+def forget(keep: int = KEPT) -> list[str]:
+    """Delete for good all versions but the newest `keep` and those that an alias names, and every run without a version that stays, with metrics,
+    models and artifacts. Runs at work stay. Returns the runs' ids. Raises MlflowException when the store is a server's: `mlflow gc` has to run there.
+    """
+    client = connect()
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None, "connect makes it"
+    versions = sorted(client.search_model_versions(f"name = '{REGISTERED}'"), key=lambda one: -int(one.version))
+    named = set(map(str, client.get_registered_model(REGISTERED).aliases.values())) if versions else set()
+    kept = {one.version for one in versions[:keep]} | {one.version for one in versions if str(one.version) in named}
+    kept_runs = {one.run_id for one in versions if one.version in kept}
+    for one in versions:
+        if one.version not in kept:
+            client.delete_model_version(REGISTERED, one.version)
+    since = (time.time() - _LONGEST_RUN_SECONDS) * 1000
+    runs = _all(lambda page: client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, page_token=page))
+    gone = {
+        run.info.run_id
+        for run in runs
+        if run.info.run_id not in kept_runs and not (run.info.status in ("RUNNING", "SCHEDULED") and run.info.start_time > since)
+    }
+    for model in _all(lambda page: client.search_logged_models([experiment.experiment_id], page_token=page)):
+        if model.source_run_id in gone:
+            client.delete_logged_model(model.model_id)
+    for run in runs:
+        if run.info.run_id in gone and run.info.lifecycle_stage == "active":
+            client.delete_run(run.info.run_id)
+    if gone:
+        _purge(sorted(gone))
+    return sorted(gone)
+
+
+def _all(search: Callable[[str | None], Any]) -> list[Any]:
+    """Every page of a search."""
+    found: list[Any] = []
+    page = None
+    while True:
+        answer = search(page)
+        found += answer
+        page = answer.token
+        if not page:
+            return found
+
+
+def _purge(runs: list[str]) -> None:
+    """Remove these runs, and every deleted model, from the store's disk: deleting alone only hides them."""
+    from mlflow.cli import gc
+
+    uri = mlflow.get_tracking_uri()
+    with contextlib.redirect_stdout(io.StringIO()):
+        gc.main(["--backend-store-uri", uri, "--tracking-uri", uri, "--run-ids", ",".join(runs)], standalone_mode=False)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code: 0 done, 1 what was deleted is still on a server's disk."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.matching.registry", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--keep", type=int, default=KEPT, help=f"how many of the newest versions stay ({KEPT})")
+    options = parser.parse_args(arguments)
+    if options.keep < 1:
+        parser.error("--keep: at least 1")
+    try:
+        gone = forget(options.keep)
+    except MlflowException as refused:
+        sys.stderr.write(f"not removed from the disk: {refused}; run `mlflow gc` where the tracking server runs\n")
+        return 1
+    sys.stdout.write(f"{len(gone)} runs forgotten, with their versions, models and artifacts\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

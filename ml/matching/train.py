@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -201,6 +202,17 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _forget_old() -> None:
+    """Old runs go; where the tracking store is a server's, its keepers have to remove them."""
+    try:
+        gone = registry.forget()
+    except MlflowException as refused:
+        console.print(f"old runs are not removed from the disk: {refused}; run `mlflow gc` where the tracking server runs")
+        return
+    if gone:
+        console.print(f"{len(gone)} old runs forgotten, with their versions, models and artifacts")
+
+
 def _register(trained: Trained, report: dict[str, Any], decision: Decision, *, recommender_inputs: tuple[Sides, float]) -> None:
     """Log the run, move the alias, and when promoted write the bundle."""
     sides, coverage = recommender_inputs
@@ -219,6 +231,7 @@ def _register(trained: Trained, report: dict[str, Any], decision: Decision, *, r
     registry.log_decision(run_id, version, decision)
     report["registry_version"], report["run_id"] = version, run_id
     console.print(f"registered as version {version} (run {run_id})")
+    _forget_old()
     if not decision.promote:
         return
     name = registry.served_version(version, sides.publish_id)

@@ -25,6 +25,7 @@ USERS = "accounts_user"
 RECORD = "erasures.json"
 #: The product's other apps hear of an erasure through the outbox and do their part a little later.
 SETTLED = timedelta(hours=1)
+_AT = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ def unfinished() -> list[int]:
     return [int(number) for number, told in (Log(paths.raw()).read_json(RECORD) or {}).items() if told["finished_at"] is None]
 
 
+def last() -> datetime | None:
+    """When people were last taken out of the log, to the end of that second (UTC); None when nobody ever was."""
+    told = [one["raw_at"] for one in (Log(paths.raw()).read_json(RECORD) or {}).values()]
+    return datetime.strptime(max(told), _AT).replace(tzinfo=UTC) + timedelta(seconds=1) if told else None
+
+
 def record_finished(closing_ids: list[int]) -> None:
     """Note that nothing of these people is left anywhere."""
     known = Log(paths.raw()).read_json(RECORD) or {}
@@ -72,7 +79,7 @@ def _write(told: dict[str, dict[str, str | None]]) -> None:
 
 
 def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.now(UTC):{_AT}}"
 
 
 def erase_raw(people: list[int], contracts: list[Contract]) -> dict[str, int]:

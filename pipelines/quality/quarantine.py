@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +64,16 @@ def drop(table: str, *, who: str, reason: str) -> list[Finding]:
     shutil.rmtree(folder() / table)
     alerts.record("dropped", table, findings, {"who": who, "reason": reason})
     return findings
+
+
+def forget_copies(tables: Iterable[str]) -> list[str]:
+    """Remove the copies of these tables' batches, whole or half written; returns the files' names. Findings and releases stay: the mark was not
+    moved, so the next run reads the rows again and judges what they are by then.
+    """
+    copies = [path for table in tables for path in sorted((folder() / table).glob(f"*{_BATCH}*"))]
+    for path in copies:
+        path.unlink()
+    return [str(path.relative_to(folder())) for path in copies]
 
 
 def _why(table: str) -> dict[str, Any]:

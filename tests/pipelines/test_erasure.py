@@ -42,6 +42,11 @@ WORDS |= {house_people.VAT_ID: "the tax number in the clear", house_people.PLACE
 PATTERN = "|".join(re.escape(word) for word in sorted(WORDS, key=len, reverse=True))
 
 
+#: A batch that was set aside, and scores of a publication of before.
+COPY = "quality/quarantine/accounts_freelancerprofile/batch.parquet"
+SCORES = "bundles/matching/matching-v1-20200101T000000000000/model.json"
+
+
 def held(folder: Path) -> dict[str, set[str]]:
     """File → the personal values it holds: in its bytes, and in the rows of Parquet and DuckDB, whose bytes are compressed."""
     found: dict[str, set[str]] = {}
@@ -85,11 +90,16 @@ def house(sample_house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for part in ("raw", "work", "published"):
         shutil.copytree(sample_house / part, home / part)
     overview = f"{house_people.PREFIX}overview"
-    for left in ("raw/.staging/part.parquet", "work/spark/warehouse/science.db/feat_freelancers/part.parquet"):
+    for left in ("raw/.staging/part.parquet", "work/spark/warehouse/science.db/feat_freelancers/part.parquet", COPY):
         (home / left).parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect() as db:
             db.execute(f"COPY (SELECT '{overview}' AS overview) TO '{home / left}' (FORMAT parquet)")
-    for left in ("published/.spill/duckdb_temp_storage.tmp", "published/staff/parts/.science.feat_freelancers.12", "work/spark/spark.log"):
+    for left in (
+        "published/.spill/duckdb_temp_storage.tmp",
+        "published/staff/parts/.science.feat_freelancers.12",
+        "work/spark/spark.log",
+        SCORES,
+    ):
         (home / left).parent.mkdir(parents=True, exist_ok=True)
         (home / left).write_text(overview)
     for name, value in sample_house_env(home).items():
@@ -111,6 +121,7 @@ def test_nothing_personal_of_whoever_left_is_in_any_file_of_the_platform(house: 
     assert below(before, "raw/") == house_people.READ | HASHES.keys(), "in the log, and nothing beside it"
     assert below(before, "published/staff/parts/science.") == {"title", "overview"}
     assert {"title", "overview"} <= below(before, "work/warehouse.duckdb")
+    assert below(before, "quality/quarantine/") == below(before, "bundles/") == {"overview"}
 
     leave = [sys.executable, "-m", "tests.house_people", "close", str(people["freelancer"]), str(people["client"])]
     left = subprocess.run(leave, cwd=REPO, capture_output=True, text=True, check=False)

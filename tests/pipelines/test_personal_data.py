@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from datetime import UTC, timedelta
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
+from ml.serving import bundle
 from pipelines import erase, marts_reader, paths, rounds
 from pipelines.extract import contracts, description, erasure
 from pipelines.extract.types import hash_key
@@ -176,12 +179,43 @@ def build_on_spark(folder: Path) -> None:
     (folder / "work" / "spark" / "tmp" / "spilled").write_bytes(f"{MARK} Design".encode())
 
 
+def set_aside(folder: Path) -> None:
+    """What a batch that was set aside leaves, whole and half written, and the release that waits for it."""
+    place = folder / "quality" / "quarantine" / "accounts_line"
+    place.mkdir(parents=True)
+    for name in ("batch.parquet", ".batch.parquet.7"):
+        with duckdb.connect() as db:
+            db.execute(f"COPY (SELECT 21 AS id, 'at {MARK}' AS line) TO '{place / name}' (FORMAT parquet)")
+    (place / "findings.json").write_text(json.dumps({"table": "accounts_line", "beyond": True, "rows": 1, "findings": []}))
+    (place / "accepted.json").write_text('{"findings": []}')
+
+
+def export(folder: Path, version: str, publish_id: str, word: str, *, served: bool = False) -> None:
+    """A bundle of scores; that of a person's features holds their word."""
+    bundle.write(
+        folder / "bundles",
+        "matching",
+        version,
+        arrays={"text": np.frombuffer(word.encode(), np.uint8)},
+        documents={},
+        meta={"publish_id": publish_id},
+    )
+    if served:
+        bundle.switch(folder / "bundles", "matching", version)
+
+
+def bundles(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "bundles" / "matching").iterdir() if path.is_dir()}
+
+
 EVERYWHERE = {
     "raw/accounts_user",
     "raw/accounts_freelancerprofile",
     "raw/accounts_line",
     "work/warehouse.duckdb",
     "work/spark",
+    "quality/quarantine",
+    "bundles/matching",
     "published/staff",
     "published/tenants",
 }
@@ -192,6 +226,9 @@ def test_nothing_is_left_of_an_erased_person_in_any_file(people: Source) -> None
     people.sql(f"UPDATE accounts_line SET line = 'still at {MARK}' WHERE id = 21")
     round_of()
     build_on_spark(people.folder)
+    set_aside(people.folder)
+    before = marts_reader.current().publish_id
+    export(people.folder, f"matching-v1-{before}", before, MARK)
     assert kinds(holding(people.folder, MARK)) == EVERYWHERE
     assert marts_reader.connect().execute("SELECT text FROM science.feat_freelancers ORDER BY 1").fetchall() == [
         ("Other Design",),
@@ -201,6 +238,8 @@ def test_nothing_is_left_of_an_erased_person_in_any_file(people: Source) -> None
     leave(people)
     round_of()
     assert holding(people.folder, MARK) == set()
+    quarantined = {path.name for path in (people.folder / "quality" / "quarantine" / "accounts_line").iterdir()}
+    assert quarantined <= {"findings.json", "accepted.json"}, "nobody's decision is lost with the copy"
     features = marts_reader.connect().execute("SELECT freelancer_id, text FROM science.feat_freelancers ORDER BY 1").fetchall()
     assert features == [(11, "Closed account"), (12, "Other Design")], "the next training set"
     others = people.warehouse("SELECT id, line, _op FROM raw.accounts_line ORDER BY id, _run_seq")
@@ -277,6 +316,32 @@ def test_what_the_product_did_late_is_erased_again_by_command(people: Source) ->
     assert erase.begin(people.contracts()) == [] and holding(people.folder / "raw", MARK) != set()
     assert len(erase.begin(people.contracts(), again=True)) == 1
     assert holding(people.folder, MARK) == set()
+
+
+def test_scores_of_before_an_erasure_go_once_newer_ones_are_served(people: Source, capsys: pytest.CaptureFixture[str]) -> None:
+    people.run()
+    export(people.folder, "matching-v1-20200101T000000000000", "20200101T000000000000", MARK)
+    export(people.folder, "matching-v2-20200102T000000000000", "20200102T000000000000", MARK, served=True)
+    killed = people.folder / "bundles" / "matching" / ".writing-x"
+    killed.mkdir()
+    (killed / "text.npy").write_bytes(MARK.encode())
+    os.utime(killed, (0, 0))
+    assert erase.forget_scores() == "" and len(bundles(people.folder)) == 3, "nobody was erased"
+
+    leave(people)
+    people.run()
+    erase.begin(people.contracts())
+    assert erase.finish() == 1
+    assert bundles(people.folder) == {"matching-v2-20200102T000000000000"}, "what is served stays"
+    assert erase.main([]) == 0
+    told = capsys.readouterr().out
+    assert "the scores that are served, matching-v2-20200102T000000000000, are of before an erasure: export newer ones" in told
+
+    export(people.folder, "matching-v2-29990101T000000000000", "29990101T000000000000", "blank")
+    assert erase.forget_scores() != "" and holding(people.folder / "bundles", MARK) != set(), "exported, and not yet served"
+    bundle.switch(people.folder / "bundles", "matching", "matching-v2-29990101T000000000000")
+    assert (erase.main([]), capsys.readouterr().out) == (0, "0 closed accounts erased from raw files, marts and publications\n")
+    assert bundles(people.folder) == {"matching-v2-29990101T000000000000"}
 
 
 def test_command_says_how_many_were_erased(people: Source) -> None:
