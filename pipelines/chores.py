@@ -41,8 +41,8 @@ def unlike(result: TableResult) -> str:
 
 
 def tell(report: Report) -> list[str]:
-    """Alert of each table whose log a proof found different, by name and rows; returns the lines."""
-    lines = [f"{result.table}: {why}" for result in report.tables if (why := unlike(result))]
-    for line in lines:
-        alerts.notice("proof", line)
-    return lines
+    """Alert of each table whose log a proof found different, by name and rows; returns the lines. Of a stopped one the run itself told."""
+    found = [(result, why) for result in report.tables if (why := unlike(result))]
+    odd = [alerts.fault(result.table, PROVE, why, rows=result.repaired) for result, why in found if not result.stopped]
+    alerts.tell("proof", odd, {"run_seq": report.run_seq})
+    return [f"{result.table}: {why}" for result, why in found]

@@ -7,7 +7,8 @@ Once an hour the round compares every key block with the source, once a week it 
 compacted (settings: loop.reconcile_seconds, prove_seconds, compact_seconds; when, stands in `work/chores.json`). A failed round is tried again after twice as long as the one before,
 up to a limit; what was committed stays, and readers keep the publication they have. SIGTERM and SIGINT end it at the next safe point,
 within seconds; killed, it leaves whole states only, and goes on from them when it is started again.
-Each round is a line on the output and one in `work/rounds.jsonl`, from which Dagster and the health check know of it.
+Each round is a line on the output and one in `work/rounds.jsonl`, from which Dagster knows of it and of what its checks found. Alerts are
+lines on stderr.
 
 Exit codes: 0 asked to stop, or all of `--rounds` went well; 1 some of them did not; 2 another loop is at work, or the settings are wrong.
 """
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import signal
 import sys
@@ -30,7 +30,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from . import chores, files, paths, rounds
+from . import chores, files, outcomes, paths, rounds, transform
+from .extract.run import Report
+from .publish.lineage import AUDIENCES
+from .quality import alerts
 from .refusals import REFUSALS
 from .settings import Loop as Settings
 from .settings import SettingsError, load
@@ -65,6 +68,17 @@ class Round:
     affected: int = 0
     nodes: int = 0
     publish_id: str = ""
+    #: Tables that were looked at and are worth telling of: those that brought rows, failed or failed before; all when compared.
+    checked: list[str] = field(default_factory=list)
+    #: Tables of which every key block, or row, was compared with the source.
+    compared: list[str] = field(default_factory=list)
+    #: Nodes that were made, and those that a test looked at.
+    models: list[str] = field(default_factory=list)
+    tested: list[str] = field(default_factory=list)
+    #: Audiences whose files were compared with the marts.
+    equal_to: list[str] = field(default_factory=list)
+    #: Check (contract, drift, batch, proof, tests, equal_to_marts) → table, node or audience → what was found.
+    failed: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     message: str = ""
 
@@ -83,6 +97,8 @@ class Round:
             told += f" · {self.affected} of {self.nodes} models · publication {self.publish_id}"
         if self.stopped:
             told += f" · stopped: {'; '.join(self.stopped)}"
+        if unlike := self.failed.get("equal_to_marts"):
+            told += f" · readers see otherwise than the marts: {'; '.join(line for lines in unlike.values() for line in lines)}"
         return f"{told} · {sum(self.seconds.values()):.1f} s ({steps})" + (f"\n  {self.message}" if self.message else "")
 
 
@@ -97,6 +113,9 @@ class ResidentLoop:
         self._failures = 0
         self._reconciled_at = 0.0
         self._unpublished = True
+        #: Whether a comparison of the published files is owed.
+        self._uncompared = False
+        self._unwell: set[str] = set()
         self._told_idle = 0.0
 
     def stop(self) -> None:
@@ -133,7 +152,9 @@ class ResidentLoop:
         except Exception as failure:
             # whatever went wrong, the source's being away included: the loop is there to try again
             result.message = f"{type(failure).__name__}: {failure}"
+            result.state = "failed"
             self._failures += 1
+            outcomes.tell_failure(failure)
         remember(result)
         idle = result.state == "idle"
         if not idle or time.monotonic() - self._told_idle >= TELL_IDLE_SECONDS:
@@ -146,33 +167,77 @@ class ResidentLoop:
         prove = chores.due(chores.PROVE, self._settings.prove_seconds)
         with _timed(result, "extract"):
             report = rounds.extracted(reconcile=due and not prove, prove=prove, progress=self._check)
+        result.reconciled = due and not prove
+        self._note(result, report)
         if prove:
             result.proved, result.unlike = True, chores.tell(report)
+            if odd := {table.table: alerts.discreet(why) for table in report.tables if (why := chores.unlike(table))}:
+                result.failed["proof"] = odd
             chores.mark(chores.PROVE)
         if chores.due(chores.COMPACT, self._settings.compact_seconds):
             with _timed(result, "compact"):
                 result.compacted = len(rounds.compacted())
             chores.mark(chores.COMPACT)
-        result.run_seq, result.reconciled = report.run_seq, due and not prove
+        if due:
+            self._reconciled_at = time.monotonic()
+        self._uncompared = self._uncompared or due or prove
+        self._check("")
+        with _timed(result, "build"):
+            nothing = self._build(result)
+        self._check("")
+        if nothing and not self._unpublished:
+            result.state = "idle"
+        else:
+            # until the publication stands, also a round that builds nothing owes one
+            self._unpublished = True
+            with _timed(result, "publish"):
+                done = rounds.published(progress=self._check)
+            self._unpublished = False
+            result.publish_id, result.state = done.publish_id, "published"
+        if self._uncompared:
+            with _timed(result, "compare"):
+                self._compare(result)
+
+    def _note(self, result: Round, report: Report) -> None:
+        """What the extraction did, and what its checks say."""
+        result.run_seq = report.run_seq
         result.tables = [table.table for table in report.tables if table.rows + table.deletes]
         result.rows = sum(table.rows + table.deletes for table in report.tables)
         result.stopped = [table.stopped for table in report.stopped]
-        if due:
-            self._reconciled_at = time.monotonic()
-        self._check("")
-        with _timed(result, "build"):
+        result.compared = [table.table for table in report.tables if table.compared == report.at and not table.stopped]
+        result.failed |= outcomes.of_tables(report)
+        unwell = {table.table for table in report.stopped}
+        result.checked = sorted({*result.tables, *result.compared, *unwell, *self._unwell})
+        self._unwell = unwell
+
+    def _build(self, result: Round) -> bool:
+        """Build what changed; returns whether there was nothing to build. What a failed build did is noted too."""
+        try:
             build = rounds.built(only_affected=True, runner=self._dbt, progress=self._check)
+        except transform.BuildFailed:
+            self._note_build(result)
+            raise
         result.affected, result.nodes = build.work.affected, build.work.nodes
-        self._check("")
-        if build.work.nothing and not self._unpublished:
-            result.state = "idle"
+        if not build.work.nothing:
+            self._note_build(result)
+        return build.work.nothing
+
+    def _note_build(self, result: Round) -> None:
+        done = outcomes.of_build()
+        result.models, result.tested = done.models, done.tested
+        if done.failed:
+            result.failed["tests"] = done.failed
+
+    def _compare(self, result: Round) -> None:
+        """What readers see against the marts. A difference fails no round: nothing is mended by trying again."""
+        self._uncompared = False
+        unlike = rounds.compared()
+        if unlike is None:
+            self._uncompared = True
             return
-        # until the publication stands, also a round that builds nothing owes one
-        self._unpublished = True
-        with _timed(result, "publish"):
-            done = rounds.published(progress=self._check)
-        self._unpublished = False
-        result.publish_id, result.state = done.publish_id, "published"
+        result.equal_to = list(AUDIENCES)
+        if unlike:
+            result.failed["equal_to_marts"] = outcomes.by_audience(unlike)
 
     def _check(self, detail: str) -> None:
         if self._stopping.is_set():
@@ -245,7 +310,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--interval", type=float, help="seconds between the beginnings of two rounds (settings: loop.interval_seconds)")
     parser.add_argument("--rounds", type=int, help="end after so many rounds")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.CRITICAL)
+    alerts.speak()
     settings = load().loop
     if options.interval is not None:
         settings = settings.model_copy(update={"interval_seconds": options.interval})

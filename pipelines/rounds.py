@@ -1,7 +1,7 @@
 """The steps of a round, for whoever takes them: the one-off command (run), the resident loop (loop), Dagster.
 
 Each step holds the round's lock, so that they may meet on one machine; each leaves something whole for the next, so that a round may
-be cut between any two of them.
+be cut between any two of them. What a step's checks found is told by the step itself, so that everybody who takes it tells the same.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from . import affected, erase, files, paths, transform
+from . import affected, erase, files, outcomes, paths, transform
 from .affected import Work
 from .extract.compact import Compacted, compact
 from .extract.contracts import load_all
 from .extract.run import Report, Span, extract
 from .publish import Publication, publish
 from .quality import Gate, held_tables
+from .quality.published import Difference, settled_differences
 from .settings import load
 from .transform import Runner, Selection, cold
 
@@ -50,7 +51,8 @@ def extracted(
         gate = Gate(load().quality)
         report = extract(full_refresh=full_refresh, reconcile=reconcile, prove=prove, reread=reread, gate=gate, progress=progress)
         erase.begin(load_all(), behind={result.table for result in report.stopped})
-        return report
+    outcomes.tell_tables(report)
+    return report
 
 
 def compacted() -> list[Compacted]:
@@ -72,6 +74,14 @@ def built(
 
     `every_run`: also what tells of runs that brought nothing.
     """
+    try:
+        return _built(full_refresh, only_affected, every_run, retry, runner, progress)
+    except transform.BuildFailed:
+        outcomes.tell_build()
+        raise
+
+
+def _built(full_refresh: bool, only_affected: bool, every_run: bool, retry: bool, runner: Runner, progress: Progress) -> Build:
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
         work = affected.choose(held=held_tables(), every_run=every_run)
         if work.nothing and only_affected:
@@ -101,3 +111,10 @@ def published(*, progress: Progress = quiet) -> Publication:
         done = publish(held=affected.standing(held_tables()), progress=progress)
         erase.finish()
         return done
+
+
+def compared() -> list[Difference] | None:
+    """Published files against the marts they were made from; None when something was built since. It reads every published row twice."""
+    found = settled_differences(wait_seconds=PATIENCE_SECONDS)
+    outcomes.tell_differences(found or ())
+    return found

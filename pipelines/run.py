@@ -11,21 +11,21 @@ output); 2 nothing was published: readers keep the publication they had.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import erase, paths, refusals, rounds
+from . import erase, outcomes, paths, refusals, rounds
 from .extract.run import Report
 from .publish import Publication
+from .quality import alerts
 from .settings import load
 from .warm import WarmDbt
 
@@ -85,6 +85,9 @@ def _round(dbt: WarmDbt, *, full_refresh: bool, reconcile: bool) -> int:
     with stage("Audit and publish") as now:
         done = rounds.published(progress=now.at)
         now.result = f"{len(done.rows)} models, {done.written} parts written, {done.reused} unchanged"
+    if any(table.compared == report.at for table in report.tables):
+        for difference in rounds.compared() or ():
+            console.print(f"✗ readers see otherwise than the marts: {difference.line}", style="red")
     score()
     if version := erase.forget_scores():
         console.print(f"! {erase.scores_left(version)}", style="yellow")
@@ -146,15 +149,26 @@ def _age(age: timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
+def _told(work: Callable[[], int]) -> int:
+    """`work`, whose failure somebody is told of."""
+    try:
+        return work()
+    except Exception as failure:
+        outcomes.tell_failure(failure)
+        raise
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--full-refresh", action="store_true", help="read every source row again and build everything anew")
     parser.add_argument("--reconcile", action="store_true", help="compare every key block with the source, due or not")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.CRITICAL)
+    alerts.speak()
     return refusals.command(
-        lambda: round_of_pipeline(full_refresh=options.full_refresh, reconcile=options.reconcile), prefix="not published", tell=in_red
+        lambda: _told(lambda: round_of_pipeline(full_refresh=options.full_refresh, reconcile=options.reconcile)),
+        prefix="not published",
+        tell=in_red,
     )
 
 

@@ -5,6 +5,8 @@ They read the raw log's files and the loop's own log, never the work file: a bui
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -13,12 +15,14 @@ import duckdb
 from .. import loop, paths
 from ..extract.contracts import load_all
 from ..extract.log import RUNS, RUNS_COLUMNS, Log, current, select
-from ..publish.lineage import AUDIENCES
 from ..quality import alerts
 from ..settings import Orchestration
 from .dbt_graph import raw_key
+from .reported import events_of
 
 OUTBOX, WEBHOOKS = "core_event", "payments_webhookevent"
+#: What is told of a run that went wrong → the check of its table.
+CHECKS = {"drift": "drift", "stopped": "contract"}
 #: Rounds told at once; the next look goes on from there.
 _ROUNDS = 50
 
@@ -34,17 +38,41 @@ def runs_after(run_seq: int) -> list[tuple[int, str, int, int, str, str]]:
         ).fetchall()
 
 
-def failed_notifications(hours: int = 1) -> list[tuple[str, int]]:
-    """(gateway, how many) notifications that arrived in the newest `hours` of the log, met an error and are not handled."""
-    log, contract = Log(paths.raw()), next((c for c in load_all() if c.table == WEBHOOKS), None)
+def newest_run() -> datetime | None:
+    """When the newest run of the extraction looked at the source, whatever it brought."""
+    log = Log(paths.raw())
+    held = log.paths(log.manifest(), RUNS)
+    with duckdb.connect() as db:
+        [(at,)] = db.execute(f"SELECT max(known_at) FROM ({select(held, RUNS_COLUMNS)})").fetchall() if held else [(None,)]
+    return at
+
+
+def failed_notifications(within: timedelta = timedelta(hours=1)) -> list[tuple[str, int]]:
+    """(gateway, how many) notifications that arrived in the time before the newest run, met an error and are not handled."""
+    log, contract, at = Log(paths.raw()), next((c for c in load_all() if c.table == WEBHOOKS), None), newest_run()
     held = log.paths(log.manifest(), WEBHOOKS)
-    if contract is None or not held:
+    if contract is None or not held or at is None:
         return []
     with duckdb.connect() as db:
         return db.execute(
             f"SELECT provider, count(*) FROM ({current(held, contract)}) WHERE _op = 'u' AND last_error <> '' AND handled_at IS NULL"
-            f" AND received_at >= (SELECT max(_known_at) FROM ({select(held, {'_known_at': 'TIMESTAMP'})})) - to_hours({int(hours)}) GROUP BY 1 ORDER BY 1"
+            " AND received_at >= ? GROUP BY 1 ORDER BY 1",
+            [at - within],
         ).fetchall()
+
+
+def untold(failed: dict[str, int], told: dict[str, str], at: datetime) -> dict[str, int]:
+    """The gateways of `failed` that nobody was told of in the hour before `at`. `told`: when, of each that has failed without a pause since."""
+    hour = timedelta(hours=1)
+    return {name: count for name, count in failed.items() if name not in told or at - datetime.fromisoformat(told[name]) >= hour}
+
+
+def _remembered(cursor: str | None) -> dict[str, str]:
+    try:
+        told = json.loads(cursor or "{}")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg.SensorDefinition]:
@@ -57,23 +85,11 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
 
     @dg.sensor(name="resident_rounds", **options)
     def resident_rounds(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """What the resident loop read and published stands in the asset graph as if Dagster had done it."""
+        """What the resident loop read, built, checked and published stands in the asset graph as if Dagster had done it."""
         fresh = loop.past(int(context.cursor or 0))[:_ROUNDS]
         if not fresh:
             return dg.SkipReason("the loop has told of nothing new")
-        events: list[Any] = []
-        for told in fresh:
-            if told["state"] != "published":
-                continue
-            about = {
-                "publish_id": told["publish_id"],
-                "rows": told["rows"],
-                "models": told["affected"],
-                "seconds": sum(told["seconds"].values()),
-            }
-            events += [dg.AssetMaterialization(["publication", audience, "marts"], metadata=about) for audience in AUDIENCES]
-            events += [dg.AssetMaterialization(raw_key(table), metadata={"run_seq": told["run_seq"]}) for table in told["tables"]]
-        return dg.SensorResult(asset_events=events, cursor=str(fresh[-1]["number"]))
+        return dg.SensorResult(asset_events=events_of(fresh), cursor=str(fresh[-1]["number"]))
 
     @dg.sensor(name="outbox_volume", job=rounds, **options)
     def outbox_volume(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -86,27 +102,33 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
 
     @dg.sensor(name="drift", job=rounds, **options)
     def drift(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """The log differs from the source, or a table was stopped: tell, and compare again."""
+        """The log differs from the source: tell, and compare again. A table was stopped: tell; no comparison mends that."""
         runs = runs_after(int(context.cursor or 0))
         if not runs:
             return dg.SkipReason("no run since")
         drifted = [run for run in runs if run[3]]
-        for seq, table, *_, message in drifted[-10:]:
-            alerts.notice("drift", f"{table}: the raw log differs from the source in run {seq}: {message}")
+        stopped = [run for run in runs if not run[3] and run[4] == "stopped"]
+        for event, found in (("drift", drifted), ("stopped", stopped)):
+            newest = {table: alerts.fault(table, CHECKS[event], message) for _, table, *_, message in found}
+            alerts.tell(event, list(newest.values()))
         return dg.SensorResult(run_requests=[asked("drift", run[0]) for run in drifted[-1:]], cursor=str(runs[-1][0]))
 
     @dg.sensor(name="failed_webhooks", **options)
-    def failed_webhooks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def failed_webhooks(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Gateways whose notifications fail: money that nobody here knows of."""
-        failed = dict(failed_notifications())
-        told = {name: count for name, count in failed.items() if count >= settings.failed_webhooks}
-        text = ", ".join(f"{name} {count}" for name, count in told.items())
-        if not told or text == context.cursor:
-            return dg.SkipReason(f"{sum(failed.values())} failed in the last hour" + (", as was told" if told else ""))
-        alerts.notice("failed webhooks", f"{WEBHOOKS}: notifications that failed in the last hour: {text}")
-        return dg.SensorResult(
-            asset_events=[dg.AssetObservation(raw_key(WEBHOOKS), metadata={"failed": dg.MetadataValue.json(told)})], cursor=text
-        )
+        at = newest_run()
+        failed = {name: count for name, count in failed_notifications() if count >= settings.failed_webhooks}
+        # a gateway that fails no more is forgotten, so that the next time is told
+        told = {name: when for name, when in _remembered(context.cursor).items() if name in failed}
+        new = untold(failed, told, at) if at else {}
+        for name, count in new.items():
+            message = f"{count} notifications of {name} failed in the last hour"
+            alerts.notice("failed webhooks", message, table=WEBHOOKS, check="failed webhooks", rows=count, column="provider")
+        cursor = json.dumps({**told, **dict.fromkeys(new, str(at))})
+        if not new:
+            return dg.SensorResult(skip_reason="no gateway fails" if not failed else f"{', '.join(failed)}: as was told", cursor=cursor)
+        seen = dg.AssetObservation(raw_key(WEBHOOKS), metadata={"failed": dg.MetadataValue.json(new)})
+        return dg.SensorResult(asset_events=[seen], cursor=cursor)
 
     failed_runs = dg.run_failure_sensor(name="failed_runs", default_status=status, minimum_interval_seconds=settings.sensor_seconds)(
         _tell_of_failure
@@ -116,4 +138,5 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
 
 def _tell_of_failure(context: dg.RunFailureSensorContext) -> None:
     """A run that failed, with what Dagster says of it."""
-    alerts.notice("failed run", f"{context.dagster_run.job_name} {context.dagster_run.run_id}: {context.failure_event.message or 'failed'}")
+    run = context.dagster_run
+    alerts.notice("failed run", f"{run.run_id}: {context.failure_event.message or 'failed'}", check=run.job_name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 
 import duckdb
 
-from .. import files, marts_reader, paths
-from ..publish.lineage import AUDIENCES
+from .. import affected, files, marts_reader, paths
+from ..publish.lineage import AUDIENCES, read_models
+from .quarantine import held_tables
 
 _EXACT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DECIMAL")
 
@@ -30,10 +32,28 @@ class Difference:
 def differences(*, wait_seconds: float = 300) -> list[Difference]:
     """Rows, exact sums of every whole-number and decimal column, and the rows' checksum of each published relation, beside the work file.
 
-    Meaningful between a publish and the next build: it holds the round's lock. Raises NothingPublished.
+    Meaningful between a publish and the next build: it holds the round's lock. What stands still below a table that is set aside is left out:
+    a view of the work file may have gone on. Raises NothingPublished.
     """
+    with files.lock(paths.round_lock(), wait_seconds=wait_seconds):
+        return _differences()
+
+
+def settled_differences(*, wait_seconds: float = 300) -> list[Difference] | None:
+    """`differences`; None when something was built since the publication, for somebody else may be between their build and their publish."""
+    with files.lock(paths.round_lock(), wait_seconds=wait_seconds):
+        at = marts_reader.current().published_at.astimezone(UTC).replace(tzinfo=None)
+        with duckdb.connect(str(paths.warehouse()), read_only=True) as work:
+            # a node without a time failed in its last build
+            [(later,)] = work.execute("SELECT count(*) FROM _build.node WHERE built_at IS NULL OR built_at > ?", [at]).fetchall()
+        return None if later else _differences()
+
+
+def _differences() -> list[Difference]:
     found = []
-    with files.lock(paths.round_lock(), wait_seconds=wait_seconds), duckdb.connect(str(paths.warehouse()), read_only=True) as work:
+    standing = affected.standing(held_tables())
+    held = {model.relation for unique_id, model in read_models(paths.dbt_target()).items() if unique_id in standing} if standing else set()
+    with duckdb.connect(str(paths.warehouse()), read_only=True) as work:
         for audience, schemas in AUDIENCES.items():
             with marts_reader.connect(audience=audience) as published:
                 listed = ", ".join(f"'{schema}'" for schema in schemas)
@@ -41,6 +61,8 @@ def differences(*, wait_seconds: float = 300) -> list[Difference]:
                     f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ({listed}) ORDER BY ALL"
                 ).fetchall()
                 for schema, name in relations:
+                    if f"{schema}.{name}" in held:
+                        continue
                     relation = f'"{schema}"."{name}"'
                     there, here = _measures(published, relation), _measures(work, relation)
                     found += [

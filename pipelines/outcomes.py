@@ -1,0 +1,131 @@
+"""What the checks of a round found: told once to people (alerts), and in the form that the loop's log keeps for Dagster.
+
+Belongs here: findings of steps, whoever takes them (run, loop, Dagster). What the gate finds in a batch, it tells itself (quality.quarantine).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import paths, transform
+from .extract.run import Report
+from .quality import alerts
+from .quality.published import Difference
+
+_WELL = {"success", "pass", "warn", "no-op"}
+_BUILT = ("model", "seed", "snapshot")
+#: Stands among a node's tests when the node itself was not made.
+BUILD = "build"
+
+
+def of_tables(report: Report) -> dict[str, dict[str, str]]:
+    """Check (contract, drift, batch) → table → why, of the tables that a run stopped."""
+    found: dict[str, dict[str, str]] = {}
+    for result in report.stopped:
+        check = "batch" if result.held else "drift" if result.drift else "contract"
+        found.setdefault(check, {})[result.table] = alerts.discreet(result.stopped)
+    return found
+
+
+def tell_tables(report: Report) -> None:
+    """Alert of each table that was stopped, or differs from its source after it was read again."""
+    failed, more = of_tables(report), {"run_seq": report.run_seq}
+    for check, event in (("contract", "stopped"), ("drift", "drift")):
+        alerts.tell(event, [alerts.fault(table, check, why) for table, why in failed.get(check, {}).items()], more)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did, by the names of nodes: made, looked at by a test, and for each that is not well its tests with the rows they found."""
+
+    models: list[str] = field(default_factory=list)
+    tested: list[str] = field(default_factory=list)
+    failed: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def of_build() -> Built:
+    """The last build by its own results; a node that a test looked at counts with all of its tests, also those that earlier builds asked."""
+    own, every = transform.ran(), transform.results()
+    tested: set[str] = set()
+    failed: dict[str, dict[str, int]] = {}
+    for unique_id, test, nodes in _tests():
+        if unique_id in own:
+            tested.update(nodes)
+        if _bad(every.get(unique_id)):
+            for node in nodes:
+                failed.setdefault(node, {})[test] = int(every[unique_id].get("failures") or 0)
+    made = {unique_id: result for unique_id, result in own.items() if unique_id.startswith(tuple(f"{kind}." for kind in _BUILT))}
+    for unique_id, result in made.items():
+        if _bad(result):
+            failed.setdefault(_name(unique_id), {})[BUILD] = 0
+    looked_at = tested | {_name(unique_id) for unique_id in made}
+    return Built(
+        sorted(_name(unique_id) for unique_id, result in made.items() if result["status"] in _WELL),
+        sorted(tested),
+        {node: tests for node, tests in sorted(failed.items()) if node in looked_at},
+    )
+
+
+def tell_build() -> None:
+    """Alert of each test and each node that failed in the last build."""
+    own = transform.ran()
+    told = []
+    for unique_id, test, nodes in _tests():
+        if _bad(own.get(unique_id)):
+            rows = int(own[unique_id].get("failures") or 0)
+            why = f"{rows} rows were found, none may be" if rows else "the test did not come to its end"
+            told.append(alerts.fault(nodes[0] if nodes else "", test, why, rows=rows))
+    alerts.tell("test failed", told)
+    broken = [_name(unique_id) for unique_id, result in own.items() if unique_id.startswith("model.") and _bad(result)]
+    alerts.tell("model failed", [alerts.fault(node, BUILD, "was not built; dbt's build.log says why") for node in broken])
+
+
+def tell_differences(found: Sequence[Difference]) -> None:
+    """Alert of each relation that readers see otherwise than it was made."""
+    alerts.tell(
+        "unlike the marts",
+        [
+            alerts.fault(
+                one.relation,
+                "equal_to_marts",
+                f"{one.what}, of {one.audience}: published {one.published}, mart {one.mart}",
+                rows=abs(one.published - one.mart) if one.what == "rows" else 0,
+                column=f"{one.audience} {one.what}",
+            )
+            for one in found
+        ],
+    )
+
+
+def tell_failure(failure: BaseException) -> None:
+    """Alert of a round that failed: the first time, and each hour that it does."""
+    alerts.tell("round failed", [alerts.fault("", type(failure).__name__, str(failure))])
+
+
+def by_audience(found: Iterable[Difference]) -> dict[str, list[str]]:
+    """Audience → its differences, a line each."""
+    lines: dict[str, list[str]] = {}
+    for one in found:
+        lines.setdefault(one.audience, []).append(one.line)
+    return lines
+
+
+def _tests() -> Iterator[tuple[str, str, list[str]]]:
+    """Each test of the parsed project: unique id, name, and the nodes it looks at, the one it is declared of first."""
+    manifest: dict[str, Any] = transform.artefact(paths.dbt_target() / "manifest.json") or {"nodes": {}}
+    tests = {unique_id: node for unique_id, node in manifest["nodes"].items() if node["resource_type"] == "test"}
+    for unique_id, node in {**tests, **manifest.get("unit_tests", {})}.items():
+        parents = [parent for parent in node["depends_on"]["nodes"] if parent.startswith(tuple(f"{kind}." for kind in _BUILT))]
+        first = [parent for parent in parents if parent == node.get("attached_node")]
+        yield unique_id, node["name"], [_name(parent) for parent in dict.fromkeys(first + sorted(parents))]
+
+
+def _name(unique_id: str) -> str:
+    return unique_id.split(".")[2]
+
+
+def _bad(result: dict[str, Any] | None) -> bool:
+    """Whether it failed; what was skipped says nothing, since something before it failed."""
+    return result is not None and result["status"] not in (*_WELL, "skipped")
