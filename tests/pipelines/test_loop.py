@@ -160,6 +160,7 @@ def test_a_published_view_shows_no_table_going_on_without_one_that_is_set_aside(
     rounds.built(only_affected=True)
     rounds.published()
     assert seen('SELECT notes FROM "admin"."notes"') == [(1,)] and seen('SELECT amount, notes FROM "admin"."both"') == [(1, 0)]
+    assert rounds.compared() == [], "what stands still is not compared with a view that went on"
 
     aside.unlink()
     rounds.published()
