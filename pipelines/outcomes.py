@@ -1,11 +1,12 @@
 """What the checks of a round found: told once to people (alerts), and in the form that the loop's log keeps for Dagster.
 
-Belongs here: findings of steps, whoever takes them (run, loop, Dagster). What the gate finds in a batch, it tells itself (quality.quarantine).
+Belongs here: findings of steps, whoever takes them (run, loop, Dagster). The gate tells itself what it finds in a batch (quality.quarantine),
+and the comparison of what readers see what it finds there (quality.published).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,23 +81,6 @@ def tell_build() -> None:
     alerts.tell("test failed", told)
     broken = [_name(unique_id) for unique_id, result in own.items() if unique_id.startswith("model.") and _bad(result)]
     alerts.tell("model failed", [alerts.fault(node, BUILD, "was not built; dbt's build.log says why") for node in broken])
-
-
-def tell_differences(found: Sequence[Difference]) -> None:
-    """Alert of each relation that readers see otherwise than it was made."""
-    alerts.tell(
-        "unlike the marts",
-        [
-            alerts.fault(
-                one.relation,
-                "equal_to_marts",
-                f"{one.what}, of {one.audience}: published {one.published}, mart {one.mart}",
-                rows=abs(one.published - one.mart) if one.what == "rows" else 0,
-                column=f"{one.audience} {one.what}",
-            )
-            for one in found
-        ],
-    )
 
 
 def tell_failure(failure: BaseException) -> None:

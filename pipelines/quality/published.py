@@ -1,4 +1,4 @@
-"""Published files against the marts they were made from, to the cent and the row."""
+"""Published files against the marts they were made from, to the cent and the row. Whoever compares them, a difference is an alert."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import duckdb
 
 from .. import affected, files, marts_reader, paths
 from ..publish.lineage import AUDIENCES, read_models
+from . import alerts
+from .checks import Finding
 from .quarantine import held_tables
 
 _EXACT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DECIMAL")
@@ -36,7 +38,9 @@ def differences(*, wait_seconds: float = 300) -> list[Difference]:
     a view of the work file may have gone on. Raises NothingPublished.
     """
     with files.lock(paths.round_lock(), wait_seconds=wait_seconds):
-        return _differences()
+        found = _differences()
+    _tell(found)
+    return found
 
 
 def settled_differences(*, wait_seconds: float = 300) -> list[Difference] | None:
@@ -46,7 +50,20 @@ def settled_differences(*, wait_seconds: float = 300) -> list[Difference] | None
         with duckdb.connect(str(paths.warehouse()), read_only=True) as work:
             # a node without a time failed in its last build
             [(later,)] = work.execute("SELECT count(*) FROM _build.node WHERE built_at IS NULL OR built_at > ?", [at]).fetchall()
-        return None if later else _differences()
+        if later:
+            return None
+        found = _differences()
+    _tell(found)
+    return found
+
+
+def _tell(found: list[Difference]) -> None:
+    def told(one: Difference) -> Finding:
+        rows = abs(one.published - one.mart) if one.what == "rows" else 0
+        message = f"{one.what}, of {one.audience}: published {one.published}, mart {one.mart}"
+        return alerts.fault(one.relation, "equal_to_marts", message, rows=rows, column=f"{one.audience} {one.what}")
+
+    alerts.tell("unlike the marts", [told(one) for one in found])
 
 
 def _differences() -> list[Difference]:
