@@ -162,6 +162,11 @@ def results() -> dict[str, dict[str, Any]]:
     return _results(_RESULTS)
 
 
+def build_id() -> str:
+    """dbt's own id of the build whose results are there; "" when there is none."""
+    return str((artefact(paths.dbt_target() / _RESULTS) or {}).get("metadata", {}).get("invocation_id", ""))
+
+
 def ran() -> dict[str, dict[str, Any]]:
     """Those of the last build's results that it got itself, not taken over from one before it."""
     stored = artefact(paths.dbt_target() / _RESULTS) or {}

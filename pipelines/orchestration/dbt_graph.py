@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from dagster import AssetKey
 
-from .. import paths, transform
+from .. import files, paths, transform
+
+#: How long one waits while another parses the project.
+_PATIENCE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,11 @@ class Node:
     published: bool
     tests: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """What dbt calls it."""
+        return self.unique_id.split(".")[2]
+
 
 def raw_key(table: str) -> AssetKey:
     """raw/<app>/<table>."""
@@ -32,7 +41,7 @@ def raw_key(table: str) -> AssetKey:
 
 
 def load() -> list[Node]:
-    """Every node of the project, parents first in no particular order. Raises transform.BuildFailed when the project does not parse."""
+    """Every node of the project, each after its parents, as Dagster demands of what a step yields; always in the same order. Raises transform.BuildFailed when the project does not parse."""
     manifest = json.loads(_manifest().read_text(encoding="utf-8"))
     nodes = {unique_id: node for unique_id, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed", "snapshot")}
     sources = {
@@ -43,8 +52,8 @@ def load() -> list[Node]:
     for test in _tests(manifest):
         for parent in set(test["depends_on"]["nodes"]) & set(nodes):
             tests[parent].append(test["name"])
-    return [
-        Node(
+    found = {
+        unique_id: Node(
             unique_id,
             keys[unique_id],
             keys[unique_id].path[0],
@@ -53,8 +62,10 @@ def load() -> list[Node]:
             "published" in node["fqn"],
             tuple(sorted(tests[unique_id])),
         )
-        for unique_id, node in sorted(nodes.items())
-    ]
+        for unique_id, node in nodes.items()
+    }
+    parents = {unique_id: sorted(set(nodes[unique_id]["depends_on"].get("nodes", [])) & set(nodes)) for unique_id in sorted(nodes)}
+    return [found[unique_id] for unique_id in TopologicalSorter(parents).static_order()]
 
 
 def _tests(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -73,6 +84,8 @@ def _manifest() -> Path:
     project, target = paths.dbt_project(), paths.var() / "work" / "dbt-parse"
     manifest = target / "manifest.json"
     newest = max((path.stat().st_mtime for path in project.rglob("*") if path.is_file()), default=0.0)
-    if transform.artefact(manifest) is None or manifest.stat().st_mtime < newest:
-        transform.parse(target)
+    # web server, daemon and runs ask beside each other
+    with files.lock(target.with_name(".dbt-parse.lock"), wait_seconds=_PATIENCE_SECONDS):
+        if transform.artefact(manifest) is None or manifest.stat().st_mtime < newest:
+            transform.parse(target)
     return manifest

@@ -1,9 +1,10 @@
 """Assets, checks, jobs and schedules over extract, dbt, publish and the models.
 
 Asset key = layer/domain/name, group = layer, so that the graph with its groups closed is the house's picture: source → raw → staging →
-intermediate → marts → published → publication → models → scores. Each source table has two blocking checks: `contract` (its columns are those declared)
-and `drift` (the raw log equals the source after reconciliation), and one that does not block, `batch` (what came looks like what came before; else it
-is set aside and the rest goes on). The weekly proof has a check of its own, `proof`, and its own job. Each dbt node has one, `tests`, that stands for all of its tests; a publication is compared with its marts.
+intermediate → marts → published → publication → models → scores. Each source table has three checks: `contract` (its columns are those declared), `drift` (the raw
+log equals the source after reconciliation) and `batch` (what came looks like what came before). None of them blocks, for one table must not stop the others: a table
+that is stopped or set aside keeps its log as it was, what is made of one set aside stands still, and the publication's audit refuses a log that drifted. The weekly
+proof has a check of its own, `proof`, and its own job. Each dbt node has one that blocks, `tests`, for all of its tests; a publication is compared with its marts.
 """
 
 import subprocess
@@ -16,6 +17,7 @@ import dagster as dg
 
 from .. import chores, paths, rounds, transform
 from ..extract.contracts import load_all
+from ..extract.log import Log
 from ..extract.run import TableResult
 from ..publish.lineage import AUDIENCES
 from ..quality.published import differences
@@ -38,6 +40,8 @@ _DATABASE = dg.AssetSpec(
     kinds={"mysql"},
 )
 _FINISHED_WELL = {"success", "pass", "warn", "no-op"}
+#: A run's tag: the build that failed in it.
+_FAILED = "openlance/failed_build"
 
 
 class ExtractConfig(dg.Config):
@@ -54,30 +58,33 @@ class ExtractConfig(dg.Config):
             deps=[_DATABASE.key],
             group_name="raw",
             description=f"Every version of each row of {table}, as runs read it; deleted rows too.",
-            skippable=True,
             kinds={"parquet"},
         )
         for table in _TABLES
     ],
-    check_specs=[
-        dg.AssetCheckSpec(name, asset=raw_key(table), blocking=name != "batch")
-        for table in _TABLES
-        for name in ("contract", "drift", "batch")
-    ],
+    check_specs=[dg.AssetCheckSpec(name, asset=raw_key(table)) for table in _TABLES for name in ("contract", "drift", "batch")],
     retry_policy=RETRY,
     pool="warehouse",
 )
 def extract_tables(context: dg.AssetExecutionContext, config: ExtractConfig) -> Iterator[Any]:
-    """The raw change log, brought up to the source's present state."""
+    """The raw change log, brought up to the source's present state; a table that was not read stands as it was, and its metadata says why."""
     report = rounds.extracted(reconcile=config.reconcile, full_refresh=config.full_refresh)
     for warning in report.warnings:
         context.log.warning(warning)
     for result in report.tables:
         key = raw_key(result.table)
+        about = {"state": _state(result), "why": result.stopped, "run_seq": report.run_seq, "seconds": result.seconds}
         if not result.stopped:
-            counts = {"rows": result.rows, "deletes": result.deletes, "repaired": result.repaired, "run_seq": report.run_seq}
-            yield dg.MaterializeResult(asset_key=key, metadata={**counts, "seconds": result.seconds, "high_mark": str(report.high)})
+            about |= {"rows": result.rows, "deletes": result.deletes, "repaired": result.repaired, "high_mark": str(report.high)}
+        yield dg.MaterializeResult(asset_key=key, metadata=about)
         yield from _table_checks(result, key)
+
+
+def _state(result: TableResult) -> str:
+    """What became of a table: read, held (its batch is set aside), drifted or stopped (by its contract, or at reading)."""
+    if not result.stopped:
+        return "read"
+    return "held" if result.held else "drifted" if result.drift else "stopped"
 
 
 def _table_checks(result: TableResult, key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
@@ -105,21 +112,45 @@ def _table_checks(result: TableResult, key: dg.AssetKey) -> Iterator[dg.AssetChe
     pool="warehouse",
 )
 def build_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
-    """`dbt build` in a process of its own; a retry continues where it stopped."""
+    """`dbt build` in a process of its own. A retry goes on where the build stopped, when nothing was read or built since; else it builds again."""
     failed: transform.BuildFailed | None = None
-    again = context.retry_number > 0 and bool(transform.results())
+    stands: frozenset[str] = frozenset()
+    run = context.instance.get_run_by_id(context.run_id)
+    again = context.retry_number > 0 and run is not None and run.tags.get(_FAILED) == _last_build()
     try:
-        rounds.built(retry=again, progress=context.log.debug)
+        done = rounds.built(retry=again, progress=context.log.debug)
+        stands = frozenset(done.work.selection.held if done.work.selection else ())
     except transform.BuildFailed as stop:
         failed = stop
-    found = transform.results()
-    by_name = {unique_id.split(".")[2]: result for unique_id, result in found.items() if unique_id.startswith(("test.", "unit_test."))}
-    by_name |= {unique_id.split(".")[-1]: result for unique_id, result in found.items() if unique_id.startswith("unit_test.")}
+        context.instance.add_run_tags(context.run_id, {_FAILED: _last_build()})
+    yield from _told(transform.results(), stands)
+    if failed:
+        ended = {result["status"] for result in transform.ran().values()} - _FINISHED_WELL
+        # what data did, the same data would do again; a dbt that was killed has left no results
+        raise dg.Failure(str(failed), allow_retries=not ended or not ended <= {"fail", "skipped"}) from failed
+
+
+def _last_build() -> str:
+    """Which build left its results, and of which state of the log."""
+    return f"{transform.build_id()} {Log(paths.raw()).manifest().run_seq}"
+
+
+def _told(found: dict[str, dict[str, Any]], stands: frozenset[str]) -> Iterator[Any]:
+    """A build's results, node by node. Those that stand were left as they were, and their tests with them."""
+    by_name = {
+        unique_id.split(".")[-1 if unique_id.startswith("unit_test.") else 2]: result
+        for unique_id, result in found.items()
+        if unique_id.startswith(("test.", "unit_test."))
+    }
+    not_asked = {name for node in _NODES if node.name in stands for name in node.tests} - set(by_name)
     for node in _NODES:
-        if found.get(node.unique_id, {}).get("status") in _FINISHED_WELL:
-            yield dg.MaterializeResult(asset_key=node.key, metadata={"seconds": float(found[node.unique_id]["execution_time"])})
+        result = found.get(node.unique_id, {})
+        if node.name in stands:
+            yield dg.MaterializeResult(asset_key=node.key, metadata={"state": "as it was"})
+        elif result.get("status") in _FINISHED_WELL:
+            yield dg.MaterializeResult(asset_key=node.key, metadata={"state": "built", "seconds": float(result["execution_time"])})
         if node.tests:
-            status = {name: by_name.get(name, {}) for name in node.tests}
+            status = {name: by_name.get(name, {}) for name in node.tests if name not in not_asked}
             bad = {
                 name: result.get("failures") or 0
                 for name, result in status.items()
@@ -127,8 +158,6 @@ def build_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
             }
             told: dict[str, Any] = {"model": node.key.to_user_string(), "tests": len(node.tests), "failing": dg.MetadataValue.json(bad)}
             yield dg.AssetCheckResult(asset_key=node.key, check_name="tests", passed=not bad, metadata=told)
-    if failed:
-        raise failed
 
 
 @dg.multi_asset(

@@ -49,8 +49,8 @@ def test_definitions_load_without_secret_network_or_manifest_and_are_as_committe
     found = json.loads(done.stdout)
 
     lenient = {name for name, blocks in found["checks"].items() if not blocks}
-    assert lenient == {name for name in found["checks"] if name.endswith((":batch", ":proof"))}, (
-        "every check blocks, but that of a batch which is set aside, and the proof, after which nothing is built in the same run"
+    assert lenient == {name for name in found["checks"] if name.startswith("raw/")}, (
+        "what is built and published over bad rows blocks; one source table never stops the others"
     )
     for table in (asset for asset in found["assets"] if asset.startswith("raw/")):
         assert {f"{table}:contract", f"{table}:drift", f"{table}:batch", f"{table}:proof"} <= set(found["checks"])
