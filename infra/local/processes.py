@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -80,8 +83,8 @@ class Supervisor:
         self.servers.append(server)
         return server
 
-    def wait_for(self, server: Server, url: str, *, seconds: int = 90) -> None:
-        """Until `url` answers below 500. Raises Crashed when the server ends or the time is over."""
+    def wait_for(self, server: Server, url: str, *, seconds: int = 90, up: Callable[[str], bool] | None = None) -> None:
+        """Until `url` answers below 500, or until `up` says of it that the server is up. Raises Crashed when the server ends or the time is over."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if server.process.poll() is not None:
@@ -89,7 +92,7 @@ class Supervisor:
                 raise Crashed(
                     f"{server.name} ended with code {server.process.returncode} while starting; {server.log} ends:\n{server.last_words()}"
                 )
-            if answers(url):
+            if (up or answers)(url):
                 return
             time.sleep(0.1)
         raise Crashed(f"{server.name} did not answer at {url} within {seconds} s; {server.log} ends:\n{server.last_words()}")
@@ -159,3 +162,15 @@ def answers(url: str) -> bool:
         return e.code < 500
     except OSError:
         return False
+
+
+def daemons_beat(webserver: str, *, since: float) -> bool:
+    """True when each daemon that Dagster needs has been heard of since then. What one of before the start left in the store does not count."""
+    query = urllib.parse.quote("{instance{daemonHealth{allDaemonStatuses{required lastHeartbeatTime}}}}")
+    try:
+        with urllib.request.urlopen(f"{webserver}graphql?query={query}", timeout=3) as response:  # loopback only
+            told = json.load(response)["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    needed = [status["lastHeartbeatTime"] or 0.0 for status in told if status["required"]]
+    return bool(needed) and min(needed) >= since

@@ -24,6 +24,7 @@ import httpx
 import jwt
 
 from .console import step
+from .processes import daemons_beat
 
 WAIT_SECONDS = 60
 PASSWORD = "only-for-this-" + uuid.uuid4().hex[:12]
@@ -242,6 +243,8 @@ def main(arguments: list[str]) -> int:
     try:
         with step("Every address answers"):
             check_addresses(places["addresses"])
+        with step("Dagster's daemon is at work"):
+            eventually("a heartbeat of each daemon", lambda: daemons_beat(places["addresses"]["Dagster"], since=time.time() - 120))
         with step("Sign up with a mailed code, profiles, job, proposal, contract") as remark:
             client = Person(web).sign_up(f"client-{run}@example.org", mail)
             freelancer = Person(web).sign_up(f"freelancer-{run}@example.org", mail)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.scheduler.instigation import TickStatus
 
 from pipelines import paths, transform
 from tests.conftest import sample_house_env
@@ -158,3 +163,73 @@ def test_what_fails_because_of_data_is_not_tried_again(dagster: Source) -> None:
     assert not found["success"]
     assert found["steps"] == [["extract_tables", "STEP_SUCCESS"], ["build_marts", "STEP_FAILURE"]]
     assert found["failed_checks"] == {"staging/shop/stg_item:tests": "ERROR"}
+
+
+_WATCHED = {"resident_rounds", "outbox_volume", "drift", "failed_webhooks", "failed_runs", "incremental"}
+
+
+def test_the_daemon_asks_schedules_and_sensors_and_runs_leave_the_queue(dagster: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `make up` starts it: nobody asks for a round, and one is made."""
+    settings = {"SCHEDULES": "true", "RESIDENT_LOOP": "false", "SENSOR_SECONDS": "15", "RECONCILE_CRON": "7 0 1 1 *"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"OPENLANCE_PLATFORM__ORCHESTRATION__{name}", value)
+    began, log = time.time(), dagster.folder / "daemon.log"
+    with log.open("wb") as out, DagsterInstance.get() as instance:
+        command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-m", "pipelines.orchestration"]
+        daemon = subprocess.Popen(command, cwd=REPO, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            eventually(lambda: all(status.healthy for status in instance.get_daemon_statuses().values()), log)
+            done = RunsFilter(job_name="pipeline_round", statuses=[DagsterRunStatus.SUCCESS])
+            eventually(lambda: instance.get_runs_count(done), log)
+            [record] = instance.get_run_records(done, limit=1, ascending=True)
+            eventually(lambda: {state.name for state in instance.all_instigator_state()} >= _WATCHED, log)
+            ticks = [
+                tick
+                for state in instance.all_instigator_state()
+                for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=began)
+            ]
+        finally:
+            os.killpg(daemon.pid, signal.SIGTERM)
+            daemon.wait(timeout=60)
+    assert record.dagster_run.tags["openlance/why"] == "incremental" and record.start_time and record.start_time >= began
+    assert [tick.error for tick in ticks if tick.status == TickStatus.FAILURE] == []
+    assert (amount(), seen("SELECT items FROM admin.totals")) == (1, [(200,)])
+
+
+def eventually(ask: Callable[[], Any], log: Path, seconds: float = 240) -> None:
+    """Until the answer is true."""
+    deadline = time.monotonic() + seconds
+    while not ask():
+        assert time.monotonic() < deadline, log.read_text(errors="replace")[-5000:]
+        time.sleep(0.5)
+
+
+_SCHEDULED = {"weekly_proof": "proof", "nightly_compaction": "compaction", "nightly": "nightly"}
+_ASKED = """
+import json, sys
+import dagster as dg
+from pipelines.orchestration import definitions as made
+asked = {}
+with dg.DagsterInstance.get() as instance:
+    def ask():
+        for schedule in made.defs.schedules:
+            told = schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
+            asked.setdefault(schedule.name, []).append([[dict(run.tags).get("openlance/why"), run.run_config] for run in told.run_requests or []] or told.skip_message)
+    ask()
+    instance.create_run_for_job(made.defs.resolve_job_def("pipeline_round"), status=dg.DagsterRunStatus.STARTED)
+    ask()
+json.dump(asked, sys.stdout)
+"""
+
+
+def test_what_each_schedule_asks_for(dagster: Source) -> None:
+    done = subprocess.run([sys.executable, "-c", _ASKED], cwd=REPO, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    asked = json.loads(done.stdout)
+
+    def config(reconcile: bool) -> dict[str, Any]:
+        return {"ops": {"extract_tables": {"config": {"reconcile": reconcile, "full_refresh": False}}}}
+
+    assert asked.pop("incremental") == [[["incremental", config(False)]], "a round is still at work"]
+    assert asked.pop("reconcile") == [[["reconcile", config(True)]]] * 2, "it waits in the queue for the round at work"
+    assert asked == {name: [[[why, {}]]] * 2 for name, why in _SCHEDULED.items()}

@@ -10,11 +10,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
+from dagster._daemon.types import DaemonHeartbeat
 
+from infra.local.house import PREFERRED, House, server_commands
+from infra.local.processes import answers, daemons_beat
+from infra.local.services import free_port
 from pipelines.orchestration import dbt_graph
 
 REPO = Path(__file__).resolve().parents[2]
@@ -80,3 +85,54 @@ def test_dagster_starts_with_the_project_s_own_config(tmp_path: Path, monkeypatc
         assert queue.run_queue_config.tag_concurrency_limits == [
             {"key": "openlance/writes", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
         ]
+
+
+def test_a_manifest_names_parents_before_what_is_made_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
+    before: set[object] = set()
+    nodes = dbt_graph.load()
+    keys = {node.key for node in nodes}
+    for node in nodes:
+        assert set(node.parents) & keys <= before, node.name
+        before.add(node.key)
+
+
+@pytest.mark.parametrize("profile", ["embedded", "services"])
+def test_the_house_starts_a_daemon(profile: str) -> None:
+    house = House(profile)
+    house.ports = dict(PREFERRED)
+    command, _ = server_commands(house)["dagster-daemon"]
+    assert command[1:] == ["run", "-m", "pipelines.orchestration"] and Path(command[0]).name == "dagster-daemon"
+
+
+def test_the_heartbeat_of_a_daemon_of_before_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(REPO / "pipelines" / "orchestration" / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    began, port = time.time(), free_port()
+    command = [str(Path(sys.executable).with_name("dagster-webserver")), "--empty-workspace", "-h", "127.0.0.1", "-p", str(port)]
+    url = f"http://127.0.0.1:{port}/"
+    with (
+        DagsterInstance.get() as instance,
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as server,
+    ):
+        try:
+            while not answers(f"{url}server_info"):
+                assert server.poll() is None and time.time() < began + 300, (tmp_path / "log").read_text()
+                time.sleep(0.2)
+            assert not daemons_beat(url, since=began), "nobody was heard yet"
+            needed = instance.get_required_daemon_types()
+            assert {"SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR", "MONITORING", "FRESHNESS_DAEMON"} <= set(needed)
+
+            def beat(names: list[str], at: float) -> None:
+                for name in names:
+                    instance.add_daemon_heartbeat(DaemonHeartbeat(at, name, "one", []))
+
+            beat(list(needed), began - 5)
+            assert not daemons_beat(url, since=began), "it was heard before the house was started"
+            beat(list(needed[1:]), began + 1)
+            assert not daemons_beat(url, since=began), "one is missing"
+            beat(list(needed[:1]), began + 1)
+            assert daemons_beat(url, since=began)
+        finally:
+            server.terminate()
