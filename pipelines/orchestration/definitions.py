@@ -73,7 +73,7 @@ def extract_tables(context: dg.AssetExecutionContext, config: ExtractConfig) -> 
         context.log.warning(warning)
     for result in report.tables:
         key = raw_key(result.table)
-        about = {"state": _state(result), "why": result.stopped, "run_seq": report.run_seq, "seconds": result.seconds}
+        about: dict[str, Any] = {"state": _state(result), "why": result.stopped, "run_seq": report.run_seq, "seconds": result.seconds}
         if not result.stopped:
             about |= {"rows": result.rows, "deletes": result.deletes, "repaired": result.repaired, "high_mark": str(report.high)}
         yield dg.MaterializeResult(asset_key=key, metadata=about)
