@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.loop import ResidentLoop
+from pipelines.settings import Loop, SettingsError
+
 from .conftest import REPO
 
 #: Each command of the platform, and whether it needs the operational database.
@@ -98,6 +101,15 @@ def test_the_loop_tries_an_unreachable_database_again(tmp_path: Path) -> None:
     done = asked("loop --rounds 2 --interval 0.1", tmp_path, OPENLANCE_DB_SOCKET="/tmp/none.sock", OPENLANCE_DB_NAME="market")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.count("SourceError: the database 'market' at /tmp/none.sock cannot be reached") == 2
+
+
+def test_settings_that_went_wrong_end_a_loop_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLANCE_VAR", str(tmp_path))
+    monkeypatch.delenv("OPENLANCE_PLATFORM_ENV", raising=False)
+    resident = ResidentLoop(Loop())
+    monkeypatch.setenv("OPENLANCE_PLATFORM__LOPP__INTERVAL_SECONDS", "5")
+    with pytest.raises(SettingsError, match="lopp: Extra inputs"):
+        resident.run(2)
 
 
 @pytest.mark.parametrize("keys", ["1-5", "5:1", "5", "1:", "a:b"])
