@@ -45,7 +45,7 @@ def dagster(market: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
 def executed(*arguments: str, env: dict[str, str] | None = None) -> dict[str, Any]:
     """The job, in a process of its own: definitions are made when they are imported."""
     command = [sys.executable, "-m", "tests.pipelines.dagster_process", "pipeline_round", *arguments]
-    done = subprocess.run(command, cwd=REPO, env=env or os.environ, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=REPO, env=env or os.environ, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -214,7 +214,7 @@ with dg.DagsterInstance.get() as instance:
     def ask():
         for schedule in made.defs.schedules:
             told = schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
-            asked.setdefault(schedule.name, []).append([[dict(run.tags).get("openlance/why"), run.run_config] for run in told.run_requests or []] or told.skip_message)
+            asked.setdefault(schedule.name, []).append([[dict(run.tags).get("openlance/why"), run.run_config.get("ops", {})] for run in told.run_requests or []] or told.skip_message)
     ask()
     instance.create_run_for_job(made.defs.resolve_job_def("pipeline_round"), status=dg.DagsterRunStatus.STARTED)
     ask()
@@ -228,7 +228,7 @@ def test_what_each_schedule_asks_for(dagster: Source) -> None:
     asked = json.loads(done.stdout)
 
     def config(reconcile: bool) -> dict[str, Any]:
-        return {"ops": {"extract_tables": {"config": {"reconcile": reconcile, "full_refresh": False}}}}
+        return {"extract_tables": {"config": {"reconcile": reconcile, "full_refresh": False}}}
 
     assert asked.pop("incremental") == [[["incremental", config(False)]], "a round is still at work"]
     assert asked.pop("reconcile") == [[["reconcile", config(True)]]] * 2, "it waits in the queue for the round at work"
