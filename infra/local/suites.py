@@ -73,8 +73,8 @@ SUITES = (
     ),
     Suite("the API under generated input", ("tests/fuzz",), ("mariadb", "redis"), workers=2, options=("--dist", "load")),
     Suite("sample market", ("tests/webapp/simulation",), ("mariadb", "redis")),
-    # one process: the low watermark sees every open transaction of the server, also those of a neighbouring worker
-    Suite("extraction and publishing", ("tests/pipelines",), ("mariadb",)),
+    # a server for each: the low watermark sees every open transaction of a server, also those of a neighbouring worker
+    Suite("extraction and publishing", ("tests/pipelines",), ("mariadb",), workers=2, options=("-p", "tests.own_server")),
     Suite("dbt project", ("tests/dbt",)),
     Suite("scale-out on Spark", ("tests/spark",), ("java",)),
     Suite("models", ("tests/ml",)),
@@ -259,13 +259,14 @@ def test(names: list[str]) -> int:
     prepare()
     have = capabilities()
     env = _environment()
-    folder = HOME / "stores"
+    folder, second = HOME / "stores", VAR / "test-2" / "stores"
     outcomes = []
     try:
         shutil.rmtree(HOME / "work", ignore_errors=True)
         with step("Test servers, private to var/test"):
             if not have["mariadb"]:
-                env |= services.start_mariadb(folder, durable=False)
+                servers = [services.start_mariadb(place, durable=False) for place in (folder, second)]
+                env |= servers[0] | {"OPENLANCE_TEST_SERVERS": json.dumps(servers)}
             if not have["redis"]:
                 env |= services.start_redis(folder)
         if not names:
@@ -281,6 +282,7 @@ def test(names: list[str]) -> int:
             outcomes.append(run_suite(suite, env, have))
     finally:
         services.stop(folder)
+        services.stop(second)
     code = close(outcomes)
     print(f"{time.monotonic() - begin:.0f} s in all")
     return code
