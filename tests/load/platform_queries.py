@@ -137,6 +137,7 @@ def _plain(name: str, kind: str, seed: int) -> str:
         "timestamp": f"{_FIRST}::TIMESTAMP + to_seconds(i * {_DAYS * 86_400} // n)",
         "boolean": f"{_any(name, 2, seed)} = 0",
         "double": f"{_any(name, 10**9, seed)} / 1e9",
+        "decimal(30,18)": f"{_any(name, 10**9, seed)} / 1e9",
         "varchar": f"'{name} ' || {_any(name, 23, seed)}",
         "integer": _any(name, 100, seed),
         "bigint": _any(name, 500_000, seed),
