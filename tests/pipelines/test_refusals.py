@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.loop import ResidentLoop
+from pipelines.scale_out import missing
 from pipelines.settings import Loop, SettingsError
 
 from .conftest import REPO
@@ -81,8 +82,8 @@ def test_an_environment_that_is_none_ends_a_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [command for command, needs in COMMANDS.items() if needs])
 def test_a_database_that_cannot_be_reached_is_named(command: str, tmp_path: Path) -> None:
     pytest.importorskip("MySQLdb", reason="mysqlclient is not installed")
-    if command == "scale_out":
-        pytest.importorskip("pyspark", reason="Spark is not installed")
+    if command == "scale_out" and (lacking := missing()):
+        pytest.skip(lacking)
     named = {"OPENLANCE_DB_SOCKET": "/tmp/none.sock", "OPENLANCE_DB_NAME": "market", "OPENLANCE_DB_USER": "reader"}
     said = refused(asked(command, tmp_path, **named, OPENLANCE_DB_PASSWORD="a secret of ours"))
     assert "the database 'market' at /tmp/none.sock cannot be reached as 'reader': " in said
