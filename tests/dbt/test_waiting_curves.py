@@ -1,8 +1,11 @@
-"""The published waiting curves against the whole Kaplan–Meier estimate, worked out in exact fractions from the jobs of the sample market."""
+"""The published waiting curves against the whole Kaplan–Meier estimate of the sample market's jobs: survival in exact fractions, Greenwood's sum
+with sixty digits (as a fraction its denominator grows with every job)."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
+from decimal import Context, Decimal
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -10,19 +13,20 @@ from pathlib import Path
 import duckdb
 import pytest
 
+DIGITS = Context(prec=60)
 #: hour 0, the hours of 30 days, the later days of a year, and the quartiles; a row more for each year of the market
 MOST_ROWS = 1 + 720 + 335 + 3
 
 
-def estimate(waits: list[tuple[float, bool]]) -> list[tuple[float, Fraction, Fraction, int, int, int]]:
+def estimate(waits: list[tuple[float, bool]]) -> list[tuple[float, Fraction, Decimal, int, int, int]]:
     """hours, survival, Greenwood's sum, at risk, events, events so far: of hour 0 and each distinct time at which it happened."""
     leaving, happened = Counter(hours for hours, _ in waits), Counter(hours for hours, it_did in waits if it_did)
-    steps, survival, greenwood, watched, so_far = [], Fraction(1), Fraction(0), len(waits), 0
+    steps, survival, greenwood, watched, so_far = [], Fraction(1), Decimal(0), len(waits), 0
     for hours in sorted({0.0, *leaving}):
         if happened[hours] or hours == 0:
             survival *= 1 - Fraction(happened[hours], watched)
             if watched > happened[hours]:
-                greenwood += Fraction(happened[hours], watched * (watched - happened[hours]))
+                greenwood = DIGITS.add(greenwood, DIGITS.divide(happened[hours], watched * (watched - happened[hours])))
             so_far += happened[hours]
             steps.append((hours, survival, greenwood, watched, happened[hours], so_far))
         watched -= leaving[hours]
@@ -47,11 +51,12 @@ def test_a_published_curve_is_the_whole_one_at_every_hour_and_quartile(sample_ho
         assert survival == pytest.approx(float(exact), rel=1e-9, abs=1e-12) and counts == exact_counts
         assert error == pytest.approx(float(exact) * float(greenwood) ** 0.5, rel=1e-9, abs=1e-12)
 
-    def last(curve: list[tuple[float, ...]], hour: float) -> tuple[float, ...]:
-        return max((step for step in curve if step[0] <= hour), key=lambda step: step[0])
+    def last(times: list[float], hour: float) -> float:
+        return times[bisect_right(times, hour) - 1]
 
+    all_times, published_times = [step[0] for step in whole], [row[0] for row in published]
     ends = {*range(721), *range(720, 8761, 24), 8760 * max(1, ceil(whole[-1][0] / 8760))}
-    assert [end for end in sorted(ends) if last(published, end)[0] != last(whole, end)[0]] == []
+    assert [end for end in sorted(ends) if last(published_times, end) != last(all_times, end)] == []
     for share in (0.75, 0.5, 0.25):
         wanted = min((hours for hours, survival, *_ in whole if survival <= share), default=None)
         assert min((row[0] for row in published if row[1] <= share + 1e-12), default=None) == wanted, share
