@@ -11,10 +11,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +54,10 @@ CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 @dataclass(frozen=True)
 class Suite:
-    """One pytest run. `needs` are names of capabilities; `workers` > 1 spreads it over processes, each with its own database."""
+    """One pytest run. `needs` are names of capabilities; `workers` > 1 spreads it over processes, each with its own database.
+
+    With several workers, or where one process takes `all_cores`, it runs alone; of the others two run side by side.
+    """
 
     name: str
     paths: tuple[str, ...]
@@ -60,10 +65,24 @@ class Suite:
     workers: int = 1
     env: tuple[tuple[str, str], ...] = ()
     options: tuple[str, ...] = ()
+    all_cores: bool = False
+
+    @property
+    def alone(self) -> bool:
+        return self.workers > 1 or self.all_cores
 
 
+#: of those that run side by side the longest are begun first
 SUITES = (
     Suite("marketplace on MariaDB", ("tests/webapp",), ("mariadb", "redis"), workers=2, options=("--ignore=tests/webapp/simulation",)),
+    Suite("the API under generated input", ("tests/fuzz",), ("mariadb", "redis"), workers=2, options=("--dist", "load")),
+    # a server for each: the low watermark sees every open transaction of a server, also those of a neighbouring worker
+    Suite("extraction and publishing", ("tests/pipelines",), ("mariadb",), workers=2, options=("-p", "tests.own_server")),
+    Suite("scale-out on Spark", ("tests/spark",), ("java",), all_cores=True),
+    Suite("dbt project", ("tests/dbt",)),
+    Suite("in the browser", ("tests/e2e",), ("mariadb", "redis", "chromium")),
+    Suite("dashboards", ("tests/dashboards",), ("mariadb", "redis", "chromium")),
+    Suite("sample market", ("tests/webapp/simulation",), ("mariadb", "redis")),
     Suite(
         "marketplace on SQLite (parity)",
         ("tests/webapp",),
@@ -71,17 +90,9 @@ SUITES = (
         env=(("OPENLANCE_TEST_DB", "sqlite"),),
         options=("-m", "parity and not mariadb"),
     ),
-    Suite("the API under generated input", ("tests/fuzz",), ("mariadb", "redis"), workers=2, options=("--dist", "load")),
-    Suite("sample market", ("tests/webapp/simulation",), ("mariadb", "redis")),
-    # a server for each: the low watermark sees every open transaction of a server, also those of a neighbouring worker
-    Suite("extraction and publishing", ("tests/pipelines",), ("mariadb",), workers=2, options=("-p", "tests.own_server")),
-    Suite("dbt project", ("tests/dbt",)),
-    Suite("scale-out on Spark", ("tests/spark",), ("java",)),
     Suite("models", ("tests/ml",)),
-    Suite("dashboards", ("tests/dashboards",), ("mariadb", "redis", "chromium")),
     Suite("notebooks", ("tests/notebooks",)),
     Suite("the house's own commands", ("tests/infra",)),
-    Suite("in the browser", ("tests/e2e",), ("mariadb", "redis", "chromium")),
 )
 
 
@@ -174,8 +185,33 @@ def _environment() -> dict[str, str]:
     }
 
 
-def run_suite(suite: Suite, env: dict[str, str], have: dict[str, str]) -> Outcome:
-    """Run one suite, its output to the terminal and its counts from the JUnit file."""
+def run_suites(chosen: list[Suite], lanes: list[dict[str, str]], have: dict[str, str]) -> list[Outcome]:
+    """Every suite's outcome, in the order of `chosen`. `lanes` are the environments of what runs side by side: servers and folders of their own."""
+    ended = {suite.name: run_suite(suite, lanes[0], have) for suite in chosen if suite.alone}
+    waiting = deque(suite for suite in chosen if not suite.alone)
+    beside, taking = len(waiting) > 1, threading.Lock()
+
+    def work(env: dict[str, str]) -> None:
+        while True:
+            with taking:
+                if not waiting:
+                    return
+                suite = waiting.popleft()
+            ended[suite.name] = run_suite(suite, env, have, beside=beside)
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        works = [pool.submit(work, env) for env in lanes]
+        try:
+            for done in works:
+                done.result()
+        except BaseException:
+            waiting.clear()
+            raise
+    return [ended[suite.name] for suite in chosen]
+
+
+def run_suite(suite: Suite, env: dict[str, str], have: dict[str, str], *, beside: bool = False) -> Outcome:
+    """Run one suite, its output to the terminal and its counts from the JUnit file. `beside` others each line begins with the suite's name."""
     outcome = Outcome(suite.name)
     paths = [p for p in suite.paths if (REPO / p).is_dir()]
     lacking = [have[n] for n in suite.needs if have[n]]
@@ -190,13 +226,31 @@ def run_suite(suite: Suite, env: dict[str, str], have: dict[str, str]) -> Outcom
     spread = ["-n", str(suite.workers), "--dist", "loadfile"] if suite.workers > 1 else []
     command = [str(PYTHON), "-m", "pytest", *paths, "-q", f"--junitxml={report}", *spread, *suite.options]
     begin = time.monotonic()
-    done = subprocess.run(command, env={**env, **dict(suite.env)}, cwd=REPO, check=False, stdin=subprocess.DEVNULL)
+    code = _run(command, {**env, **dict(suite.env)}, f"{suite.name} │ " if beside else "")
     outcome.seconds = time.monotonic() - begin
     _read_report(report, outcome)
-    if done.returncode not in (0, 1) or (done.returncode == 1 and not outcome.failed):
+    if code not in (0, 1) or (code == 1 and not outcome.failed):
         outcome.failed += 1
-        outcome.reason = f"pytest ended with code {done.returncode}"
+        outcome.reason = f"pytest ended with code {code}"
     return outcome
+
+
+def _run(command: list[str], env: dict[str, str], before: str) -> int:
+    """The exit code; with `before` each line is shown after it, else the terminal is the command's own."""
+    out = subprocess.PIPE if before else None
+    with subprocess.Popen(
+        command,
+        env=env,
+        cwd=REPO,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.STDOUT if out else None,
+        text=True,
+        errors="replace",
+    ) as child:
+        for line in child.stdout or ():
+            print(before + line.rstrip("\n"), flush=True)
+    return child.returncode
 
 
 def _read_report(report: Path, outcome: Outcome) -> None:
@@ -258,17 +312,19 @@ def test(names: list[str]) -> int:
     begin = time.monotonic()
     prepare()
     have = capabilities()
-    env = _environment()
-    folder, second = HOME / "stores", VAR / "test-2" / "stores"
+    homes = (HOME, VAR / "test-2")
+    lanes = [_environment() | {"OPENLANCE_VAR": str(home / "work")} for home in homes]
     outcomes = []
     try:
-        shutil.rmtree(HOME / "work", ignore_errors=True)
-        with step("Test servers, private to var/test"):
-            if not have["mariadb"]:
-                servers = [services.start_mariadb(place, durable=False) for place in (folder, second)]
-                env |= servers[0] | {"OPENLANCE_TEST_SERVERS": json.dumps(servers)}
-            if not have["redis"]:
-                env |= services.start_redis(folder)
+        with step("Test servers, private to var/test and var/test-2"):
+            for home, env in zip(homes, lanes, strict=True):
+                shutil.rmtree(home / "work", ignore_errors=True)
+                if not have["mariadb"]:
+                    env |= services.start_mariadb(home / "stores", durable=False)
+                if not have["redis"]:
+                    env |= services.start_redis(home / "stores")
+            of_database = [{name: value for name, value in env.items() if name.startswith("OPENLANCE_DB_")} for env in lanes]
+            lanes[0]["OPENLANCE_TEST_SERVERS"] = json.dumps(of_database)
         if not names:
             outcomes.append(frontend_suite())
         if any(s.needs and "chromium" in s.needs for s in SUITES) and not names:
@@ -278,11 +334,10 @@ def test(names: list[str]) -> int:
         if not have["java"] and any("java" in s.needs for s in chosen):
             with step("Spark (var/tools), beside the environment") as remark:
                 remark(install_aside("spark"))
-        for suite in chosen:
-            outcomes.append(run_suite(suite, env, have))
+        outcomes += run_suites(chosen, lanes, have)
     finally:
-        services.stop(folder)
-        services.stop(second)
+        for home in homes:
+            services.stop(home / "stores")
     code = close(outcomes)
     print(f"{time.monotonic() - begin:.0f} s in all")
     return code
@@ -302,7 +357,7 @@ def fuzz(arguments: list[str]) -> int:
 
 
 def check() -> int:
-    """Every static check; each is run even when one before it failed."""
+    """Every static check, two at a time; each is run even when one before it failed."""
     with step("Python environment (var/venv)") as remark:
         remark(install("base", "dev"))
     with step("Web app's packages") as remark:
@@ -316,13 +371,18 @@ def check() -> int:
         "OPENLANCE_SQLITE": str(scratch / "check.sqlite3"),
     }
     env["OPENLANCE_WAREHOUSE"] = str(scratch / "warehouse.duckdb")
-    code = 0
-    for name, work in _checks(env, scratch):
+
+    def well(check: tuple[str, Callable[[], None]]) -> bool:
+        name, work = check
         try:
             with step(name):
                 work()
         except subprocess.CalledProcessError:
-            code = 1
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        code = 0 if all(list(pool.map(well, _checks(env, scratch)))) else 1
     print(paint("make check: all right", "32") if code == 0 else paint("make check: something is wrong, see above", "31"))
     return code
 
@@ -331,7 +391,11 @@ def _checks(env: dict[str, str], scratch: Path) -> list[tuple[str, Callable[[], 
     bin_ = VENV / "bin"
 
     def tool(*command: str) -> Callable[[], None]:
-        return lambda: run([str(bin_ / command[0]), *command[1:]], env=env, log=scratch / f"{command[0]}-{command[1].strip('-')}.log")
+        return lambda: run(
+            [str(bin_ / command[0]), *command[1:]],
+            env=env,
+            log=scratch / f"{'-'.join(Path(word).name.strip('-') for word in command[:3])}.log",
+        )
 
     def manage(*arguments: str) -> Callable[[], None]:
         return tool("python", str(REPO / "webapp" / "manage.py"), *arguments)
@@ -356,17 +420,17 @@ def _checks(env: dict[str, str], scratch: Path) -> list[tuple[str, Callable[[], 
         )
 
     return [
+        ("types (mypy, django-stubs)", tool("mypy", "-p", "config", "-p", "marketplace", "-p", "pipelines", "-p", "ml", "-p", "dashboards", "-p", "infra")),
+        ("SQL of the models (sqlfluff)", sqlfluff),
         ("ruff: lint", tool("ruff", "check", ".")),
         ("ruff: format", tool("ruff", "format", "--check", ".")),
         ("import contracts", tool("lint-imports", "--no-cache")),
-        ("types (mypy, django-stubs)", tool("mypy", "-p", "config", "-p", "marketplace", "-p", "pipelines", "-p", "ml", "-p", "dashboards", "-p", "infra")),
         ("Django's own checks", manage("check", "--fail-level", "WARNING")),
         ("contracts of the extraction", tool("python", "-m", "pipelines.extract.contracts", "check", "--no-database")),
         ("missing migrations", manage("makemigrations", "--check", "--dry-run")),
         ("OpenAPI drift", openapi),
         ("dbt parse", tool("dbt", "parse", "--no-version-check", "--project-dir", "dbt_project", "--profiles-dir", "dbt_project",
                            "--target-path", str(scratch / "dbt"), "--log-path", str(scratch / "dbt-log"))),
-        ("SQL of the models (sqlfluff)", sqlfluff),
         ("web app: types of the API", lambda: npm("run", "openapi:check", log=scratch / "web-openapi.log")),
         ("web app: lint", lambda: npm("run", "lint", log=scratch / "web-lint.log")),
         ("web app: types", lambda: npm("run", "types", log=scratch / "web-types.log")),

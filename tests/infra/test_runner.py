@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import environment, services
+from infra.local import environment, services, suites
 from infra.local.measure import read_mutant
 from infra.local.processes import choose_port
-from infra.local.suites import Outcome, close
+from infra.local.suites import Outcome, Suite, close
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -164,6 +164,41 @@ def test_the_summary_fails_on_a_failure_and_counts(capsys: pytest.CaptureFixture
     assert close([good, bad]) == 1
     assert close([]) == 1
     assert "4 passed, 1 failed, 0 skipped" in capsys.readouterr().out.splitlines()
+
+
+_WAITS = """
+import os, time
+from pathlib import Path
+
+def test_the_other_is_at_work_too():
+    here = Path(__file__).parent
+    (here / os.environ["LANE"]).touch()
+    deadline = time.monotonic() + 60
+    while not ((here.parent / "one" / "0").exists() and (here.parent / "two" / "1").exists()) and not (
+        (here.parent / "one" / "1").exists() and (here.parent / "two" / "0").exists()
+    ):
+        assert time.monotonic() < deadline, "nobody came"
+        time.sleep(0.05)
+"""
+_FAILS = "def test_that_fails():\n    assert False\n"
+
+
+def test_suites_of_one_process_run_side_by_side_each_in_a_lane_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(suites, "HOME", tmp_path)
+    for name, text in {"one": _WAITS, "two": _WAITS, "three": _FAILS, "four": _FAILS}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"test_{name}.py").write_text(text)
+    chosen = [Suite(name, (str(tmp_path / name),), all_cores=name == "four") for name in ("one", "two", "three", "four")]
+    ended = suites.run_suites(chosen, [{**os.environ, "LANE": "0"}, {**os.environ, "LANE": "1"}], {})
+    assert [(o.name, o.passed, o.failed) for o in ended] == [("one", 1, 0), ("two", 1, 0), ("three", 0, 1), ("four", 0, 1)]
+    lines = capfd.readouterr().out.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(("one │ ", "two │ ")))
+    assert any("test_that_fails" in line and not line.startswith("three │ ") for line in lines[:first]), (
+        "what takes all cores ran before, alone"
+    )
+    assert any(line.startswith("three │ ") and "test_that_fails" in line for line in lines[first:])
 
 
 def test_a_suite_that_did_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
