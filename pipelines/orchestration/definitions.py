@@ -291,35 +291,55 @@ def _round_config(*, reconcile: bool) -> dg.RunConfig:
     return dg.RunConfig(ops={"extract_tables": ExtractConfig(reconcile=reconcile)})
 
 
-@dg.schedule(job=pipeline_round, cron_schedule=_SETTINGS.incremental_cron, default_status=_status(_ROUNDS_HERE))
+@dg.schedule(
+    job=pipeline_round,
+    description="Every minute, unless a round is still at work.",
+    cron_schedule=_SETTINGS.incremental_cron,
+    default_status=_status(_ROUNDS_HERE),
+)
 def incremental(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Every minute, unless a round is still at work."""
     if context.instance.get_runs_count(dg.RunsFilter(job_name=pipeline_round.name, statuses=_AT_WORK)):
         return dg.SkipReason("a round is still at work")
     return dg.RunRequest(run_config=_round_config(reconcile=False), tags={"openlance/why": "incremental"})
 
 
-@dg.schedule(job=pipeline_round, cron_schedule=_SETTINGS.reconcile_cron, default_status=_status(_ROUNDS_HERE))
+@dg.schedule(
+    job=pipeline_round,
+    description="Hourly: every key block is compared with the source.",
+    cron_schedule=_SETTINGS.reconcile_cron,
+    default_status=_status(_ROUNDS_HERE),
+)
 def reconcile() -> dg.RunRequest:
-    """Hourly: every key block is compared with the source."""
     return dg.RunRequest(run_config=_round_config(reconcile=True), tags={"openlance/why": "reconcile"})
 
 
-@dg.schedule(job=proof, cron_schedule=_SETTINGS.prove_cron, default_status=_status(_ROUNDS_HERE))
+@dg.schedule(
+    job=proof,
+    description="Weekly: every row is read and compared. What it mends is built by the next round.",
+    cron_schedule=_SETTINGS.prove_cron,
+    default_status=_status(_ROUNDS_HERE),
+)
 def weekly_proof() -> dg.RunRequest:
-    """Weekly: every row is read and compared. What it mends is built by the next round."""
     return dg.RunRequest(tags={"openlance/why": "proof"})
 
 
-@dg.schedule(job=compaction, cron_schedule=_SETTINGS.compact_cron, default_status=_status(_ROUNDS_HERE))
+@dg.schedule(
+    job=compaction,
+    description="Every night: fewer files, and no history past its days.",
+    cron_schedule=_SETTINGS.compact_cron,
+    default_status=_status(_ROUNDS_HERE),
+)
 def nightly_compaction() -> dg.RunRequest:
-    """Every night: fewer files, and no history past its days."""
     return dg.RunRequest(tags={"openlance/why": "compaction"})
 
 
-@dg.schedule(job=training, cron_schedule=_SETTINGS.train_cron, default_status=_status(_SETTINGS.schedules))
+@dg.schedule(
+    job=training,
+    description="Every night: train on what was published.",
+    cron_schedule=_SETTINGS.train_cron,
+    default_status=_status(_SETTINGS.schedules),
+)
 def nightly() -> dg.RunRequest:
-    """Every night: train on what was published."""
     return dg.RunRequest(tags={"openlance/why": "nightly"})
 
 

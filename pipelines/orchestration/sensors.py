@@ -83,26 +83,34 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
     def asked(why: str, run_seq: int) -> dg.RunRequest:
         return dg.RunRequest(run_key=f"{why}-{run_seq}", run_config=compare, tags={"openlance/why": why, "openlance/run_seq": str(run_seq)})
 
-    @dg.sensor(name="resident_rounds", **options)
+    @dg.sensor(
+        name="resident_rounds",
+        description="What the resident loop read, built, checked and published stands in the asset graph as if Dagster had done it.",
+        **options,
+    )
     def resident_rounds(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """What the resident loop read, built, checked and published stands in the asset graph as if Dagster had done it."""
         fresh = loop.past(int(context.cursor or 0))[:_ROUNDS]
         if not fresh:
             return dg.SkipReason("the loop has told of nothing new")
         return dg.SensorResult(asset_events=events_of(fresh), cursor=str(fresh[-1]["number"]))
 
-    @dg.sensor(name="outbox_volume", job=rounds, **options)
+    @dg.sensor(
+        name="outbox_volume", job=rounds, description="A flood of events: a round that compares every key block with the source.", **options
+    )
     def outbox_volume(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """A flood of events: a round that compares every key block with the source."""
         runs = runs_after(int(context.cursor or 0))
         if not runs:
             return dg.SkipReason("no run since")
         floods = [(seq, rows) for seq, table, rows, *_ in runs if table == OUTBOX and rows >= settings.outbox_rows and seq > 1]
         return dg.SensorResult(run_requests=[asked("outbox", seq) for seq, _ in floods[-1:]], cursor=str(runs[-1][0]))
 
-    @dg.sensor(name="drift", job=rounds, **options)
+    @dg.sensor(
+        name="drift",
+        job=rounds,
+        description="The log differs from the source: tell, and compare again. A table was stopped: tell; no comparison mends that.",
+        **options,
+    )
     def drift(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """The log differs from the source: tell, and compare again. A table was stopped: tell; no comparison mends that."""
         runs = runs_after(int(context.cursor or 0))
         if not runs:
             return dg.SkipReason("no run since")
@@ -113,9 +121,8 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
             alerts.tell(event, list(newest.values()))
         return dg.SensorResult(run_requests=[asked("drift", run[0]) for run in drifted[-1:]], cursor=str(runs[-1][0]))
 
-    @dg.sensor(name="failed_webhooks", **options)
+    @dg.sensor(name="failed_webhooks", description="Gateways whose notifications fail: money that nobody here knows of.", **options)
     def failed_webhooks(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        """Gateways whose notifications fail: money that nobody here knows of."""
         at = newest_run()
         failed = {name: count for name, count in failed_notifications() if count >= settings.failed_webhooks}
         # a gateway that fails no more is forgotten, so that the next time is told
