@@ -52,14 +52,24 @@ def django_db_setup(django_db_setup: None, schema_laid: laid_schema.Laid) -> Non
 
 
 @pytest.fixture
-def committed_db(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A database whose commits are real, for threads, processes and triggers; emptied afterwards.
+def committed_db(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[None]:
+    """A database whose commits are real, for threads, processes and triggers; emptied afterwards. Rows are numbered from 1."""
+    from django.db import connection
 
-    Django's flush issues DELETE, which the append-only triggers refuse: they are taken away for it, and laid again by its post_migrate.
-    """
-    request.applymarker(pytest.mark.django_db(transaction=True, reset_sequences=True))
+    sqlite = connection.vendor == "sqlite"
+    request.applymarker(pytest.mark.django_db(transaction=True, reset_sequences=sqlite))
     request.getfixturevalue("_django_db_helper")
+    if not sqlite:
+        _number_from_one()
     yield
+    if sqlite:
+        _without_triggers()
+    else:
+        _truncate()
+
+
+def _without_triggers() -> None:
+    """Django's flush issues DELETE, which the append-only triggers refuse: they are taken away for it, and laid again by its post_migrate."""
     from django.db import connection
 
     from marketplace.core import triggers
@@ -67,6 +77,30 @@ def committed_db(request: pytest.FixtureRequest) -> Iterator[None]:
     with connection.cursor() as cursor:
         for name in triggers.existing():
             cursor.execute(f"DROP TRIGGER {name}")
+
+
+def _number_from_one() -> None:
+    """Only those tables that have numbered rows: Django would alter all."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND auto_increment > 1")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE `{table}` AUTO_INCREMENT = 1")
+
+
+def _truncate() -> None:
+    """Tables with rows are made empty without asking their triggers, which may stay; Django's flush then finds nothing to delete."""
+    from django.db import connection
+
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM `{table}`)" for table in tables))
+        held = [table for (table,) in cursor.fetchall()]
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+        for table in held:
+            cursor.execute(f"TRUNCATE TABLE `{table}`")
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
 
 
 def _user(email: str, name: str, **extra: Any) -> Any:
