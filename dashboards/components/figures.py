@@ -11,6 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from .currency import US_DOLLARS, Reading
+
 INK, MUTED, TEAL, AMBER, RUST, GRID = "#1d2a2a", "#5d6765", "#0f6e64", "#d09a35", "#b04a2f", "#e4e0d5"
 COLORS = {"funded": AMBER, "released": TEAL, "refunded": RUST, "first bid": TEAL, "hire": AMBER, 7: "#a9cdc7", 14: "#4d9a90", 30: TEAL}
 #: the year stands below the first month of it only
@@ -18,23 +20,20 @@ MONTHS = {"nticks": 7, "tickformat": "%b\n%Y", "hoverformat": "%d %b %Y", "ticka
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
 
-def money(minor: float, currency: str | None, *, cents: bool = False) -> str:
-    """ "$12,345" for US cents, "12,345 EUR" for the minor units of other currencies with two decimals; exact with `cents`."""
-    amount = f"{Decimal(int(minor)).scaleb(-2):,.{2 if cents else 0}f}"
-    return f"${amount}".replace("$-", "−$") if currency == "USD" else f"{amount} {currency or ''}".strip()
-
-
 def hours(value: float) -> str:
     """ "3.5 h" below two days, "4.2 days" from there on."""
     return f"{value:,.1f} h" if value < 48 else f"{value / 24:,.1f} days"
 
 
-def number_text(value: float | None, unit: str, currency: str | None) -> str:
-    """A metric as people read it: "$12,345", "41.2 %", "3.5 h", "—" when nothing can be said yet."""
+def number_text(value: float | None, unit: str, currency: str | None, reading: Reading = US_DOLLARS) -> str:
+    """A metric as people read it: "$12,345", "41.2 %", "3.5 h", "—" when nothing can be said yet.
+
+    Money in USD is told as `reading` has it. Other minor units are those of a currency with two decimals: "12,345 EUR".
+    """
     if value is None or pd.isna(value):
         return "—"
     if unit == "minor":
-        return money(value, currency)
+        return reading.text(value) if currency == "USD" else f"{Decimal(int(value)).scaleb(-2):,.0f} {currency or ''}".strip()
     if unit == "share":
         return f"{100 * value:.1f} %"
     return hours(value) if unit == "hours" else f"{value:,.0f}"
@@ -70,25 +69,31 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     st.plotly_chart(figure, width="stretch", theme=None, config=CONFIG, key=key, alt=alt)
 
 
-def volume_bars(frame: pd.DataFrame) -> go.Figure:
+def volume_bars(frame: pd.DataFrame, reading: Reading = US_DOLLARS) -> go.Figure:
     """Groups of bars, one group a period."""
+    told = "≈ " if reading.is_estimate else ""
     figure = go.Figure()
     for measure in ("funded", "released", "refunded"):
         part = frame[frame["measure"] == measure]
-        figure.add_bar(x=part["start"], y=part["usd"], name=measure, marker_color=COLORS[measure], hovertemplate="$%{y:,.0f}")
-    return tidy(figure, height=320, x=MONTHS, y={"tickformat": ",.0f", "tickprefix": "$", "nticks": 6})
+        amounts = part["usd"].map(reading.units)
+        figure.add_bar(
+            x=part["start"], y=amounts, name=measure, marker_color=COLORS[measure], hovertemplate=f"{told}{reading.sign}%{{y:,.0f}}"
+        )
+    ticks = {"separatethousands": True, "exponentformat": "B", "minexponent": 5} if reading.is_estimate else {"tickformat": ",.0f"}
+    return tidy(figure, height=320, x=MONTHS, y={**ticks, "tickprefix": reading.sign, "nticks": 6})
 
 
-def take_rate_line(frame: pd.DataFrame) -> go.Figure:
+def take_rate_line(frame: pd.DataFrame, reading: Reading = US_DOLLARS) -> go.Figure:
+    """A point a month; what was released in it is told on hovering."""
     figure = go.Figure(
         go.Scatter(
             x=frame["month"],
             y=frame["take_rate"],
-            customdata=frame[["released"]],
+            customdata=[[reading.text(round(dollars * 100))] for dollars in frame["released"]],
             line={"color": TEAL, "width": 2.5},
             marker={"size": 6},
             mode="lines+markers",
-            hovertemplate="%{y:.2%} of $%{customdata[0]:,.0f} released<extra></extra>",
+            hovertemplate="%{y:.2%} of %{customdata[0]} released<extra></extra>",
         )
     )
     return tidy(figure, x=MONTHS, y={"tickformat": ".0%", "range": [0, max(0.12, 1.2 * frame["take_rate"].max())]})

@@ -11,6 +11,9 @@ from dashboards import auth
 from dashboards.queries import admin
 from dashboards.queries.meta import ModelCard, metric_trace, model_card
 from pipelines.marts_reader import Metric, Published, Trace
+from pipelines.marts_reader.currencies import RATES
+
+from .currency import US_DOLLARS, Reading
 
 RULES = {"grain": "One row", "filter": "Counted", "currency_rule": "Currencies", "late_data_rule": "Late data", "owner": "Owner"}
 METRIC_RULES = {
@@ -24,11 +27,15 @@ LAYERS = ("published", "marts", "features", "intermediate", "staging", "seed", "
 
 
 @st.fragment
-def lineage_popover(marts: Published, key: str, *, metrics: Sequence[str] = (), relations: Sequence[str] = ()) -> None:
+def lineage_popover(
+    marts: Published, key: str, *, metrics: Sequence[str] = (), relations: Sequence[str] = (), reading: Reading = US_DOLLARS
+) -> None:
     """A small button that opens where the numbers of these metrics, or of these published models, come from.
 
-    What is shown is worked out when it is opened, and only this part of the page runs again for it.
+    Where money of theirs is told in another currency, `reading` says how, and the rates are one of the models. What is shown is worked out when it is opened, and only this part of the page runs again for it.
     """
+    if reading.is_estimate:
+        relations = [*relations, RATES]
     opened = st.popover(
         "Where from?",
         icon=":material/account_tree:",
@@ -40,10 +47,10 @@ def lineage_popover(marts: Published, key: str, *, metrics: Sequence[str] = (), 
     # a browser that holds its other requests back would never lose the page otherwise
     if opened.open and not auth.withdrawn():
         with opened:
-            _body(marts, key, tuple(metrics), tuple(relations))
+            _body(marts, key, tuple(metrics), tuple(relations), reading)
 
 
-def _body(marts: Published, key: str, metrics: tuple[str, ...], relations: tuple[str, ...]) -> None:
+def _body(marts: Published, key: str, metrics: tuple[str, ...], relations: tuple[str, ...], reading: Reading) -> None:
     names = metrics + relations
     name = names[0]
     if len(names) > 1:
@@ -52,7 +59,7 @@ def _body(marts: Published, key: str, metrics: tuple[str, ...], relations: tuple
         )
     if name in metrics:
         trace = metric_trace(marts, name)
-        _metric(marts, trace.metric, trace)
+        _metric(marts, trace.metric, trace, reading)
     else:
         card = model_card(marts, name)
         st.markdown(f"**`{card.relation}`** · {card.description}")
@@ -61,11 +68,25 @@ def _body(marts: Published, key: str, metrics: tuple[str, ...], relations: tuple
         _model(card)
 
 
-def _metric(marts: Published, metric: Metric, trace: Trace) -> None:
+def _metric(marts: Published, metric: Metric, trace: Trace, reading: Reading) -> None:
     st.markdown(f"**{metric.label}** · `{metric.name}`\n\n{metric.description}")
+    if reading.is_estimate:
+        _converted(trace, reading)
     _freshness(marts, [run.table for run in trace.sources if run.feeds])
     st.markdown("\n".join(f"- *{label}:* {getattr(metric, rule)}" for rule, label in METRIC_RULES.items() if getattr(metric, rule, "")))
     _model(model_card(marts, metric.relation), trace)
+
+
+def _converted(trace: Trace, reading: Reading) -> None:
+    """How money in USD came to be told in another currency, and by which row of the published rates."""
+    code, whole = reading.currency.code, ""
+    if trace.metric.unit == "minor" and trace.value is not None:
+        whole = f" Over everything: {US_DOLLARS.text(trace.value, exact=True)} {reading.text(trace.value, exact=True)}."
+    st.markdown(
+        f":material/currency_exchange: **Shown in {code}, an estimate.** Money is summed in US cents first, and converted then: "
+        f"× {reading.rate.normalize():f} minor units of {code} for a cent, rounded half to even. That is {reading.terms}, the row "
+        f"`{code}`, `{reading.since}` of `{RATES}`.{whole}"
+    )
 
 
 def _freshness(marts: Published, tables: list[str]) -> None:

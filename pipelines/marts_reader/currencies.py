@@ -1,6 +1,7 @@
-"""A figure in the viewer's currency, for reading only: US cents times the rates that the publication itself has.
+"""A figure in the viewer's currency, for reading only: by the rates that the publication itself has.
 
-What moved is always the transaction currency; this is an estimate and is shown as one. Sums are summed first and converted then.
+What moved is always the transaction currency; this is an estimate and is shown as one. Sums are summed first and converted then. Staff find the
+rates as `metrics.usd_rates`; tenants, who do not see that schema, beside their own figures as `client.usd_rates` and `freelancer.usd_rates`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,8 +19,19 @@ from .definitions import Metric
 from .question import BadQuestion, MetricError, nearest
 
 RATES = "metrics.usd_rates"
+#: the relations that hold the same rates, by who reads them
+RELATIONS = (RATES, "client.usd_rates", "freelancer.usd_rates")
 #: the dimension whose value is the day of a figure
 _DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency that figures can be read in. `exponent` is its decimal places (CLDR: JPY 0, USD 2, KWD 3)."""
+
+    code: str
+    name: str
+    exponent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +48,56 @@ class Rates:
         return next((rate for first, past, rate in self.spans if first <= day < past), None)
 
 
-def read_rates(db: duckdb.DuckDBPyConnection, currency: str) -> Rates:
+def read_currencies(db: duckdb.DuckDBPyConnection, relation: str = RATES) -> tuple[Currency, ...]:
+    """Every currency with a rate, USD first and the others by code. Raises MetricError when the publication was made before it had them."""
+    found = _rows(db, relation, "SELECT DISTINCT currency, currency_name, exponent FROM {} ORDER BY currency <> 'USD', currency")
+    return tuple(Currency(*row) for row in found)
+
+
+def read_rates(db: duckdb.DuckDBPyConnection, currency: str, relation: str = RATES) -> Rates:
     """Raises BadQuestion for a currency without any rate, MetricError when the publication was made before it had rates."""
-    try:
-        known = [name for (name,) in db.execute(f"SELECT DISTINCT currency FROM {RATES} ORDER BY 1").fetchall()]
-    except duckdb.CatalogException as missing:
-        raise MetricError("this publication was made before there were rates in it: run `make pipeline`") from missing
-    if currency not in known:
+    spans = _rows(db, relation, "SELECT valid_from, valid_to, minor_per_usd_cent FROM {} WHERE currency = ? ORDER BY 1", [currency])
+    if not spans:
+        known = [name for (name,) in _rows(db, relation, "SELECT DISTINCT currency FROM {} ORDER BY 1")]
         raise BadQuestion(f"no rate is known for {currency!r}.{nearest(currency, known)} Known are: {', '.join(known)}")
-    spans = db.execute(f"SELECT valid_from, valid_to, minor_per_usd_cent FROM {RATES} WHERE currency = ? ORDER BY 1", [currency]).fetchall()
     return Rates(currency, tuple(spans))
 
 
-def convert(usd_minor: int | None, rate: Decimal | None) -> int | None:
-    """Whole minor units, rounded half to even; None when the amount or the rate is not known, which is never taken for 1:1."""
-    if usd_minor is None or rate is None:
+def _rows(db: duckdb.DuckDBPyConnection, relation: str, sql: str, values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    """Rows of `sql`, in which {} stands for the relation."""
+    if relation not in RELATIONS:
+        raise BadQuestion(f"{relation!r} holds no rates; these do: {', '.join(RELATIONS)}")
+    try:
+        return db.execute(sql.format(relation), values).fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException) as missing:
+        raise MetricError("this publication was made before there were such rates in it: run `make pipeline`") from missing
+
+
+def between(own: Rates, viewer: Rates, day: date | None = None) -> Decimal | None:
+    """Minor units of the viewer's currency for one of `own`, by way of USD: by that day's rates, or the newest; None where either is not known.
+
+    In one's own currency nothing is converted: 1, whatever is known.
+    """
+    if own.currency == viewer.currency:
+        return Decimal(1)
+    theirs, ours = viewer.on(day), own.on(day)
+    if theirs is None or ours is None:
         return None
     with localcontext() as exact:
         exact.prec = 76
-        return int((usd_minor * rate).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+        return theirs / ours
+
+
+def convert(minor: int | None, rate: Decimal | None) -> int | None:
+    """Whole minor units, rounded half to even; None when the amount or the rate is not known, which is never taken for 1:1.
+
+    `rate` is minor units for one minor unit: `Rates.on` for US cents, `between` for an amount in another currency.
+    """
+    if minor is None or rate is None:
+        return None
+    with localcontext() as exact:
+        exact.prec = 76
+        return int((minor * rate).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
 def with_viewer_minor(table: pa.Table, definition: Metric, rates: Rates, by: Sequence[str]) -> pa.Table:

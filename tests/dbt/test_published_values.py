@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -163,6 +164,22 @@ def test_each_side_sees_its_own_money(market: Any) -> None:
     assert [(r["job_id"], r["client_id"], r["proposals"]) for r in market.rows("client.jobs", order="job_id")] == [
         (10, 1, 2), (11, 1, 0), (12, 4, 0), (13, 1, 1),
     ]  # fmt: skip
+
+
+def test_rates_are_published_to_all_with_name_and_decimal_places(market: Any) -> None:
+    # 125 yen a dollar, from 1 March on; yen have no decimals
+    rates = [
+        {
+            "currency": "JPY", "currency_name": "Japanese Yen", "exponent": 0, "valid_from": date(2026, 3, 1), "valid_to": date(9999, 12, 31),
+            "minor_per_usd_cent": Decimal("1.25"),
+        },
+        {
+            "currency": "USD", "currency_name": "US Dollar", "exponent": 2, "valid_from": date(1, 1, 1), "valid_to": date(9999, 12, 31),
+            "minor_per_usd_cent": Decimal(1),
+        },
+    ]  # fmt: skip
+    for schema in ("metrics", "client", "freelancer"):
+        assert market.rows(f"{schema}.usd_rates") == rates, schema
 
 
 def test_the_held_milestone_holds_its_price(market: Any) -> None:

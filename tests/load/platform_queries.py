@@ -23,7 +23,7 @@ REPEAT = 20
 #: events → how many of each; the sample markets have fewer of each for their events (docs/simulation.md), so this is the harder market
 EVENTS_A_JOB, EVENTS_A_PROPOSAL, EVENTS_A_CLIENT, EVENTS_A_FREELANCER = 25, 5, 500, 100
 SCHEMAS = ("admin", "client", "freelancer", "metrics")
-_DAYS = 1095
+_DAYS, CURRENCIES = 1095, 30
 _FIRST, _LAST = "DATE '2023-01-01'", "TIMESTAMP '2025-12-31 00:00:00'"
 #: relation → its rows in a market of so many events; a relation that grows with the market and is not here has one row for 100 events
 GROWING: dict[str, int] = {
@@ -54,10 +54,11 @@ BOUNDED: dict[str, int] = {
     "metrics.searches": _DAYS * 4,
     "metrics.retention": 1_400,
     "metrics.skill_depth": 20_000,
+    "metrics.usd_rates": _DAYS * CURRENCIES,
     "metrics.match_bins": 36 * 10 * 8,
 }
 #: not asked by a page, or by one of these only: left out of the bench's publication
-NOT_ASKED = {"client.jobs", "freelancer.earnings_monthly"}
+NOT_ASKED = {"client.jobs", "client.usd_rates", "freelancer.earnings_monthly", "freelancer.usd_rates"}
 
 
 def contracts() -> dict[str, dict[str, Any]]:
@@ -120,6 +121,7 @@ def _special(relation: str, events: int, seed: int) -> dict[str, str]:
             "flow": f"list_element(['funded', 'released', 'refunded', 'fee', 'fee_refund'], 1 + {_any('flow', 5, seed)})",
             "currency": f"'C' || {_any('currency', 25, seed)}",
         },
+        "metrics.usd_rates": {"currency": f"'C' || i % {CURRENCIES}", "currency_name": f"'Currency ' || i % {CURRENCIES}", "exponent": "2"},
         "client.spend_monthly": {"client_id": f"i % {max(1, events // EVENTS_A_CLIENT)}"},
         "freelancer.proposals": {"proposal_id": "i", "job_title": "'Somebody who writes a page of code, number ' || i"},
     }
@@ -182,8 +184,8 @@ def lay(folder: Path, events: int, seed: int) -> Path:
 
 
 def questions(path: Path, events: int, seed: int) -> dict[str, Callable[[], Any]]:
-    """The overview's eight, the catalogue's, that of the page of data quality, and two of tenants: a client's and a freelancer's own."""
-    from dashboards.queries import admin, ask_all, definitions, quality, query
+    """The overview's eight, the choice of a currency, the catalogue's, that of the page of data quality, and two of tenants: a client's and a freelancer's own."""
+    from dashboards.queries import admin, ask_all, currencies, definitions, quality, query
     from pipelines.marts_reader import Published
 
     marts, random_ = Published("bench", path, datetime.now(UTC)), random.Random(seed)
@@ -203,6 +205,7 @@ def questions(path: Path, events: int, seed: int) -> dict[str, Callable[[], Any]
         "waiting": lambda: admin.waiting(marts),
         "funnel": lambda: admin.funnel(marts),
         "freshness": lambda: admin.freshness(marts),
+        "currencies": lambda: (currencies.known(marts), currencies.rates(marts, "C7").spans),
         "all metrics": catalogue,
         "data quality": lambda: (quality.tables(marts), quality.daily(marts), quality.findings(marts), quality.tests(marts)),
         "a client's spend": lambda: own("client.spend_monthly", "client_id", events // EVENTS_A_CLIENT, "month"),

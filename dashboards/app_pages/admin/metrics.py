@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.components import figures, follow
+from dashboards.components.currency import US_DOLLARS, Reading, titled
 from dashboards.components.lineage import lineage_popover
 from dashboards.queries import admin, ask_all, definitions
 from pipelines import marts_reader
@@ -21,29 +22,29 @@ def matches(metric: Metric, words: str) -> bool:
     return all(word in text for word in words.lower().split())
 
 
-def value_text(metric: Metric, value: float | None) -> str:
+def value_text(metric: Metric, value: float | None, reading: Reading) -> str:
     """The metric over everything, as people read it; by what it must be split when it has no such figure."""
     if metric.required:
         return "by " + " and ".join(metric.required)
     if metric.unit == "number" and value is not None:
         return f"{value:,.3f}"
-    return figures.number_text(value, metric.unit, metric.currency)
+    return figures.number_text(value, metric.unit, metric.currency, reading)
 
 
-def entry(marts: Published, metric: Metric, value: float | None) -> None:
+def entry(marts: Published, metric: Metric, value: float | None, reading: Reading) -> None:
     with st.container(border=True, gap="small", key=f"metric-{metric.name}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{metric.label}** · `{metric.name}`", width="content")
-            st.markdown(value_text(metric, value), width="content")
+            st.markdown(value_text(metric, value, reading), width="content")
         st.markdown(metric.description)
         st.caption(f"Split by {', '.join(d.name for d in metric.dimensions)} · owner {metric.owner}")
-        lineage_popover(marts, metric.name, metrics=[metric.name])
+        lineage_popover(marts, metric.name, metrics=[metric.name], reading=reading if metric.currency == "USD" else US_DOLLARS)
 
 
 def page(marts: Published) -> None:
     known = definitions(marts)
-    st.title("Metrics", anchor=False)
-    st.caption(f"{len(known)} metrics, as of {admin.as_of(marts):%d %b %Y, %H:%M} UTC · publication {marts.publish_id}")
+    reading = titled(marts, "Metrics")
+    st.caption(f"{len(known)} metrics, as of {admin.as_of(marts):%d %b %Y, %H:%M} UTC · {reading.told} · publication {marts.publish_id}")
     follow.newer(marts)
     words = st.text_input("Search", placeholder="Search: take rate, bid, month …", label_visibility="collapsed", max_chars=100)
     found = [metric for metric in known.values() if matches(metric, words)]
@@ -55,7 +56,7 @@ def page(marts: Published) -> None:
         st.subheader(SUBJECTS.get(subject, subject.capitalize()), anchor=False)
         for metric in found:
             if metric.subject == subject:
-                entry(marts, metric, values.get(metric.name))
+                entry(marts, metric, values.get(metric.name), reading)
 
 
 try:

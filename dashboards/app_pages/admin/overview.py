@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from dashboards.components import figures, follow
+from dashboards.components.currency import US_DOLLARS, Reading, titled
 from dashboards.components.lineage import lineage_popover
 from dashboards.queries import admin
 from pipelines import marts_reader
@@ -49,12 +51,12 @@ UNREACHED = {
 
 
 @contextmanager
-def panel(marts: Published, title: str, *relations: str, metrics: Sequence[str] = ()) -> Iterator[None]:
-    """A framed part of the page: its title, and the way to where its numbers come from."""
+def panel(marts: Published, title: str, *relations: str, metrics: Sequence[str] = (), reading: Reading = US_DOLLARS) -> Iterator[None]:
+    """A framed part of the page: its title, and the way to where its numbers come from, and to how money among them was converted."""
     with st.container(border=True, height="stretch"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(title, anchor=False, width="content")
-            lineage_popover(marts, title.lower().replace(" ", "-"), metrics=metrics, relations=relations)
+            lineage_popover(marts, title.lower().replace(" ", "-"), metrics=metrics, relations=relations, reading=reading)
         yield
 
 
@@ -63,7 +65,7 @@ def change_text(now: float, before: float) -> str | None:
     return f"{now / before - 1:+.0%}".replace("%", " %") if before else None
 
 
-def cards(marts: Published, rows: pd.DataFrame) -> None:
+def cards(marts: Published, rows: pd.DataFrame, reading: Reading) -> None:
     """Every metric in its group, each with its definition and exact value behind the question mark."""
     by_metric = rows.set_index("metric")
     before = admin.money_30_days_before(marts).iloc[0]
@@ -72,14 +74,18 @@ def cards(marts: Published, rows: pd.DataFrame) -> None:
         with st.container(key=f"cards-{number}"):
             for metric, title in titles.items():
                 with st.container(border=True, height="stretch", gap="small"):
-                    card(metric, title, by_metric.loc[metric], before)
-                    lineage_popover(marts, metric, metrics=[metric])
+                    row = by_metric.loc[metric]
+                    as_read = reading if row["currency"] == "USD" else US_DOLLARS
+                    card(metric, title, row, before, as_read)
+                    lineage_popover(marts, metric, metrics=[metric], reading=as_read)
 
 
-def card(metric: str, title: str, row: pd.Series, before: pd.Series) -> None:
+def card(metric: str, title: str, row: pd.Series, before: pd.Series, reading: Reading) -> None:
     value, about = row["value"], str(row["definition"])
-    if row["unit"] == "minor" and not pd.isna(value):
-        about += f" Exactly {figures.money(value, row['currency'], cents=True)}"
+    if row["currency"] == "USD" and not pd.isna(value):
+        about += f" Exactly {US_DOLLARS.text(value, exact=True)}"
+        if reading.is_estimate:
+            about += f", which is {reading.text(value, exact=True)}: an estimate at {reading.terms}."
     note = None
     if metric in before.index and before["complete"]:
         note = change_text(value, before[metric])
@@ -87,7 +93,7 @@ def card(metric: str, title: str, row: pd.Series, before: pd.Series) -> None:
         note = UNREACHED.get(metric, "nothing yet")
     st.metric(
         title,
-        figures.number_text(value, row["unit"], row["currency"]),
+        figures.number_text(value, row["unit"], row["currency"], reading),
         note,
         delta_color="normal" if metric in before.index else "off",
         delta_arrow="auto" if metric in before.index else "off",
@@ -95,28 +101,31 @@ def card(metric: str, title: str, row: pd.Series, before: pd.Series) -> None:
     )
 
 
-def volume(marts: Published, unconverted: int) -> None:
-    with panel(marts, "Volume", metrics=["gsv_funded", "gsv_released", "gsv_refunded"]):
+def volume(marts: Published, unconverted: int, reading: Reading) -> None:
+    with panel(marts, "Volume", metrics=["gsv_funded", "gsv_released", "gsv_refunded"], reading=reading):
         period = st.segmented_control("Period", ["month", "week"], default="month", required=True, label_visibility="collapsed")
         bars = admin.volume(marts, period)
         if bars.empty:
             st.info("No money has moved in this time. Fund a milestone in the web app, then run `make pipeline`.")
         else:
             last = bars[bars["start"] == bars["start"].max()].set_index("measure")["usd"]
-            alt = f"Bars of the last 13 {period}s. The newest: " + ", ".join(f"{name} ${usd:,.0f}" for name, usd in last.items())
-            figures.show(figures.volume_bars(bars), "volume", alt)
+            alt = f"Bars of the last 13 {period}s. The newest: " + ", ".join(
+                f"{name} {reading.text(round(usd * 100))}" for name, usd in last.items()
+            )
+            figures.show(figures.volume_bars(bars, reading), "volume", alt)
         missing = f" {unconverted:,} postings have no rate and are missing here." if unconverted else ""
-        st.caption(f"US dollars at the rate of each day; the newest {period} is not over yet.{missing}")
+        then = f", then all in {reading.currency.code} at the newest" if reading.is_estimate else ""
+        st.caption(f"US dollars at the rate of each day{then}; the newest {period} is not over yet.{missing}")
 
 
-def take_rate(marts: Published) -> None:
-    with panel(marts, "Take rate by month", metrics=["take_rate"]):
+def take_rate(marts: Published, reading: Reading) -> None:
+    with panel(marts, "Take rate by month", metrics=["take_rate"], reading=reading):
         monthly = admin.take_rate_monthly(marts)
         if monthly.empty:
             st.info("Nothing was released yet: there is no take rate.")
         else:
             newest = monthly.iloc[-1]["take_rate"]
-            figures.show(figures.take_rate_line(monthly), "take-rate", f"Take rate by month, lately {newest:.1%}")
+            figures.show(figures.take_rate_line(monthly, reading), "take-rate", f"Take rate by month, lately {newest:.1%}")
         st.caption("Fees less fee refunds, divided by GSV released.")
 
 
@@ -176,14 +185,14 @@ def freshness(marts: Published) -> None:
 
 def page(marts: Published) -> None:
     rows = admin.kpis(marts)
-    st.title("Overview", anchor=False)
+    reading = titled(marts, "Overview")
     st.caption(
-        f"As of {admin.as_of(marts):%d %b %Y, %H:%M} UTC · US dollars · changes against the 30 days before · publication {marts.publish_id}"
+        f"As of {admin.as_of(marts):%d %b %Y, %H:%M} UTC · {reading.told} · changes against the 30 days before · publication {marts.publish_id}"
     )
     follow.newer(marts)
-    cards(marts, rows)
-    volume(marts, int(rows.set_index("metric").loc["unconverted_postings", "value"] or 0))
-    for left, right in ((take_rate, fill_rate), (waiting, funnel)):
+    cards(marts, rows, reading)
+    volume(marts, int(rows.set_index("metric").loc["unconverted_postings", "value"] or 0), reading)
+    for left, right in ((partial(take_rate, reading=reading), fill_rate), (waiting, funnel)):
         for column, part in zip(st.columns(2, gap="small"), (left, right), strict=True):
             with column:
                 part(marts)

@@ -3,10 +3,14 @@
   to_viewer_minor (macros/rules/money.sql). One currency's intervals do not overlap and have no gap after the first day.
 -#}
 select
-    currency,
-    valid_from,
-    valid_to,
-    factor as usd_cents_per_minor,
-    {{ exact_of_double(ratio('1', double_of_factor('factor')), 10, factor_type()) }} as minor_per_usd_cent,
-    fx_rate_id
-from {{ ref('int_usd_rates') }}
+    rates.currency,
+    names.currency_name,
+    exponents.exponent,
+    rates.valid_from,
+    rates.valid_to,
+    rates.factor as usd_cents_per_minor,
+    {{ exact_of_double(ratio('1', double_of_factor('rates.factor')), 10, factor_type()) }} as minor_per_usd_cent,
+    rates.fx_rate_id
+from {{ ref('int_usd_rates') }} as rates
+inner join {{ ref('currency_exponents') }} as exponents on exponents.currency = rates.currency
+left join {{ ref('currency_names') }} as names on names.currency = rates.currency
