@@ -7,11 +7,11 @@ and the comparison of what readers see what it finds there (quality.published).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import paths, transform
-from .extract.run import Report
+from .extract.run import DRIFT, Report, TableResult
 from .quality import alerts
 from .quality.published import Difference
 
@@ -25,16 +25,31 @@ def of_tables(report: Report) -> dict[str, dict[str, str]]:
     """Check (contract, drift, batch) → table → why, of the tables that a run stopped."""
     found: dict[str, dict[str, str]] = {}
     for result in report.stopped:
-        check = "batch" if result.held else "drift" if result.drift else "contract"
+        check = "batch" if result.held else DRIFT if result.drift else "contract"
         found.setdefault(check, {})[result.table] = alerts.discreet(result.stopped)
     return found
 
 
 def tell_tables(report: Report) -> None:
-    """Alert of each table that was stopped, or differs from its source after it was read again."""
-    failed, more = of_tables(report), {"run_seq": report.run_seq}
-    for check, event in (("contract", "stopped"), ("drift", "drift")):
-        alerts.tell(event, [alerts.fault(table, check, why) for table, why in failed.get(check, {}).items()], more)
+    """Alert of each table that was stopped, or differs from its source after it was read again; and of what reading again mended, by its rows.
+
+    A proof has an alert of its own (chores).
+    """
+    failed = of_tables(report)
+    alerts.tell("stopped", [alerts.fault(table, "contract", why) for table, why in failed.get("contract", {}).items()], named(report))
+    for result in report.tables:
+        if result.drift:
+            alerts.tell("drift", [alerts.fault(result.table, DRIFT, result.stopped, rows=result.unlike.total)], named(report, result))
+        elif result.repaired and result.proof is None:
+            why = f"read again, since they differed from the source: {result.unlike}"
+            # other rows each time: nothing that lasts
+            alerts.record("mended", result.table, [alerts.fault(result.table, DRIFT, why, rows=result.repaired)], named(report, result))
+
+
+def named(report: Report, result: TableResult | None = None) -> dict[str, Any]:
+    """What an alert knows besides: the run and, of a table with rows that differ, the first of them: key, how, columns."""
+    rows = {"named": [asdict(row) for row in result.unlike.named]} if result else {}
+    return {"run_seq": report.run_seq, **rows}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..failpoints import failpoint
 from ..refusals import Refused
 from ..rows import insert
 from . import sources
-from .changes import Changes, DriftError, work_connection
+from .changes import Changes, Differences, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
 from .load import first_load
 from .log import FINDINGS, OWN, RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, select, utc
@@ -31,6 +31,8 @@ TOMBSTONES = "core_deletedrow"
 #: Keys from the first up to and without the second.
 Span = tuple[int, int]
 NO_KEYS: Span = (0, 0)
+#: The check that found rows which differ from the source.
+DRIFT = "drift"
 
 
 class Reach(NamedTuple):
@@ -89,6 +91,8 @@ class TableResult:
     seconds: float = 0.0
     #: When every row of the table was last compared with the source.
     compared: datetime | None = None
+    #: The rows that `repaired` counts; of a table with `drift`, those that still differ.
+    unlike: Differences = field(default_factory=Differences)
     #: After a proof: (rows, checksum) of the whole table, the same in source and log.
     proof: tuple[int, int] | None = None
     stopped: str = ""
@@ -201,7 +205,8 @@ class _Run:
             self._read(contract, entry, result)
         except (ContractError, DriftError, CorruptError, pa.ArrowException, duckdb.ConversionException) as stop:
             result.stopped = f"{contract.table}: {stop}" if contract.table not in str(stop) else str(stop)
-            result.drift = int(isinstance(stop, DriftError))
+            if isinstance(stop, DriftError):
+                result.drift, result.unlike = 1, stop.unlike
             logger.error("stopped: %s", result.stopped)
         except SetAside as kept_out:
             result.stopped, result.held, result.rows, result.deletes, result.repaired = f"{contract.table}: {kept_out}", True, 0, 0, 0
@@ -275,6 +280,7 @@ class _Run:
         query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged"
         written = self.log.stage(self.db, contract.table, query, order=f'"{contract.key}"')
         return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
+        result.unlike = changes.unlike
 
     def _nothing(self, contract: Contract, held: list[Path]) -> Path | None:
         """What remains to be done for a table of which no row is stamped since the mark, and none was ever deleted."""
@@ -308,7 +314,9 @@ class _Run:
             )
             for done in report.tables
         ]
-        odd = self.gate.findings() if self.gate else []
+        mended = [done for done in report.tables if done.repaired and not done.stopped]
+        odd = [(done.table, DRIFT, "", "warn", done.repaired, 0, done.repaired, str(done.unlike)) for done in mended]
+        odd += self.gate.findings() if self.gate else []
         self._own(RUNS, rows)
         self._own(FINDINGS, [(report.run_seq, *finding, self.t0) for finding in odd])
         self.log.commit(self.manifest, self.staged)
