@@ -23,7 +23,7 @@ from . import sources
 from .changes import Changes, Differences, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
 from .load import first_load
-from .log import FINDINGS, OWN, RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, select, utc
+from .log import FINDINGS, INCIDENTS, OWN, RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, select, utc
 from .watermark import STUCK, high_mark, mark, text
 
 logger = logging.getLogger(__name__)
@@ -63,8 +63,11 @@ class Gate(Protocol):
     def findings(self) -> list[tuple[Any, ...]]:
         """What was odd in this run: (table, check, column, severity, value, threshold, rows, message)."""
 
+    def incidents(self) -> list[tuple[Any, ...]]:
+        """What failed in earlier rounds and the log does not have yet: INCIDENTS_COLUMNS but for the run and its instant."""
+
     def committed(self) -> None:
-        """What was let in is in the log."""
+        """What was let in, and what was told, is in the log."""
 
 
 class NoContract(Refused, ValueError):
@@ -88,11 +91,11 @@ class TableResult:
     deletes: int = 0
     repaired: int = 0
     drift: int = 0
+    #: The rows that `repaired` counts; of a table with `drift`, those that still differ.
+    unlike: Differences = field(default_factory=Differences)
     seconds: float = 0.0
     #: When every row of the table was last compared with the source.
     compared: datetime | None = None
-    #: The rows that `repaired` counts; of a table with `drift`, those that still differ.
-    unlike: Differences = field(default_factory=Differences)
     #: After a proof: (rows, checksum) of the whole table, the same in source and log.
     proof: tuple[int, int] | None = None
     stopped: str = ""
@@ -277,10 +280,10 @@ class _Run:
             result.compared = self.t0
         result.rows, result.deletes = changes.counts()
         self._inspect(contract, held, (result.rows, result.deletes), reach)
+        result.unlike = changes.unlike
         query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged"
         written = self.log.stage(self.db, contract.table, query, order=f'"{contract.key}"')
         return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
-        result.unlike = changes.unlike
 
     def _nothing(self, contract: Contract, held: list[Path]) -> Path | None:
         """What remains to be done for a table of which no row is stamped since the mark, and none was ever deleted."""
@@ -319,6 +322,7 @@ class _Run:
         odd += self.gate.findings() if self.gate else []
         self._own(RUNS, rows)
         self._own(FINDINGS, [(report.run_seq, *finding, self.t0) for finding in odd])
+        self._own(INCIDENTS, [(report.run_seq, *incident, self.t0) for incident in (self.gate.incidents() if self.gate else [])])
         self.log.commit(self.manifest, self.staged)
         self.db.close()
 
