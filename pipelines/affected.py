@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from . import paths, transform
-from .extract.log import OWN
+from .extract.log import INCIDENTS, OWN, RUNS
 from .rows import insert
 from .settings import load
 from .transform import Selection
@@ -125,15 +125,18 @@ def choose(held: Iterable[str] = (), *, every_run: bool = False) -> Work:
     digest, held = project_digest(), frozenset(held)
     with duckdb.connect(str(paths.warehouse())) as work:
         work.execute(_SCHEMA)
-        if not work.execute("SELECT 1 FROM information_schema.tables WHERE table_schema = 'raw' AND table_name = '_runs'").fetchall():
+        told = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw' AND starts_with(table_name, '_')"
+        own = {name for (name,) in work.execute(told).fetchall()}
+        if RUNS not in own:
             return Work(None, 0, digest, 0, 0)
         rows = work.execute('SELECT "table", max(run_seq) FROM raw._runs WHERE rows + deletes > 0 GROUP BY 1').fetchall()
         changed: dict[str, int] = dict(rows)
-        # what the platform tells of itself is told anew when anything was read, and when a table's state turned
+        # what the platform tells of itself is told anew when anything was read, a table's state turned, or something failed or went well again
         turned = 'SELECT max(run_seq) FROM (SELECT run_seq, state, lag(state) OVER (PARTITION BY "table" ORDER BY run_seq) AS before FROM raw._runs) WHERE state <> before'
         [(turn,)] = work.execute(turned).fetchall()
+        [(incident,)] = work.execute(f"SELECT max(run_seq) FROM raw.{INCIDENTS}").fetchall() if INCIDENTS in own else [(None,)]
         [(first, last)] = work.execute("SELECT coalesce(min(run_seq), 0), coalesce(max(run_seq), 0) FROM raw._runs").fetchall()
-        changed |= dict.fromkeys(OWN, last if every_run else max([*changed.values(), turn or 0]))
+        changed |= dict.fromkeys(OWN, last if every_run else max([*changed.values(), turn or 0, incident or 0]))
         built = work.execute("SELECT unique_id, run_seq, built_at FROM _build.node").fetchall()
         marks: dict[str, int] = {unique_id: run_seq for unique_id, run_seq, _ in built}
         known = work.execute("SELECT digest FROM _build.project").fetchall()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from . import files, paths
+from . import files, outcomes, paths
 from .extract.run import Report, TableResult
 from .quality import alerts
 
@@ -37,12 +37,13 @@ def unlike(result: TableResult) -> str:
     """After a proof: how the table's log differed from the source, "" when it did not."""
     if result.proof is None or result.stopped:
         return result.stopped or "was not proven"
-    return f"{result.repaired} rows differed from the source, and were read again" if result.repaired else ""
+    return f"{result.repaired} rows differed from the source, and were read again: {result.unlike}" if result.repaired else ""
 
 
 def tell(report: Report) -> list[str]:
     """Alert of each table whose log a proof found different, by name and rows; returns the lines. Of a stopped one the run itself told."""
     found = [(result, why) for result in report.tables if (why := unlike(result))]
-    odd = [alerts.fault(result.table, PROVE, why, rows=result.repaired) for result, why in found if not result.stopped]
-    alerts.tell("proof", odd, {"run_seq": report.run_seq})
+    for result, why in found:
+        if not result.stopped:
+            alerts.tell("proof", [alerts.fault(result.table, PROVE, why, rows=result.repaired)], outcomes.named(report, result))
     return [f"{result.table}: {why}" for result, why in found]

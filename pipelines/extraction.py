@@ -51,6 +51,8 @@ def _line(done: TableResult) -> str:
     told = f"{done.table:28} {done.rows:>9} rows {done.deletes:>6} deletes {done.repaired:>6} repaired {done.seconds:8.2f} s"
     if done.proof is not None:
         told += f"  proven: {done.proof[0]} rows, checksum {done.proof[1]}, in source and log"
+    if done.repaired:
+        told += f"  differed: {done.unlike}"
     return f"{told}{'  STOPPED ' + done.stopped if done.stopped else ''}\n"
 
 

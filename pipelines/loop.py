@@ -33,8 +33,8 @@ from typing import Any
 from . import chores, files, outcomes, paths, rounds, transform
 from .extract.run import Report
 from .publish.lineage import AUDIENCES
-from .quality import alerts
-from .refusals import REFUSALS
+from .quality import alerts, incidents
+from .refusals import REFUSALS, Asked
 from .settings import Loop as Settings
 from .settings import SettingsError, load
 from .warm import WarmDbt
@@ -45,7 +45,7 @@ KEPT_ROUNDS = 2000
 TELL_IDLE_SECONDS = 60.0
 
 
-class Stopped(Exception):
+class Stopped(Asked):
     """Somebody asked the loop to end."""
 
 
@@ -187,6 +187,7 @@ class ResidentLoop:
         self._check("")
         if nothing and not self._unpublished:
             result.state = "idle"
+            incidents.went_well()
         else:
             # until the publication stands, also a round that builds nothing owes one
             self._unpublished = True

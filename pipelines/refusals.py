@@ -14,6 +14,10 @@ class Refused(RuntimeError):
     """Something outside is not as it must be. The message is a sentence for people, and holds no secret."""
 
 
+class Asked(Exception):
+    """Somebody asked for the end of what is at work: no fault."""
+
+
 #: Each ends a command with its message and exit code 2.
 REFUSALS = (Refused, FileNotFoundError)
 _HELD = "the work file is held by another process, such as a dbt whose round was killed; try again when it has ended"

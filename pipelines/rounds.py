@@ -16,7 +16,7 @@ from .extract.compact import Compacted, compact
 from .extract.contracts import load_all
 from .extract.run import Report, Span, extract
 from .publish import Publication, publish
-from .quality import Gate, held_tables
+from .quality import Gate, held_tables, incidents
 from .quality.published import Difference, settled_differences
 from .settings import load
 from .transform import Runner, Selection, cold
@@ -38,6 +38,7 @@ class Build:
     summary: str
 
 
+@outcomes.Step("extract")
 def extracted(
     *,
     full_refresh: bool = False,
@@ -55,12 +56,14 @@ def extracted(
     return report
 
 
+@outcomes.Step("compact")
 def compacted() -> list[Compacted]:
     """Merge the log's files and fold what is past its days. No build loses files that it reads: they have ended, or wait."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
         return compact()
 
 
+@outcomes.Step("build")
 def built(
     *,
     full_refresh: bool = False,
@@ -75,10 +78,12 @@ def built(
     `every_run`: also what tells of runs that brought nothing.
     """
     try:
-        return _built(full_refresh, only_affected, every_run, retry, runner, progress)
+        done = _built(full_refresh, only_affected, every_run, retry, runner, progress)
     except transform.BuildFailed:
         outcomes.tell_build()
         raise
+    outcomes.note_built()
+    return done
 
 
 def _built(full_refresh: bool, only_affected: bool, every_run: bool, retry: bool, runner: Runner, progress: Progress) -> Build:
@@ -105,14 +110,17 @@ def _built(full_refresh: bool, only_affected: bool, every_run: bool, retry: bool
     return Build(work, summary)
 
 
+@outcomes.Step("publish")
 def published(*, progress: Progress = quiet) -> Publication:
     """Audit, write, switch; publications that still tell of somebody erased go. Raises AuditError; readers then keep what they have."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
         done = publish(held=affected.standing(held_tables()), progress=progress)
         erase.finish()
-        return done
+    incidents.went_well()
+    return done
 
 
+@outcomes.Step("compare")
 def compared() -> list[Difference] | None:
     """Published files against the marts they were made from; None when something was built since. It reads every published row twice."""
     return settled_differences(wait_seconds=PATIENCE_SECONDS)

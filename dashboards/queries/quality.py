@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pandas as pd
 
 from pipelines.marts_reader import Published
 
 from . import query
 
-#: findings that the page lists
-NEWEST_FINDINGS = 200
+#: findings that the page lists, failed tests, and failures of rounds
+NEWEST_FINDINGS = NEWEST_FAILURES = 200
 
 
 def tables(marts: Published) -> pd.DataFrame:
@@ -43,6 +45,65 @@ def findings(marts: Published) -> pd.DataFrame:
         select known_at, table_name, column_name, check_name, severity, row_count, measured, threshold, message
         from admin.data_quality_findings order by known_at desc, table_name, check_name, column_name limit {NEWEST_FINDINGS}
         """,
+    )
+
+
+def tells_of_failures(marts: Published) -> bool:
+    """Whether the publication has what failed: one that was made by older code does not."""
+    return (
+        len(
+            query(
+                marts,
+                "select 1 from _meta.model where published and relation in ('admin.data_quality_failed_tests', 'admin.data_quality_failed_rounds')",
+            )
+        )
+        == 2
+    )
+
+
+def failed_tests(marts: Published) -> pd.DataFrame:
+    """Newest first: state, model_name, test_name, row_count, build_count, failed_at, last_failed_at, passed_at, message.
+
+    `state` is passed, now (it passed with this publication, which its mart could not know yet) or failing.
+    """
+    return query(
+        marts,
+        f"""
+        with asked as (
+            select test.value ->> 'name' as name, bool_and(test.value ->> 'status' in ('pass', 'success', 'warn')) as passed
+            from _meta.model as model, json_each(model.tests) as test group by all
+        )
+        select
+            case
+                when failed.passed_at is not null then 'passed'
+                when asked.passed or (failed.test_name = 'build' and try_cast(model.built_at as timestamp) > failed.last_failed_at) then 'now'
+                else 'failing'
+            end as state,
+            failed.model_name, failed.test_name, failed.row_count, failed.build_count, failed.failed_at, failed.last_failed_at, failed.passed_at, failed.message
+        from admin.data_quality_failed_tests as failed
+        left join asked on asked.name = failed.test_name
+        left join _meta.model as model on model.name = failed.model_name
+        order by failed.failed_at desc, failed.model_name, failed.test_name limit {NEWEST_FAILURES}
+        """,
+    )
+
+
+def failed_rounds(marts: Published) -> pd.DataFrame:
+    """Newest first: step, round_count, message, failed_at, last_failed_at, succeeded_before_at, succeeded_at, seconds, now.
+
+    `now`: the round that made this publication is the one that went well again, which its mart could not know yet; `seconds` without a good round
+    and `succeeded_at` are then those until the publication.
+    """
+    return query(
+        marts,
+        f"""
+        select
+            step, round_count, message, failed_at, last_failed_at, succeeded_before_at, coalesce(succeeded_at, ?) as succeeded_at,
+            case when succeeded_at is null then epoch(?) - epoch(coalesce(succeeded_before_at, failed_at)) else seconds_without_success end as seconds,
+            succeeded_at is null as now
+        from admin.data_quality_failed_rounds order by failed_at desc, step limit {NEWEST_FAILURES}
+        """,
+        [marts.published_at.astimezone(UTC).replace(tzinfo=None)] * 2,
     )
 
 

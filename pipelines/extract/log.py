@@ -68,8 +68,24 @@ FINDINGS_COLUMNS = {
     "message": "VARCHAR",
     "known_at": "TIMESTAMP",
 }
+#: Tests and rounds that failed (pipelines.quality.incidents), as each stood when a run took it along.
+INCIDENTS = "_incidents"
+INCIDENTS_COLUMNS = {
+    "run_seq": "BIGINT",
+    "kind": "VARCHAR",
+    "name": "VARCHAR",
+    "node": "VARCHAR",
+    "began_at": "TIMESTAMP",
+    "last_at": "TIMESTAMP",
+    "ended_at": "TIMESTAMP",
+    "times": "BIGINT",
+    "row_count": "BIGINT",
+    "message": "VARCHAR",
+    "well_before_at": "TIMESTAMP",
+    "known_at": "TIMESTAMP",
+}
 #: Tables that the platform keeps about itself, beside the source's.
-OWN = {RUNS: RUNS_COLUMNS, FINDINGS: FINDINGS_COLUMNS}
+OWN = {RUNS: RUNS_COLUMNS, FINDINGS: FINDINGS_COLUMNS, INCIDENTS: INCIDENTS_COLUMNS}
 META = {"_op": "VARCHAR", "_run_seq": "BIGINT", "_known_at": "TIMESTAMP"}
 
 

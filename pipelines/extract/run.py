@@ -20,10 +20,10 @@ from ..failpoints import failpoint
 from ..refusals import Refused
 from ..rows import insert
 from . import sources
-from .changes import Changes, DriftError, work_connection
+from .changes import Changes, Differences, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
 from .load import first_load
-from .log import FINDINGS, OWN, RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, select, utc
+from .log import FINDINGS, INCIDENTS, OWN, RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, select, utc
 from .watermark import STUCK, high_mark, mark, text
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ TOMBSTONES = "core_deletedrow"
 #: Keys from the first up to and without the second.
 Span = tuple[int, int]
 NO_KEYS: Span = (0, 0)
+#: The check that found rows which differ from the source.
+DRIFT = "drift"
 
 
 class Reach(NamedTuple):
@@ -61,8 +63,11 @@ class Gate(Protocol):
     def findings(self) -> list[tuple[Any, ...]]:
         """What was odd in this run: (table, check, column, severity, value, threshold, rows, message)."""
 
+    def incidents(self) -> list[tuple[Any, ...]]:
+        """What failed in earlier rounds and the log does not have yet: INCIDENTS_COLUMNS but for the run and its instant."""
+
     def committed(self) -> None:
-        """What was let in is in the log."""
+        """What was let in, and what was told, is in the log."""
 
 
 class NoContract(Refused, ValueError):
@@ -86,6 +91,8 @@ class TableResult:
     deletes: int = 0
     repaired: int = 0
     drift: int = 0
+    #: The rows that `repaired` counts; of a table with `drift`, those that still differ.
+    unlike: Differences = field(default_factory=Differences)
     seconds: float = 0.0
     #: When every row of the table was last compared with the source.
     compared: datetime | None = None
@@ -201,7 +208,8 @@ class _Run:
             self._read(contract, entry, result)
         except (ContractError, DriftError, CorruptError, pa.ArrowException, duckdb.ConversionException) as stop:
             result.stopped = f"{contract.table}: {stop}" if contract.table not in str(stop) else str(stop)
-            result.drift = int(isinstance(stop, DriftError))
+            if isinstance(stop, DriftError):
+                result.drift, result.unlike = 1, stop.unlike
             logger.error("stopped: %s", result.stopped)
         except SetAside as kept_out:
             result.stopped, result.held, result.rows, result.deletes, result.repaired = f"{contract.table}: {kept_out}", True, 0, 0, 0
@@ -272,6 +280,7 @@ class _Run:
             result.compared = self.t0
         result.rows, result.deletes = changes.counts()
         self._inspect(contract, held, (result.rows, result.deletes), reach)
+        result.unlike = changes.unlike
         query = f"SELECT *, {self.manifest.run_seq}::BIGINT AS _run_seq, {utc(self.t0)} AS _known_at FROM staged"
         written = self.log.stage(self.db, contract.table, query, order=f'"{contract.key}"')
         return self.log.merge(self.db, self.manifest, contract.table, written[0] if written else None, log_columns(contract))
@@ -308,9 +317,12 @@ class _Run:
             )
             for done in report.tables
         ]
-        odd = self.gate.findings() if self.gate else []
+        mended = [done for done in report.tables if done.repaired and not done.stopped]
+        odd = [(done.table, DRIFT, "", "warn", done.repaired, 0, done.repaired, str(done.unlike)) for done in mended]
+        odd += self.gate.findings() if self.gate else []
         self._own(RUNS, rows)
         self._own(FINDINGS, [(report.run_seq, *finding, self.t0) for finding in odd])
+        self._own(INCIDENTS, [(report.run_seq, *incident, self.t0) for incident in (self.gate.incidents() if self.gate else [])])
         self.log.commit(self.manifest, self.staged)
         self.db.close()
 

@@ -67,6 +67,9 @@ class Snapshot(Protocol):
     def checksums(self, contract: Contract, size: int) -> list[tuple[int, int, int]] | None:
         """(block, rows, sum of the rows' CRC32) for each block of `size` keys; None when every row was read anyway."""
 
+    def row_checksums(self, contract: Contract, first: int, past: int) -> dict[int, int] | None:
+        """Key → the row's CRC32 as `checksums` adds it up, of rows with first ≤ key < past; None when every row was read anyway."""
+
 
 class Source(Protocol):
     """One operational database."""
@@ -350,6 +353,12 @@ class _MySQLSnapshot:
         )
         return [(int(block), int(count), int(crc)) for block, count, crc in rows]
 
+    def row_checksums(self, contract: Contract, first: int, past: int) -> dict[int, int] | None:
+        key = f"`{contract.key}`"
+        crc = f"CRC32({row_text_mysql(contract.types)})"
+        rows = _query(self._connection, f"SELECT {key}, {crc} FROM `{contract.table}` WHERE {key} >= {first} AND {key} < {past}")
+        return {int(number): int(crc) for number, crc in rows}
+
     def _rows(self, contract: Contract, rest: str) -> list[tuple[Any, ...]]:
         columns = ", ".join(kind.read_mysql(f"`{name}`") for name, kind in contract.types.items())
         with self._one_at_a_time:
@@ -517,6 +526,9 @@ class _SQLiteSnapshot:
         return there & set(keys)
 
     def checksums(self, contract: Contract, size: int) -> list[tuple[int, int, int]] | None:
+        return None
+
+    def row_checksums(self, contract: Contract, first: int, past: int) -> dict[int, int] | None:
         return None
 
     def _read(self, contract: Contract, where: str, chunk: int) -> Iterator[pa.Table]:

@@ -94,7 +94,8 @@ def _table_checks(result: TableResult, key: dg.AssetKey) -> Iterator[dg.AssetChe
     yield dg.AssetCheckResult(
         asset_key=key, check_name="contract", passed=drifted or result.held or not result.stopped, metadata=told, description=result.stopped
     )
-    told = {"table": result.table, "rows": result.repaired, "message": result.stopped if drifted else "equal to the source"}
+    mended = f"equal to the source, once read again: {result.unlike}" if result.repaired else "equal to the source"
+    told = {"table": result.table, "rows": result.repaired, "message": result.stopped if drifted else mended}
     yield dg.AssetCheckResult(asset_key=key, check_name="drift", passed=not drifted, metadata=told)
     told = {"table": result.table, "message": result.stopped if result.held else "like batches before it"}
     yield dg.AssetCheckResult(asset_key=key, check_name="batch", passed=not result.held, severity=dg.AssetCheckSeverity.WARN, metadata=told)

@@ -1,7 +1,7 @@
 """Whether what the source brings looks like what it has always brought.
 
-Belongs here: checks of a batch against the log's own history (checks), what is set aside and how it is let in again (quarantine), and
-who is told (alerts). Does not: the shape of a table (extract.contracts), rules of the business (dbt's tests). The extraction knows
+Belongs here: checks of a batch against the log's own history (checks), what is set aside and how it is let in again (quarantine),
+who is told (alerts), and what failed, until the marts tell of it (incidents). Does not: the shape of a table (extract.contracts), rules of the business (dbt's tests). The extraction knows
 none of this: it is handed a gate, which looks at a batch before the batch counts.
 
     python -m pipelines.quality list                    what is set aside, and why

@@ -89,7 +89,7 @@ def unheard(findings: Sequence[Finding], at: datetime, event: str = "warned") ->
 
 
 def record(event: str, table: str, findings: Sequence[Finding], more: dict[str, Any], *, at: datetime | None = None) -> None:
-    """Tell of `event` (warned, set aside, let in, released, dropped, stopped, drift, test failed, …), a line for each finding."""
+    """Tell of `event` (warned, set aside, let in, released, dropped, stopped, drift, mended, test failed, …), a line for each finding."""
     now = (at or datetime.now(UTC)).replace(tzinfo=None)
     lines = [{"at": now.isoformat(), "event": event, **asdict(finding), **more} for finding in findings]
     if not lines:

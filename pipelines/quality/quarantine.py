@@ -24,7 +24,7 @@ from .. import files, paths
 from ..extract.contracts import Contract
 from ..extract.run import Reach
 from ..settings import Quality
-from . import alerts
+from . import alerts, incidents
 from .checks import Finding, check_batch, check_runs
 
 _BATCH, _WHY, _ACCEPTED = "batch.parquet", "findings.json", "accepted.json"
@@ -90,6 +90,7 @@ class Gate:
         self._settings = settings
         self._settled: list[str] = []
         self._found: list[Finding] = []
+        self._incidents: list[incidents.Incident] = []
         self._runs: dict[str, list[tuple[datetime, int]]] | None = None
 
     def inspect(
@@ -161,6 +162,11 @@ class Gate:
         """What this run told, each once: see extract.run.Gate."""
         return [(f.table, f.check, f.column, f.severity, f.value, f.threshold, f.rows, f.message) for f in self._found]
 
+    def incidents(self) -> list[tuple[Any, ...]]:
+        """See extract.run.Gate."""
+        self._incidents = incidents.untold()
+        return [incidents.row(one) for one in self._incidents]
+
     def committed(self) -> None:
         """The run's log stands: what was let in is no longer set aside, and what was accepted for it is used up."""
         for table in self._settled:
@@ -169,3 +175,4 @@ class Gate:
             if why:
                 alerts.record("let in", table, [Finding(**found) for found in why["findings"]], {})
         self._settled.clear()
+        incidents.told(self._incidents)

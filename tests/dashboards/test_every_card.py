@@ -17,7 +17,7 @@ from pipelines import marts_reader, trace
 from pipelines.marts_reader import Published
 from tests.conftest import REPO, sample_house_env
 
-PAGES = {"overview": 22, "metrics": 40, "served_scores": 4, "data_quality": 9}
+PAGES = {"overview": 22, "metrics": 40, "served_scores": 4, "data_quality": 13}
 #: its key, its metrics, its published models
 Card = tuple[str, tuple[str, ...], tuple[str, ...]]
 

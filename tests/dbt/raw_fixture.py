@@ -71,6 +71,17 @@ def _run(number: int, table: str, **more: Any) -> dict[str, Any]:
     return {"run_seq": number, "table": table, "state": "read", "known_at": (FIRST_RUN, SECOND_RUN)[number - 1], **counts, **more}
 
 
+def _incident(number: int, kind: str, name: str, node: str = "", **more: Any) -> dict[str, Any]:
+    at = {
+        "began_at": _at(28, 12),
+        "last_at": _at(28, 12),
+        "ended_at": None,
+        "well_before_at": None,
+        "known_at": (FIRST_RUN, SECOND_RUN)[number - 1],
+    }
+    return {"run_seq": number, "kind": kind, "name": name, "node": node, "row_count": 0, "message": "why", **at, **more}
+
+
 def _user(number: int, country: str, zone: str) -> dict[str, Any]:
     return {"id": number, "country": country, "time_zone": zone, "date_joined": _at(1), "display_currency": "USD"}
 
@@ -168,6 +179,13 @@ MARKET: dict[str, list[dict[str, Any]]] = {
             "message": "20 of 40 values are empty",
             "known_at": SECOND_RUN,
         }
+    ],
+    # a test failed in two builds; the second run knew that it passed again, and that rounds fail at reading since
+    "_incidents": [
+        _incident(1, "test", "unique_stg_job", "stg_job", times=1, row_count=3),
+        _incident(2, "test", "unique_stg_job", "stg_job", times=2, row_count=4, last_at=_at(28, 13), ended_at=_at(28, 14)),
+        _incident(2, "round", "build", times=2, last_at=_at(28, 13), ended_at=_at(28, 14), well_before_at=_at(28, 11)),
+        _incident(2, "round", "extract", times=5, began_at=_at(30), last_at=_at(31), message="the database cannot be reached"),
     ],
     "accounts_user": [
         _user(1, "DE", "Europe/Berlin"),

@@ -38,5 +38,26 @@ def test_days_over_all_tables_and_findings_one_by_one(market: Any) -> None:
     )
 
 
+def test_what_failed_stands_once_as_the_newest_run_knows_it(market: Any) -> None:
+    noon = datetime(2026, 3, 28, 12)
+    assert market.rows("admin.data_quality_failed_tests") == [
+        {
+            "test_name": "unique_stg_job", "model_name": "stg_job", "failed_at": noon, "last_failed_at": noon.replace(hour=13),
+            "passed_at": noon.replace(hour=14), "build_count": 2, "row_count": 4, "message": "why",
+        },
+    ]  # fmt: skip
+    assert market.rows("admin.data_quality_failed_rounds") == [
+        {
+            "step": "build", "failed_at": noon, "last_failed_at": noon.replace(hour=13), "succeeded_before_at": noon.replace(hour=11),
+            "succeeded_at": noon.replace(hour=14), "round_count": 2, "seconds_without_success": 3 * 3600.0, "message": "why",
+        },
+        {
+            "step": "extract", "failed_at": datetime(2026, 3, 30), "last_failed_at": datetime(2026, 3, 31), "succeeded_before_at": None,
+            "succeeded_at": None, "round_count": 5, "seconds_without_success": 86_400.0, "message": "the database cannot be reached",
+        },
+    ]  # fmt: skip
+
+
 def test_nothing_ran_yet(empty: Any) -> None:
-    assert [empty.rows(f"admin.data_quality{part}") for part in ("", "_daily", "_findings")] == [[], [], []]
+    relations = ("", "_daily", "_findings", "_failed_tests", "_failed_rounds")
+    assert [empty.rows(f"admin.data_quality{part}") for part in relations] == [[]] * 5

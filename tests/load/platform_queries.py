@@ -46,6 +46,8 @@ BOUNDED: dict[str, int] = {
     "admin.data_quality": 120,
     "admin.data_quality_daily": _DAYS,
     "admin.data_quality_findings": 5_000,
+    "admin.data_quality_failed_tests": 1_000,
+    "admin.data_quality_failed_rounds": 1_000,
     "admin.time_to_first_bid": 1_061,
     "admin.time_to_hire": 1_061,
     "admin.gsv_daily": _DAYS * 25,

@@ -175,6 +175,9 @@ def test_a_table_without_news_is_looked_at_by_the_gate_and_its_deletes_are_found
         def findings(self) -> list[tuple[Any, ...]]:
             return []
 
+        def incidents(self) -> list[tuple[Any, ...]]:
+            return []
+
         def committed(self) -> None:
             pass
 

@@ -100,7 +100,7 @@ def test_rounds_build_only_what_changed_and_a_failure_keeps_the_publication_unti
     assert (proved.state, proved.proved, proved.unlike) == (
         "published",
         True,
-        ["item: 1 rows differed from the source, and were read again"],
+        ["item: 1 rows differed from the source, and were read again: 1 value differs (updated_at, amount: 1)"],
     )
     assert proved.compacted >= 2 and amount() == 2
     assert (resident.round().proved, resident.round().compacted) == (False, 0), "done is done"
