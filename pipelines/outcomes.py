@@ -134,8 +134,9 @@ def _why(failure: Exception) -> str:
     """One sentence."""
     if isinstance(failure, transform.BuildFailed) and (bad := [unique_id for unique_id, result in transform.ran().items() if _bad(result)]):
         models = sum(unique_id.startswith("model.") for unique_id in bad)
-        found = {"tests failed": len(bad) - models, "models were not built": models}
-        return ", ".join(f"{count} {what}" for what, count in found.items() if count)
+        tests = len(bad) - models
+        found = {f"{tests} test{'s' * (tests > 1)} failed": tests, f"{models} model{'s were' if models > 1 else ' was'} not built": models}
+        return ", ".join(what for what, count in found.items() if count)
     first = str(failure).strip().partition("\n")[0]
     return first if isinstance(failure, refusals.Refused) else f"{type(failure).__name__}: {first}"
 
