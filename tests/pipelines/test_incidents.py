@@ -63,7 +63,7 @@ def test_what_failed_is_published_by_the_next_good_round_and_its_end_by_the_one_
     assert resident.round().state == "published"
     test = (TEST, "stg_item", 3, 1, "1 rows were found, none may be")
     assert seen(TESTS) == [(*test, True, True)]
-    failed = ("build", 3, "1 tests failed")
+    failed = ("build", 3, "1 test failed")
     assert seen(ROUNDS) == [(*failed, True, False)]
 
     after = resident.round()
