@@ -3,6 +3,15 @@ with stored as (
     select * from {{ ref('stg_marketplace__fx_rates') }} where rate_source not like 'derived%'
 ),
 
+dollars_per_euro as (
+    select * from (
+        select as_of_day, rate, row_number() over (partition by as_of_day order by fx_rate_id desc) as choice
+        from stored
+        where base_currency = 'EUR' and quote_currency = 'USD'
+    ) as ranked
+    where choice = 1
+),
+
 candidates as (
     select base_currency as currency, as_of_day, 1 as preference, fx_rate_id, cast(rate as {{ factor_type() }}) as usd_per_unit
     from stored
@@ -18,8 +27,7 @@ candidates as (
 
     select per_euro.quote_currency, per_euro.as_of_day, 3, per_euro.fx_rate_id, {{ factor_of_ratio('dollar.rate', 'per_euro.rate') }}
     from stored as per_euro
-    inner join stored as dollar
-        on dollar.base_currency = 'EUR' and dollar.quote_currency = 'USD' and dollar.as_of_day = per_euro.as_of_day
+    inner join dollars_per_euro as dollar on dollar.as_of_day = per_euro.as_of_day
     where per_euro.base_currency = 'EUR'
 ),
 
