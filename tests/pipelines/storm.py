@@ -164,8 +164,11 @@ class Storm(storming.Storming):
 
         random_, db = random.Random(f"{self.name}/{number}"), self.connect()
         acts = [self._transfer] * 5 + [self._insert_pair] * 4 + [self._delete_pair, self._update] + [self._bulk] * self.quiet
+        # each once in any order, however short the storm
+        kinds = list(dict.fromkeys(acts))
+        first = random_.sample(kinds, len(kinds))
         while not self.over.is_set():
-            act = random_.choice(acts)
+            act = first.pop() if first else random_.choice(acts)
             try:
                 act(db, random_)
                 self.done[act.__name__.strip("_")] += 1
