@@ -65,6 +65,16 @@ class _Part:
     proven: bool = False
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """A part of the current publication: what it holds, and when and how the model was built that it was made of."""
+
+    path: Path
+    measure: tuple[int, int]
+    built_at: str
+    meta: str
+
+
 def publish(*, held: Collection[str] = (), progress: Callable[[str], None] = lambda name: None) -> Publication:
     """Publish every model of dbt's `published` folder to both audiences.
 
@@ -94,12 +104,12 @@ def publish(*, held: Collection[str] = (), progress: Callable[[str], None] = lam
             for model in lineage.published("staff"):
                 progress(f"{model.schema}.{model.alias}")
                 # of one that rests not even the rows are looked at; others may have changed below a view, or by hand
-                stays = model.unique_id in held or model.meta.get("rhythm")
-                if stays and (stands := standing.get((model.unique_id, model.built_at))):
-                    path, rows, checksum = stands
-                    part, fresh = _Part(model, path, rows, (rows, checksum), proven=True), False
+                rests = model.unique_id in held or model.meta.get("rhythm")
+                stands = standing.get(model.unique_id)
+                if rests and stands and stands.built_at == model.built_at:
+                    part, fresh = _Part(model, stands.path, stands.measure[0], stands.measure, proven=True), False
                 else:
-                    part, fresh = _write_part(work, model, root / "staff" / "parts")
+                    part, fresh = _write_part(work, model, root / "staff" / "parts", stands)
                 parts.append(part)
                 written, reused = written + fresh, reused + (not fresh)
                 failpoint("publish.between_parts")
@@ -179,12 +189,19 @@ def _audit(work: duckdb.DuckDBPyConnection, lineage: Lineage) -> None:
         raise AuditError("not published: " + "; ".join(problems))
 
 
-def _write_part(work: duckdb.DuckDBPyConnection, model: Model, folder: Path) -> tuple[_Part, bool]:
-    """The model's rows as a file named by its content; (part, whether it had to be written)."""
+def _write_part(work: duckdb.DuckDBPyConnection, model: Model, folder: Path, stands: _Standing | None = None) -> tuple[_Part, bool]:
+    """The model's rows as a file named by its content; (part, whether it had to be written). The one that stands is read back like a new one."""
     folder.mkdir(parents=True, exist_ok=True)
     relation = f'"{model.schema}"."{model.alias}"'
-    temporary = folder / f".{model.schema}.{model.alias}.{os.getpid()}"
     measure = _measured(work, f"SELECT {_MEASURE} FROM {relation} r")
+    if (
+        stands
+        and stands.measure == measure
+        and stands.meta == _json(model.meta)
+        and _shape(work, relation) == _shape(work, f"'{stands.path}'")
+    ):
+        return _Part(model, stands.path, measure[0], measure), False
+    temporary = folder / f".{model.schema}.{model.alias}.{os.getpid()}"
     # the same rows always make the same file; a model of many rows says by which columns, its key among them, it is sorted at little cost
     order = ", ".join(model.meta.get("file_order", ["ALL"]))
     work.execute(
@@ -199,6 +216,15 @@ def _write_part(work: duckdb.DuckDBPyConnection, model: Model, folder: Path) -> 
     else:
         temporary.unlink()
     return _Part(model, path, measure[0], measure), fresh
+
+
+def _shape(work: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    """Names and types of the columns; the checksum of rows knows neither."""
+    return [(row[0], row[1]) for row in work.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+
+
+def _json(what: Any) -> str:
+    return json.dumps(what, ensure_ascii=False)
 
 
 def _shared(part: _Part, folder: Path) -> _Part:
@@ -217,21 +243,23 @@ def _shared(part: _Part, folder: Path) -> _Part:
     return replace(part, path=path, proven=part.proven and path.samefile(part.path))
 
 
-def _standing(folder: Path) -> dict[tuple[str, str], tuple[Path, int, int]]:
-    """Path, rows and checksum of the current publication's parts by model and when it was built: what was not built since has the same rows."""
+def _standing(folder: Path) -> dict[str, _Standing]:
+    """The current publication's parts by model. What was not built since, or has the same rows, is in them."""
     pointer = files.read_json(folder / marts_reader.POINTER)
     if not pointer or not (folder / pointer["file"]).is_file():
         return {}
     with duckdb.connect(str(folder / pointer["file"]), read_only=True) as db:
         try:
             told = db.execute(
-                "SELECT unique_id, built_at, part, rows, checksum FROM _meta.model WHERE part IS NOT NULL AND built_at <> ''"
+                "SELECT unique_id, part, rows, checksum, built_at, meta FROM _meta.model WHERE part IS NOT NULL AND built_at <> ''"
             ).fetchall()
         except duckdb.BinderException:
             return {}  # published before parts told when they were built
     parts = folder / "parts"
     return {
-        (unique_id, at): (parts / name, rows, int(checksum)) for unique_id, at, name, rows, checksum in told if (parts / name).is_file()
+        unique_id: _Standing(parts / name, (rows, int(checksum)), built_at, meta)
+        for unique_id, name, rows, checksum, built_at, meta in told
+        if (parts / name).is_file()
     }
 
 
@@ -291,7 +319,7 @@ def _write_meta(db: duckdb.DuckDBPyConnection, publish_id: str, now: datetime, k
     rows = []
     for model in models:
         part = of_model.get(model.unique_id)
-        about = [json.dumps(what, ensure_ascii=False) for what in (model.columns, model.meta, model.tests)]
+        about = [_json(what) for what in (model.columns, model.meta, model.tests)]
         where = [part.rows, part.path.name, model.built_at, str(part.measure[1])] if part else [None, None, model.built_at, None]
         rows.append(
             [model.unique_id, model.name, model.layer, model.relation, part is not None, model.description, model.sql, *about, *where]
