@@ -40,7 +40,7 @@ BACKENDS = ("connectorx", "connectorx_exact", "pyarrow", "pandas", "sqlalchemy")
 #: These take many times as long as the fastest: once is enough to see that.
 ONCE = ("pandas", "sqlalchemy")
 WANTED = {
-    "ours_over_floor": 1.5,
+    "ours_over_floor": 1.25,
     "ours_over_dlt": 0.8,
     "ours_over_dlt_right": 0.8,
     "incremental_over_full": 0.08,
