@@ -8,7 +8,7 @@ log of before is removed, and so are publications of before: there is no way bac
 bundles with features of before, but the one that is served: it goes once a newer one is loaded. A crash leaves the accounts due, and the next round
 goes on. Models that learnt from a person's rows forget them when they are next trained; the registry keeps only the newest (ml.matching.registry).
 
-Exit codes: 0 nothing is due any more; 1 somebody waits (a table with [people] is stopped or set aside); 2 something could not be erased (the message says what).
+Exit codes: 0 nothing is due any more; 1 somebody waits (a table is stopped or set aside); 2 something could not be erased (the message says what).
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ from .extract.contracts import Contract, load_all
 from .extract.log import Log, expose
 from .failpoints import failpoint
 from .publish import bundles, forget_earlier
+from .quality import alerts, waiting_tables
 from .quality.quarantine import forget_copies
-
-logger = logging.getLogger(__name__)
 
 
 def begin(contracts: list[Contract], *, behind: Collection[str] = (), again: bool = False) -> list[erasure.Due]:
     """Take whoever is due out of the raw log, and throw the work file away; returns who that was. Call it under the round's lock.
 
     What is built and published from then on tells nothing of them; `finish` is to be called after it. Nobody is taken out while the log is
-    `behind` in a table that leads to people: what it holds as present there is not blank yet. `again`: also those taken out before.
+    `behind` in any table: what it holds as present there may not be blank yet, and what is made of that table stands still, so that a work file
+    made anew would lack it and nothing could be published. `again`: also those taken out before.
     """
     found = erasure.due(contracts, again=again)
-    if late := sorted({contract.table for contract in contracts if contract.people} & set(behind)):
+    if late := sorted(behind):
         if found:
-            logger.warning("%d closed accounts wait to be erased until the log has caught up with %s", len(found), ", ".join(late))
+            why = f"{len(found)} closed accounts wait to be erased until the log has caught up with {', '.join(late)}"
+            alerts.tell("erasure waits", [alerts.fault(late[0], "erasure", why, rows=len(found))])
         return []
     if found:
         erasure.erase_raw([one.user_id for one in found], contracts)
@@ -77,8 +78,10 @@ def scores_left(version: str) -> str:
 
 
 def forget_work() -> None:
-    """Remove the work file and what belongs to it, and all that Spark made: whoever wants the models there builds them anew."""
+    """Remove the work file and what belongs to it, what dbt said of its builds (it quotes rows), and all that Spark made: whoever wants the models
+    there builds them anew."""
     scale_out.forget()
+    shutil.rmtree(paths.dbt_target(), ignore_errors=True)
     work = paths.warehouse()
     for path in work.parent.glob(f"{work.name}*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -98,10 +101,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _round(*, again: bool) -> int:
     from . import rounds
 
-    report = rounds.extracted(reconcile=True)
+    rounds.extracted(reconcile=True)
     if again:
         with files.lock(paths.round_lock(), wait_seconds=rounds.PATIENCE_SECONDS):
-            begin(load_all(), behind={result.table for result in report.stopped}, again=True)
+            begin(load_all(), behind=waiting_tables(), again=True)
     people = len(erasure.unfinished())
     if people:
         rounds.built()

@@ -34,7 +34,7 @@ from . import chores, files, outcomes, paths, rounds, transform
 from .extract.run import Report
 from .publish.lineage import AUDIENCES
 from .quality import alerts, incidents
-from .refusals import REFUSALS, Asked
+from .refusals import REFUSALS, Asked, discreet
 from .settings import Loop as Settings
 from .settings import SettingsError, load
 from .warm import WarmDbt
@@ -171,7 +171,7 @@ class ResidentLoop:
         self._note(result, report)
         if prove:
             result.proved, result.unlike = True, chores.tell(report)
-            if odd := {table.table: alerts.discreet(why) for table in report.tables if (why := chores.unlike(table))}:
+            if odd := {table.table: discreet(why) for table in report.tables if (why := chores.unlike(table))}:
                 result.failed["proof"] = odd
             chores.mark(chores.PROVE)
         if chores.due(chores.COMPACT, self._settings.compact_seconds):
@@ -274,8 +274,9 @@ def remember(result: Round) -> None:
     """Append a round to the log; the oldest lines go when there are too many."""
     path = log_path()
     path.parent.mkdir(parents=True, exist_ok=True)
+    told = asdict(result) | {"message": discreet(result.message)}
     with path.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
+        log.write(json.dumps(told, ensure_ascii=False) + "\n")
     if result.number % 200 == 0:
         lines = path.read_text(encoding="utf-8").splitlines()
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

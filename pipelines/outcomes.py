@@ -28,7 +28,7 @@ def of_tables(report: Report) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for result in report.stopped:
         check = "batch" if result.held else DRIFT if result.drift else "contract"
-        found.setdefault(check, {})[result.table] = alerts.discreet(result.stopped)
+        found.setdefault(check, {})[result.table] = refusals.discreet(result.stopped)
     return found
 
 

@@ -6,8 +6,14 @@ raised. No other part of the platform is imported here but the settings, and the
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+
+_LONGEST = 600
+#: What somebody wrote, as databases quote it, and addresses.
+_QUOTED = re.compile(r"""(?<!\w)(['"]).*?\1(?!\w)""")
+_ADDRESS = re.compile(r"[^\s<>'\",;:]+@[^\s<>'\",;:]+")
 
 
 class Refused(RuntimeError):
@@ -21,6 +27,12 @@ class Asked(Exception):
 #: Each ends a command with its message and exit code 2.
 REFUSALS = (Refused, FileNotFoundError)
 _HELD = "the work file is held by another process, such as a dbt whose round was killed; try again when it has ended"
+
+
+def discreet(text: str) -> str:
+    """`text` in one line without what a database quotes of its rows: what is kept of a failure outlives them, and alerts go to other houses."""
+    line = " ".join(" ".join(part for part in text.split("\n") if part.strip()).split())
+    return _ADDRESS.sub("…", _QUOTED.sub("…", line))[:_LONGEST]
 
 
 def complain(told: str) -> None:

@@ -12,11 +12,12 @@ from datetime import timedelta
 
 from . import affected, erase, files, outcomes, paths, transform
 from .affected import Work
+from .extract import erasure
 from .extract.compact import Compacted, compact
 from .extract.contracts import load_all
 from .extract.run import Report, Span, extract
 from .publish import Publication, publish
-from .quality import Gate, held_tables, incidents
+from .quality import Gate, incidents, waiting_tables
 from .quality.published import Difference, settled_differences
 from .settings import load
 from .transform import Runner, Selection, cold
@@ -51,7 +52,7 @@ def extracted(
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
         gate = Gate(load().quality)
         report = extract(full_refresh=full_refresh, reconcile=reconcile, prove=prove, reread=reread, gate=gate, progress=progress)
-        erase.begin(load_all(), behind={result.table for result in report.stopped})
+        erase.begin(load_all(), behind=waiting_tables())
     outcomes.tell_tables(report)
     return report
 
@@ -88,10 +89,10 @@ def built(
 
 def _built(full_refresh: bool, only_affected: bool, every_run: bool, retry: bool, runner: Runner, progress: Progress) -> Build:
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        work = affected.choose(held=held_tables(), every_run=every_run)
+        work = affected.choose(held=_waiting(), every_run=every_run)
         if work.nothing and only_affected:
             return Build(work, "nothing to build")
-        # a whole build leaves out what is made from tables that are set aside, too
+        # a whole build leaves out what is made from tables that wait, too
         standing = work.selection.held if work.selection else ()
         selection = work.selection if only_affected else Selection((), standing) if standing else None
         summary = ""
@@ -114,10 +115,15 @@ def _built(full_refresh: bool, only_affected: bool, every_run: bool, retry: bool
 def published(*, progress: Progress = quiet) -> Publication:
     """Audit, write, switch; publications that still tell of somebody erased go. Raises AuditError; readers then keep what they have."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
-        done = publish(held=affected.standing(held_tables()), progress=progress)
+        done = publish(held=affected.standing(_waiting()), progress=progress)
         erase.finish()
     incidents.went_well()
     return done
+
+
+def _waiting() -> list[str]:
+    """Tables that wait; none while somebody has left the log and not yet the publications, which nothing of before may outlive."""
+    return [] if erasure.unfinished() else waiting_tables()
 
 
 @outcomes.Step("compare")

@@ -20,6 +20,9 @@ from .refusals import Refused
 
 FOLDER = Path(__file__).with_name("environments")
 PREFIX = "OPENLANCE_PLATFORM__"
+_ENVIRONMENT = "OPENLANCE_PLATFORM_ENV"
+#: Nothing else of the house has two underscores in its name.
+_ALMOST = re.compile(r"OPENLANCE_PLATFORM.*|OPENLANCE_.*__.*")
 #: A cron expression's fields: name, least, greatest, and words that stand for the least and those after it.
 _FIELDS = (
     ("minute", 0, 59, ""),
@@ -157,7 +160,7 @@ def name(environment: Mapping[str, str] = os.environ) -> str:
     """The environment's name."""
     server = environment.get("OPENLANCE_DB_NAME") or environment.get("OPENLANCE_DB_SOCKET")
     lite = environment.get("OPENLANCE_SQLITE")
-    return environment.get("OPENLANCE_PLATFORM_ENV") or ("services" if server and not lite else "embedded")
+    return environment.get(_ENVIRONMENT) or ("services" if server and not lite else "embedded")
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -165,11 +168,13 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     path = FOLDER / f"{name(environment)}.toml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
-        raise SettingsError(f"OPENLANCE_PLATFORM_ENV names {path.stem!r}; there are {known}")
+        raise SettingsError(f"{_ENVIRONMENT} names {path.stem!r}; there are {known}")
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     for variable, value in environment.items():
         if variable.startswith(PREFIX):
             _put(content, variable, value)
+        elif _ALMOST.fullmatch(variable) and variable != _ENVIRONMENT:
+            raise SettingsError(f"{variable} is no setting: they are named {PREFIX}SECTION__NAME, and {_ENVIRONMENT} names the environment")
     try:
         return Settings.model_validate(content)
     except ValidationError as wrong:

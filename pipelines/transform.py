@@ -17,7 +17,7 @@ from typing import Any
 
 from . import data_tests, files, paths
 from .failpoints import failpoint
-from .refusals import Refused
+from .refusals import Refused, discreet
 
 #: Runs dbt with these arguments, gives its lines as they come, and returns its exit code.
 Runner = Callable[[list[str]], Generator[str, None, int]]
@@ -69,7 +69,8 @@ class BuildFailed(Refused):
     """dbt ended with an error; `log` has all it said."""
 
     def __init__(self, code: int, log: Path, told: list[str]) -> None:
-        super().__init__(f"dbt ended with code {code}; all it said is in {log}" + "".join(f"\n  {line}" for line in told))
+        lines = [discreet(line) for line in told]
+        super().__init__(f"dbt ended with code {code}; all it said is in {log}" + "".join(f"\n  {line}" for line in lines))
 
 
 def failed(done: subprocess.CompletedProcess[str], log: Path) -> BuildFailed:

@@ -21,6 +21,7 @@ from .. import refusals
 from .types import HASHED, Type
 
 FOLDER = Path(__file__).with_name("contracts")
+_KEYS = {"table", "key", "stamp", "personal_data", "columns", "omitted", "people", "history_days"}
 
 
 class ContractError(RuntimeError):
@@ -79,6 +80,8 @@ class Comparison:
 def load(path: Path) -> Contract:
     """Read one contract. Raises ValueError naming the file when it is not a contract."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
+    if strangers := sorted(content.keys() - _KEYS):
+        raise ValueError(f"{path}: {', '.join(strangers)} is no part of a contract; there are {', '.join(sorted(_KEYS))}")
     try:
         declared = {name: _column(**spec) for name, spec in content["columns"].items()}
         columns = {name: column for name, (column, taken) in declared.items() if taken}

@@ -86,6 +86,8 @@ INCIDENTS_COLUMNS = {
 }
 #: Tables that the platform keeps about itself, beside the source's.
 OWN = {RUNS: RUNS_COLUMNS, FINDINGS: FINDINGS_COLUMNS, INCIDENTS: INCIDENTS_COLUMNS}
+#: What was compared: key blocks by count and checksum, or every row.
+BLOCKS, ROWS = "blocks", "rows"
 META = {"_op": "VARCHAR", "_run_seq": "BIGINT", "_known_at": "TIMESTAMP"}
 
 
@@ -96,11 +98,17 @@ class CorruptError(Refused):
 @dataclass
 class Entry:
     """What the manifest holds of one table: the mark up to which it is read, its files relative to the root, and when all its rows were
-    last compared with the source."""
+    last compared with the source.
+
+    `stopped`: the newest run could not read it. `differs`: by which comparison (BLOCKS, ROWS) it was last found to differ from the source, until
+    the same finds it equal.
+    """
 
     low: str | None = None
     files: list[str] = field(default_factory=list)
     compared: str | None = None
+    stopped: bool = False
+    differs: str = ""
 
 
 @dataclass

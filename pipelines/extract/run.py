@@ -17,13 +17,30 @@ import pyarrow as pa
 
 from .. import paths
 from ..failpoints import failpoint
-from ..refusals import Refused
+from ..refusals import Refused, discreet
 from ..rows import insert
 from . import sources
 from .changes import Changes, Differences, DriftError, work_connection
 from .contracts import Contract, ContractError, compare, load_all
 from .load import first_load
-from .log import FINDINGS, INCIDENTS, OWN, RUNS, RUNS_COLUMNS, CorruptError, Entry, Log, Manifest, current, expose, log_columns, select, utc
+from .log import (
+    BLOCKS,
+    FINDINGS,
+    INCIDENTS,
+    OWN,
+    ROWS,
+    RUNS,
+    RUNS_COLUMNS,
+    CorruptError,
+    Entry,
+    Log,
+    Manifest,
+    current,
+    expose,
+    log_columns,
+    select,
+    utc,
+)
 from .watermark import STUCK, high_mark, mark, text
 
 logger = logging.getLogger(__name__)
@@ -200,16 +217,20 @@ class _Run:
     def table(self, contract: Contract, violations: list[str]) -> TableResult:
         """Read one table into a staged file; a stopped table leaves its mark and its files as they were."""
         began = time.monotonic()
-        entry = self.manifest.tables.get(contract.table, Entry())
+        entry = self.manifest.tables.setdefault(contract.table, Entry())
         result = TableResult(contract.table, low=entry.low)
         try:
             if violations:
                 raise ContractError("; ".join(violations))
             self._read(contract, entry, result)
         except (ContractError, DriftError, CorruptError, pa.ArrowException, duckdb.ConversionException) as stop:
-            result.stopped = f"{contract.table}: {stop}" if contract.table not in str(stop) else str(stop)
+            # what could not be converted is quoted: the run's own record would keep it
+            told = discreet(str(stop)) if isinstance(stop, pa.ArrowException | duckdb.Error) else str(stop)
+            result.stopped = f"{contract.table}: {told}" if contract.table not in told else told
+            entry.stopped = True
             if isinstance(stop, DriftError):
                 result.drift, result.unlike = 1, stop.unlike
+                entry.differs = ROWS if self.prove or entry.differs == ROWS else BLOCKS
             logger.error("stopped: %s", result.stopped)
         except SetAside as kept_out:
             result.stopped, result.held, result.rows, result.deletes, result.repaired = f"{contract.table}: {kept_out}", True, 0, 0, 0
@@ -228,15 +249,17 @@ class _Run:
             alive = current([*held, *([path] if path else [])], contract)
             self.db.execute(f"INSERT INTO tombstones SELECT table_name, row_id FROM ({alive}) WHERE _op = 'u'")
             self.buried = {table for (table,) in self.db.execute("SELECT DISTINCT table_name FROM tombstones").fetchall()}
-        kept = self.manifest.tables.setdefault(contract.table, Entry())
-        kept.low = self.high if kept.low is None else max(kept.low, self.high)
+        entry.low = self.high if entry.low is None else max(entry.low, self.high)
+        entry.stopped = False
         if result.compared:
-            kept.compared = text(result.compared)
-        elif kept.compared:
-            result.compared = mark(kept.compared)
+            entry.compared, entry.differs = text(result.compared), ""
+        elif entry.compared:
+            result.compared = mark(entry.compared)
 
     def _is_due(self, entry: Entry) -> bool:
-        """Whether the table is to be compared with the source. A table that drifted was not: it stays due."""
+        """Whether the table is to be compared with the source. One that differed stays due in each run, whoever asks for it."""
+        if entry.differs:
+            return True
         if not isinstance(self.reconcile, timedelta):
             return self.reconcile
         return not self.incremental or entry.compared is None or abs(self.t0 - mark(entry.compared)) >= self.reconcile
@@ -253,9 +276,9 @@ class _Run:
         again = self.reread.get(contract.table, NO_KEYS)
         whole = self.full_refresh or not self.incremental or again is None
         low = None if whole else entry.low
-        due = self._is_due(entry)
+        due, prove = self._is_due(entry), self.prove or entry.differs == ROWS
         chunks = self.snapshot.changed(contract, low, self.chunk)
-        if not (whole or due or self.prove or again != NO_KEYS or contract.table in self.buried):
+        if not (whole or due or prove or again != NO_KEYS or contract.table in self.buried):
             first = next(chunks, None)
             if first is None:
                 return self._nothing(contract, held)
@@ -272,10 +295,10 @@ class _Run:
                 result.repaired += changes.reread(self.snapshot, first, min(first + sources.SPAN, again[1]))
         if due:
             result.repaired += changes.reconcile(self.snapshot)
-        if self.prove:
+        if prove:
             rows, checksum, mended = changes.prove(self.snapshot)
             result.proof, result.repaired = (rows, checksum), result.repaired + mended
-        reach = Reach(beyond=whole or result.repaired > 0, compared=whole or due or self.prove)
+        reach = Reach(beyond=whole or result.repaired > 0, compared=whole or due or prove)
         if reach.compared:
             result.compared = self.t0
         result.rows, result.deletes = changes.counts()
@@ -300,6 +323,9 @@ class _Run:
 
     def finish(self, report: Report) -> None:
         """Write the run's own record and commit everything with one manifest."""
+        for table in self.manifest.tables.keys() - {done.table for done in report.tables}:
+            # no contract asks for it any more: nobody waits for it
+            self.manifest.tables[table].stopped = False
         rows = [
             (
                 report.run_seq,
@@ -309,7 +335,8 @@ class _Run:
                 done.rows,
                 done.deletes,
                 done.repaired,
-                done.drift,
+                # also of a table that could not be compared again
+                int(bool(self.manifest.tables[done.table].differs)),
                 round(done.seconds, 3),
                 "quarantined" if done.held else "stopped" if done.stopped else "read",
                 done.stopped or None,

@@ -5,9 +5,10 @@ They read the raw log's files and the loop's own log, never the work file: a bui
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import duckdb
@@ -27,15 +28,49 @@ CHECKS = {"drift": "drift", "stopped": "contract"}
 _ROUNDS = 50
 
 
-def runs_after(run_seq: int) -> list[tuple[int, str, int, int, str, str]]:
-    """Runs of the extraction later than `run_seq`: (run_seq, table, rows, drift, state, message), oldest first."""
+class Run(NamedTuple):
+    """What a run of the extraction did to one table; `at`: when it looked at the source."""
+
+    run_seq: int
+    table: str
+    rows: int
+    drift: int
+    state: str
+    message: str
+    at: datetime
+
+
+def runs_after(run_seq: int) -> list[Run]:
+    """Runs of the extraction later than `run_seq`, oldest first."""
     log = Log(paths.raw())
     with duckdb.connect() as db:
-        return db.execute(
-            f"SELECT run_seq, \"table\", rows, drift, state, coalesce(message, '') FROM ({select(log.paths(log.manifest(), RUNS), RUNS_COLUMNS)})"
+        found = db.execute(
+            f"SELECT run_seq, \"table\", rows, drift, state, coalesce(message, ''), known_at FROM ({select(log.paths(log.manifest(), RUNS), RUNS_COLUMNS)})"
             " WHERE run_seq > ? ORDER BY run_seq, 2",
             [run_seq],
         ).fetchall()
+    return [Run(*run) for run in found]
+
+
+def seen(cursor: str | None, newest: int) -> int:
+    """The number up to which a sensor has looked: 0 where the numbers began anew, on another disk or with a new log."""
+    told = int(cursor or 0)
+    return told if told <= newest else 0
+
+
+def began_to_drift(runs: list[Run], before: set[str]) -> list[Run]:
+    """Of `runs`, oldest first, those with a table that drifts and did not in the run before; of the run before the first these did: `before`."""
+    found = []
+    for _, group in itertools.groupby(runs, key=lambda run: run.run_seq):
+        drifting = [run for run in group if run.drift]
+        found += [run for run in drifting if run.table not in before]
+        before = {run.table for run in drifting}
+    return found
+
+
+def newest_number() -> int:
+    """The number of the newest run of the extraction; 0 before the first."""
+    return Log(paths.raw()).manifest().run_seq
 
 
 def newest_run() -> datetime | None:
@@ -80,8 +115,10 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
     status = dg.DefaultSensorStatus.RUNNING if settings.schedules else dg.DefaultSensorStatus.STOPPED
     options: dict[str, Any] = {"minimum_interval_seconds": settings.sensor_seconds, "default_status": status}
 
-    def asked(why: str, run_seq: int) -> dg.RunRequest:
-        return dg.RunRequest(run_key=f"{why}-{run_seq}", run_config=compare, tags={"openlance/why": why, "openlance/run_seq": str(run_seq)})
+    def asked(why: str, run: Run) -> dg.RunRequest:
+        tags = {"openlance/why": why, "openlance/run_seq": str(run.run_seq)}
+        # numbers may begin anew
+        return dg.RunRequest(run_key=f"{why}-{run.run_seq}-{run.at:%Y%m%dT%H%M%S}", run_config=compare, tags=tags)
 
     @dg.sensor(
         name="resident_rounds",
@@ -89,7 +126,7 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
         **options,
     )
     def resident_rounds(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        fresh = loop.past(int(context.cursor or 0))[:_ROUNDS]
+        fresh = loop.past(seen(context.cursor, loop.last_number()))[:_ROUNDS]
         if not fresh:
             return dg.SkipReason("the loop has told of nothing new")
         return dg.SensorResult(asset_events=events_of(fresh), cursor=str(fresh[-1]["number"]))
@@ -98,28 +135,32 @@ def made(settings: Orchestration, rounds: Any, compare: dg.RunConfig) -> list[dg
         name="outbox_volume", job=rounds, description="A flood of events: a round that compares every key block with the source.", **options
     )
     def outbox_volume(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        runs = runs_after(int(context.cursor or 0))
+        runs = runs_after(seen(context.cursor, newest_number()))
         if not runs:
             return dg.SkipReason("no run since")
-        floods = [(seq, rows) for seq, table, rows, *_ in runs if table == OUTBOX and rows >= settings.outbox_rows and seq > 1]
-        return dg.SensorResult(run_requests=[asked("outbox", seq) for seq, _ in floods[-1:]], cursor=str(runs[-1][0]))
+        floods = [run for run in runs if run.table == OUTBOX and run.rows >= settings.outbox_rows and run.run_seq > 1]
+        return dg.SensorResult(run_requests=[asked("outbox", run) for run in floods[-1:]], cursor=str(runs[-1].run_seq))
 
     @dg.sensor(
         name="drift",
         job=rounds,
-        description="The log differs from the source: tell, and compare again. A table was stopped: tell; no comparison mends that.",
+        description="The log began to differ from the source: tell, and compare all of it. A table was stopped: tell; no comparison mends that.",
         **options,
     )
     def drift(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        runs = runs_after(int(context.cursor or 0))
+        last = seen(context.cursor, newest_number())
+        known = runs_after(last - 1)
+        runs = [run for run in known if run.run_seq > last]
         if not runs:
             return dg.SkipReason("no run since")
-        drifted = [run for run in runs if run[3]]
-        stopped = [run for run in runs if not run[3] and run[4] == "stopped"]
+        drifted = [run for run in runs if run.drift]
+        stopped = [run for run in runs if not run.drift and run.state == "stopped"]
         for event, found in (("drift", drifted), ("stopped", stopped)):
-            newest = {table: alerts.fault(table, CHECKS[event], message) for _, table, *_, message in found}
+            newest = {run.table: alerts.fault(run.table, CHECKS[event], run.message) for run in found}
             alerts.tell(event, list(newest.values()))
-        return dg.SensorResult(run_requests=[asked("drift", run[0]) for run in drifted[-1:]], cursor=str(runs[-1][0]))
+        # each later run compares such a table by itself
+        began = began_to_drift(runs, {run.table for run in known if run.run_seq == last and run.drift})
+        return dg.SensorResult(run_requests=[asked("drift", run) for run in began[-1:]], cursor=str(runs[-1].run_seq))
 
     @dg.sensor(name="failed_webhooks", description="Gateways whose notifications fail: money that nobody here knows of.", **options)
     def failed_webhooks(context: dg.SensorEvaluationContext) -> dg.SensorResult:

@@ -1,7 +1,11 @@
-"""`python -m pipelines.publish [rollback]`; exit code 1 when there is nothing that may be published, 2 when it could not be done."""
+"""Publish the marts that dbt built, or (rollback) make the publication before the current one current again.
+
+Exit codes: 0 done; 1 there is nothing that may be published, or to go back to; 2 it could not be done.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from .. import refusals
@@ -10,10 +14,12 @@ from ..rounds import published
 from . import AuditError, rollback
 from .lineage import AUDIENCES
 
+PUBLISH, ROLLBACK = "publish", "rollback"
 
-def _act() -> int:
+
+def _act(what: str) -> int:
     try:
-        if sys.argv[1:] == ["rollback"]:
+        if what == ROLLBACK:
             for audience in AUDIENCES:
                 sys.stdout.write(f"{audience}: {rollback(audience)} is current again\n")
         else:
@@ -25,5 +31,13 @@ def _act() -> int:
     return 0
 
 
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.publish", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=[PUBLISH, ROLLBACK], default=PUBLISH)
+    options = parser.parse_args(arguments)
+    return refusals.command(lambda: _act(options.what), prefix="not published")
+
+
 if __name__ == "__main__":
-    sys.exit(refusals.command(_act, prefix="not published"))
+    sys.exit(main())

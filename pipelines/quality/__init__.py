@@ -9,6 +9,6 @@ none of this: it is handed a gate, which looks at a batch before the batch count
     python -m pipelines.quality drop TABLE --reason     forget the copy: the source was mended, and the next run checks what is there now
 """
 
-from .quarantine import Gate, held_tables
+from .quarantine import Gate, held_tables, waiting_tables
 
-__all__ = ["Gate", "held_tables"]
+__all__ = ["Gate", "held_tables", "waiting_tables"]

@@ -10,7 +10,6 @@ import http.client
 import json
 import logging
 import os
-import re
 import sys
 import urllib.request
 from collections.abc import Sequence
@@ -21,7 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .. import paths
-from ..settings import SettingsError, load
+from ..refusals import discreet
+from ..settings import Alerts, SettingsError, load
 from .checks import Finding
 
 logger = logging.getLogger("openlance.quality")
@@ -29,10 +29,6 @@ _REPEAT = timedelta(hours=1)
 _KEPT = 20_000
 #: Lines of one event that the log shows; the history has all.
 _SHOWN = 20
-_LONGEST = 600
-#: What somebody wrote, as databases quote it, and addresses.
-_QUOTED = re.compile(r"""(?<!\w)(['"]).*?\1(?!\w)""")
-_ADDRESS = re.compile(r"[^\s<>'\",;:]+@[^\s<>'\",;:]+")
 #: What was last said of the webhook: a fault that stays is told once.
 _said_of_webhook = ""
 
@@ -48,12 +44,6 @@ def speak() -> None:
     """For commands that are silent otherwise: alerts are in the log, which is stderr."""
     logging.basicConfig(level=logging.CRITICAL, format="%(levelname)s %(message)s", handlers=[Terminal()])
     logger.setLevel(logging.WARNING)
-
-
-def discreet(text: str) -> str:
-    """`text` in one line without what a database quotes of its rows: alerts outlive them, and go to other houses."""
-    line = " ".join(" ".join(part for part in text.split("\n") if part.strip()).split())
-    return _ADDRESS.sub("…", _QUOTED.sub("…", line))[:_LONGEST]
 
 
 def history_path() -> Path:
@@ -152,6 +142,8 @@ def _send(event: str, table: str, lines: list[dict[str, Any]]) -> None:
         return
     address = os.environ.get(variable, "").strip()
     if not address:
+        if variable != Alerts().webhook_variable:
+            _say_of_webhook(f"no webhook is told: the settings name {variable}, and no such variable is set")
         return
     body = json.dumps({"event": event, "table": table, "findings": lines}, ensure_ascii=False).encode()
     try:

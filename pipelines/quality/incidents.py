@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files, paths
-from .alerts import discreet
+from ..refusals import discreet
 
 logger = logging.getLogger("openlance.quality")
 TEST, ROUND = "test", "round"

@@ -11,7 +11,7 @@ from .. import affected, files, marts_reader, paths
 from ..publish.lineage import AUDIENCES, read_models
 from . import alerts
 from .checks import Finding
-from .quarantine import held_tables
+from .quarantine import waiting_tables
 
 _EXACT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DECIMAL")
 
@@ -68,7 +68,7 @@ def _tell(found: list[Difference]) -> None:
 
 def _differences() -> list[Difference]:
     found = []
-    standing = affected.standing(held_tables())
+    standing = affected.standing(waiting_tables())
     held = {model.relation for unique_id, model in read_models(paths.dbt_target()).items() if unique_id in standing} if standing else set()
     with duckdb.connect(str(paths.warehouse()), read_only=True) as work:
         for audience, schemas in AUDIENCES.items():

@@ -22,6 +22,7 @@ import duckdb
 
 from .. import files, paths
 from ..extract.contracts import Contract
+from ..extract.log import Log
 from ..extract.run import Reach
 from ..settings import Quality
 from . import alerts, incidents
@@ -38,6 +39,15 @@ def folder() -> Path:
 def held_tables() -> list[str]:
     """Tables with a batch set aside."""
     return sorted(path.parent.name for path in folder().glob(f"*/{_WHY}"))
+
+
+def waiting_tables() -> list[str]:
+    """Tables of which the log lacks what the others tell of: those with a batch set aside, and those stopped after they had been read.
+
+    What is made of them stays as it was, so that nobody sees some tables go on without the others. One that never was read holds back nothing.
+    """
+    known = Log(paths.raw()).manifest().tables
+    return sorted({*held_tables(), *(table for table, entry in known.items() if entry.stopped and entry.low is not None)})
 
 
 def held() -> list[dict[str, Any]]:

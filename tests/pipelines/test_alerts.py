@@ -96,6 +96,14 @@ def test_a_mistyped_address_stops_nothing_and_is_told_once_without_its_secret(
         assert "(at hooks.example.org)" in said
 
 
+def test_a_variable_that_is_named_and_not_set_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    alerts.notice("failed run", "nobody is named")
+    assert not any("webhook" in message for message in caplog.messages)
+    monkeypatch.setenv("OPENLANCE_PLATFORM__ALERTS__WEBHOOK_VARIABLE", "OPENLANCE_ALERT_WEBHOK")
+    alerts.notice("failed run", "one")
+    assert "no webhook is told: the settings name OPENLANCE_ALERT_WEBHOK, and no such variable is set" in caplog.messages
+
+
 def test_a_history_that_cannot_be_written_stops_nothing(var: Path, caplog: pytest.LogCaptureFixture) -> None:
     (var / "quality").write_text("a file where the folder should be")
     alerts.notice("failed run", "one")

@@ -11,13 +11,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pipelines import loop, rounds
+from pipelines import erase, loop, paths, rounds
 from pipelines.extract import sources
+from pipelines.extract.log import Log
 from pipelines.loop import ResidentLoop
 from pipelines.orchestration import dbt_graph, sensors
 from pipelines.orchestration.dbt_graph import raw_key
-from pipelines.quality import alerts
-from pipelines.settings import Orchestration
+from pipelines.quality import alerts, waiting_tables
+from pipelines.settings import Loop, Orchestration
 
 from .conftest import Source
 from .test_loop import market, resident
@@ -141,8 +142,25 @@ def test_a_log_that_differs_after_it_was_read_again_is_told_and_published_nowher
     assert told() == [("drift", "item", "drift", 0), ("round failed", "", "AuditError", 0)]
     look("resident_rounds", instance)
     assert checked(instance, raw_key("item")) == {"contract": True, "drift": False, "batch": True}
-    [request] = look("drift", instance).run_requests or []
+    first = look("drift", instance)
+    [request] = first.run_requests or []
     assert request.tags["openlance/why"] == "drift"
+
+    again = resident.round()
+    assert (again.state, again.reconciled, list(again.failed)) == ("failed", False, ["drift"]), "no later round lets it pass by not looking"
+    later = look("drift", instance, first.cursor)
+    assert not later.run_requests and later.cursor != first.cursor, "each round compares it again: nobody has to ask"
+    market.sql("ALTER TABLE item CHANGE amount quantity BIGINT")
+    stopped = resident.round()
+    assert (stopped.state, list(stopped.failed)) == ("failed", ["contract"]) and "item: the raw log drifted" in stopped.message
+    market.sql("ALTER TABLE item CHANGE quantity amount BIGINT")
+    monkeypatch.setattr(sources._MySQLSnapshot, "checksums", original)
+    equal = resident.round()
+    assert (equal.state, equal.reconciled, equal.compared) == ("published", False, ["item"]), "what was found equal is published at once"
+    assert (sensors.seen(None, 3), sensors.seen("3", 3), sensors.seen("4", 3)) == (0, 3, 0)
+    assert (look("drift", instance, "99").run_requests or [])[-1].run_key.startswith("drift-2-"), (
+        "a log that was begun anew is looked at anew"
+    )
 
 
 def test_the_drift_sensor_tells_of_a_stopped_table_and_asks_for_no_comparison(source: Source, instance: dg.DagsterInstance) -> None:
@@ -154,6 +172,38 @@ def test_the_drift_sensor_tells_of_a_stopped_table_and_asks_for_no_comparison(so
     source.run()
     look("drift", instance, found.cursor)
     assert len(told()) == 1, "what lasts is told once an hour"
+
+
+def test_a_proof_that_differed_is_made_again_until_it_is_equal(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    source.sql("INSERT INTO item (name) VALUES ('a')")
+    source.run()
+    original = sources._MySQLSnapshot.checksums
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            sources._MySQLSnapshot, "checksums", lambda *asked: [(block, rows, crc + 1) for block, rows, crc in original(*asked) or []]
+        )
+        assert [done.drift for done in source.run(prove=True).tables if done.table == "item"] == [1]
+    entry = Log(paths.raw()).manifest().tables["item"]
+    assert (entry.differs, entry.stopped, waiting_tables()) == ("rows", True, ["item"])
+    [done] = [done for done in source.run(reconcile=False).tables if done.table == "item"]
+    assert done.proof is not None and done.proof[0] == 1 and waiting_tables() == []
+
+
+def test_what_could_not_be_converted_is_in_no_record(market: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    market.sql("INSERT INTO item (name, amount) VALUES ('Zweifelsohne', 1)")
+    model = paths.dbt_project() / "models" / "published" / "admin" / "admin_notes.sql"
+    model.write_text("select cast(min(name) as bigint) as notes from {{ ref('stg_item') }}")
+    made = ResidentLoop(Loop())
+    try:
+        assert made.round().state == "failed"
+    finally:
+        made._dbt.close()
+    assert "Zweifelsohne" in (paths.dbt_target() / "build.log").read_text()
+    kept = [loop.log_path(), alerts.history_path()]
+    assert all("Conversion Error" in path.read_text() for path in kept)
+    assert not any("Zweifelsohne" in path.read_text() for path in [*kept, paths.var() / "quality" / "incidents.json"])
+    erase.forget_work()
+    assert not any("Zweifelsohne" in path.read_text(errors="ignore") for path in paths.warehouse().parent.rglob("*") if path.is_file())
 
 
 WEBHOOKS = """

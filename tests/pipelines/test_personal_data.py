@@ -19,6 +19,7 @@ from ml.serving import bundle
 from pipelines import erase, marts_reader, paths, rounds
 from pipelines.extract import contracts, description, erasure
 from pipelines.extract.types import hash_key
+from pipelines.quality import alerts, waiting_tables
 
 from .conftest import REPO, Source
 
@@ -179,14 +180,14 @@ def build_on_spark(folder: Path) -> None:
     (folder / "work" / "spark" / "tmp" / "spilled").write_bytes(f"{MARK} Design".encode())
 
 
-def set_aside(folder: Path) -> None:
+def set_aside(folder: Path, table: str = "accounts_line") -> None:
     """What a batch that was set aside leaves, whole and half written, and the release that waits for it."""
-    place = folder / "quality" / "quarantine" / "accounts_line"
+    place = folder / "quality" / "quarantine" / table
     place.mkdir(parents=True)
     for name in ("batch.parquet", ".batch.parquet.7"):
         with duckdb.connect() as db:
             db.execute(f"COPY (SELECT 21 AS id, 'at {MARK}' AS line) TO '{place / name}' (FORMAT parquet)")
-    (place / "findings.json").write_text(json.dumps({"table": "accounts_line", "beyond": True, "rows": 1, "findings": []}))
+    (place / "findings.json").write_text(json.dumps({"table": table, "beyond": True, "rows": 1, "findings": []}))
     (place / "accepted.json").write_text('{"findings": []}')
 
 
@@ -302,9 +303,56 @@ def test_nobody_is_erased_while_the_log_is_behind_in_a_table_of_people(people: S
     people.run()
     leave(people)
     people.sql("ALTER TABLE accounts_freelancerprofile CHANGE title heading VARCHAR(40) NOT NULL")
-    report = people.run()
-    assert erase.begin(people.contracts(), behind={done.table for done in report.stopped}) == []
-    assert erase.begin(people.contracts(), behind={"item"}) == [erasure.Due(1, 1)]
+    people.run()
+    assert waiting_tables() == ["accounts_freelancerprofile"]
+    assert erase.begin(people.contracts(), behind=waiting_tables()) == []
+    assert erase.begin(people.contracts()) == [erasure.Due(1, 1)]
+
+
+def test_an_erasure_waits_while_any_table_is_set_aside_and_everybody_sees_the_rest_meanwhile(people: Source) -> None:
+    """A work file made anew would lack what is made of that table: nothing could be published, nor the erasure be finished."""
+    set_aside(people.folder, "item")
+    model = paths.dbt_project() / "models" / "published" / "freelancer" / "freelancer_items.sql"
+    model.write_text("select id as item_id from ({{ current_rows('item') }}) as i")
+    every = paths.dbt_project() / "models" / "all.yml"
+    every.write_text(
+        every.read_text().replace("{name: accounts_line}]", "{name: accounts_line}, {name: item}]")
+        + "  - {name: freelancer_items, config: {schema: freelancer}, columns: [{name: item_id, data_type: bigint}]}\n"
+    )
+    aside = people.folder / "quality" / "quarantine" / "item"
+    aside.rename(people.folder / "later")
+    people.sql("INSERT INTO item (name) VALUES ('a')")
+    round_of()
+    (people.folder / "later").rename(aside)
+
+    leave(people)
+    people.sql("UPDATE accounts_freelancerprofile SET title = 'New Design' WHERE user_id = 2")
+
+    def without_comparison() -> set[tuple[str]]:
+        rounds.extracted(reconcile=False)
+        rounds.built(only_affected=True)
+        rounds.published()
+        return set(marts_reader.connect().execute("SELECT text FROM science.feat_freelancers").fetchall())
+
+    assert without_comparison() == {("Closed account",), ("New Design",)}
+    assert (erasure.due(people.contracts()), erasure.unfinished()) == ([erasure.Due(1, 1)], [])
+    assert [(line["event"], line["table"], line["rows"]) for line in alerts.history()] == [("erasure waits", "item", 1)]
+    shutil.rmtree(aside)
+    assert without_comparison() == {("Closed account",), ("New Design",)} and holding(people.folder, MARK) == set()
+    assert (erasure.due(people.contracts()), erasure.unfinished()) == ([], [])
+
+
+def test_what_stands_still_outlives_no_erasure_that_was_begun(people: Source) -> None:
+    round_of()
+    leave(people)
+    rounds.extracted()
+    assert erasure.unfinished() == [1], "taken out of the log, and then a batch is set aside"
+    set_aside(people.folder)
+    rounds.built(only_affected=True)
+    rounds.published()
+    assert erasure.unfinished() == [] and holding(people.folder, MARK) == {
+        f"quality/quarantine/accounts_line/{name}" for name in ("batch.parquet", ".batch.parquet.7")
+    }
 
 
 def test_what_the_product_did_late_is_erased_again_by_command(people: Source) -> None:
@@ -356,6 +404,13 @@ def test_people_lead_to_tables_that_have_some(people: Source) -> None:
     )
     with pytest.raises(ValueError, match=r"\[people\] of other leads to no table that has a person"):
         erasure.erase_raw([1], people.contracts())
+
+
+def test_a_contract_that_says_what_none_can_is_refused(people: Source) -> None:
+    path = people.folder / "contracts" / "accounts_line.toml"
+    path.write_text(path.read_text().replace("[people]", "[peeple]"))
+    with pytest.raises(ValueError, match=r"accounts_line\.toml: peeple is no part of a contract; there are columns, history_days"):
+        contracts.load(path)
 
 
 @pytest.mark.django_db

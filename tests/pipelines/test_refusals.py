@@ -73,6 +73,13 @@ def test_a_typo_in_the_settings_ends_every_command(command: str, tmp_path: Path)
     assert len(said.strip().splitlines()) == 1 and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", ["rolback", "--help"])
+def test_publish_does_nothing_for_a_word_that_it_does_not_know(words: str, tmp_path: Path) -> None:
+    done = asked(f"publish {words}", tmp_path)
+    assert (done.returncode, "rollback" in done.stdout + done.stderr) == (0 if words == "--help" else 2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_environment_that_is_none_ends_a_command(tmp_path: Path) -> None:
     assert "OPENLANCE_PLATFORM_ENV names 'prod'; there are embedded, production," in refused(
         asked("run", tmp_path, OPENLANCE_PLATFORM_ENV="prod")

@@ -29,6 +29,8 @@ def test_the_environment_follows_the_database_and_a_variable_wins_over_the_file(
         ({"OPENLANCE_PLATFORM__LOOP__INTERVAL_SECONDS": "0"}, "loop.interval_seconds: Input should be greater than 0"),
         ({"OPENLANCE_PLATFORM__LOOP": "5"}, "loop: Input should be a valid dictionary"),
         ({"OPENLANCE_PLATFORM__": "5"}, "a setting is named"),
+        ({"OPENLANCE_PLATFORM_LOOP__INTERVAL_SECONDS": "5"}, "OPENLANCE_PLATFORM_LOOP__INTERVAL_SECONDS is no setting"),
+        ({"OPENLANCE_PLATFROM__LOOP__INTERVAL_SECONDS": "5"}, "OPENLANCE_PLATFROM__LOOP__INTERVAL_SECONDS is no setting"),
         (
             {"OPENLANCE_PLATFORM__ORCHESTRATION__PROVE_CRON": "a b c d e"},
             "prove_cron: .*'a b c d e' is no cron expression: 'a' is no minute",
