@@ -1,6 +1,6 @@
 """The router: signs the viewer in through the web app, then offers the pages that their roles open.
 
-streamlit run dashboards/app.py
+Served by serve.py.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ def server_commands(house: House) -> dict[str, tuple[list[str], str | None]]:
     else:
         web = [str(bin_ / "gunicorn"), "config.wsgi:application", "--bind", f"127.0.0.1:{port['web']}", "--workers", "2", "--threads", "4"]
     celery = [str(bin_ / "celery"), "-A", "config", "worker", "--beat", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING"]
-    streamlit = [str(bin_ / "streamlit"), "run", str(REPO / "dashboards" / "app.py"), "--server.port", port["dashboards"], "--server.address", "127.0.0.1",
+    streamlit = [str(bin_ / "streamlit"), "run", str(REPO / "dashboards" / "serve.py"), "--server.port", port["dashboards"], "--server.address", "127.0.0.1",
                  "--server.headless", "true", "--secrets.files", str(house.home / "streamlit_secrets.toml")]  # fmt: skip
     dagster = [str(bin_ / "dagster-webserver"), "-m", "pipelines.orchestration", "-h", "127.0.0.1", "-p", port["dagster"]]
     # runs wait in a queue until it launches them, schedules and sensors until it asks them

@@ -6,7 +6,9 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from playwright.sync_api import Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from dashboards import auth
+from dashboards import auth, serve
 from tests.dashboards.stage import Stage, Visitor
 
 pytestmark = pytest.mark.browser
@@ -76,6 +78,56 @@ def test_an_admin_signed_in_at_the_web_app_needs_no_other_password(visitor: Call
     authorize = httpx.get(f"{stage.web}/.well-known/openid-configuration").json()["authorization_endpoint"]
     assert [url for url in met if url.startswith(authorize)], "the web app was asked"
     assert not [url for url in met if "/sign-in" in url], "and did not ask back"
+
+
+@pytest.mark.parametrize("page", ["/?currency=EUR", "/metrics?currency=EUR&of=%C3%BC+b"])
+def test_signing_in_ends_on_the_page_and_with_the_query_that_it_began_with(
+    page: str, visitor: Callable[..., Visitor], stage: Stage
+) -> None:
+    admin = visitor()
+    admin.page.goto(f"{stage.dashboards}{page}")
+    admin.page.get_by_role("button", name="Sign in", exact=True).click(timeout=PATIENCE_MS)
+    # the web app asks for the password first
+    admin.page.wait_for_url(f"{stage.web}/sign-in?next=**")
+    asked = admin.page.url
+    admin.sign_in_at_web("admin")
+    admin.page.goto(f"{stage.web}{parse_qs(urlsplit(asked).query)['next'][0]}")
+    expect(admin.page.get_by_role("combobox", name="Money in")).to_have_value("EUR · Euro", timeout=PATIENCE_MS)
+    assert admin.page.url == f"{stage.dashboards}{page}"
+    # once only: signing out and in again begins where it begins
+    assert not [c for c in admin.context.cookies(f"{stage.dashboards}{serve.RETURNING}") if c["name"] == serve.COOKIE]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["//elsewhere.example/", "https://elsewhere.example/", "/\\elsewhere.example", "/metrics/../auth/logout", "/?a\r\nb: c", "metrics", ""],
+)
+def test_a_sign_in_never_ends_elsewhere(kept: str, stage: Stage) -> None:
+    cookie = {"Cookie": f"{serve.COOKIE}={quote(kept, safe='')}"}
+    answer = httpx.get(f"{stage.dashboards}{serve.RETURNING}", headers=cookie)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/")
+    cookie = {"Cookie": f"{serve.COOKIE}={quote('/metrics?currency=EUR', safe='')}"}
+    answer = httpx.get(f"{stage.dashboards}{serve.RETURNING}", headers=cookie)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/metrics?currency=EUR"), "as it does to a page of its own"
+
+
+@pytest.mark.parametrize(
+    ("came_from", "kept"),
+    [
+        ("{0}/metrics?currency=EUR", "/metrics?currency=EUR"),
+        ("{0}", None),
+        ("https://elsewhere.example/metrics", None),
+        ("{0}@elsewhere.example/metrics", None),
+        ("{0}//elsewhere.example", None),
+        ("{0}/?" + "a" * 1001, None),
+        (None, None),
+    ],
+)
+def test_only_an_own_page_is_kept_for_after_the_sign_in(came_from: str | None, kept: str | None, stage: Stage) -> None:
+    headers = {"Referer": came_from.format(stage.dashboards)} if came_from else {}
+    answer = httpx.get(f"{stage.dashboards}{serve.LEAVING}", headers=headers)
+    found = SimpleCookie(answer.headers["set-cookie"])[serve.COOKIE]
+    assert (unquote(found.value) or None, found["path"]) == (kept, serve.RETURNING)
 
 
 def test_a_client_gets_nothing_also_at_a_page_s_address_and_is_told_where_to_look(visitor: Callable[..., Visitor], stage: Stage) -> None:
