@@ -6,7 +6,7 @@ Belongs here: the choice, and how an amount is written in it. Does not: rates an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 
 import streamlit as st
@@ -27,11 +27,15 @@ LARGE = ((12, "T"), (9, "B"), (6, "M"))
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How money in USD is told: in `currency`, at `rate`, its minor units for one US cent, the newest one known, which holds from `since` on."""
+    """How money in USD is told: in `currency`, at `rate`, its minor units for one US cent, the newest one known, which holds from `since` on.
+
+    `days_old` is set when the marketplace would not move money at it any more.
+    """
 
     currency: Currency
     rate: Decimal
     since: date
+    days_old: int | None = None
 
     @property
     def is_estimate(self) -> bool:
@@ -40,10 +44,11 @@ class Reading:
 
     @property
     def terms(self) -> str:
-        """ "1 USD = 0.9213 EUR, the newest rate (27 Nov 2026)"; five digits of the rate."""
+        """ "1 USD = 0.9213 EUR, the newest rate (27 Nov 2026)", and that it is old when it is; five digits of the rate."""
         a_dollar = (self.rate * 100).scaleb(-self.currency.exponent)
         shown = Context(prec=5).create_decimal(a_dollar).normalize()
-        return f"1 USD = {shown:,f} {self.currency.code}, the newest rate ({self.since:%d %b %Y})"
+        old = "" if self.days_old is None else f", **an old one, of {self.days_old:,} days ago**"
+        return f"1 USD = {shown:,f} {self.currency.code}, the newest rate ({self.since:%d %b %Y}){old}"
 
     @property
     def sign(self) -> str:
@@ -124,4 +129,9 @@ def reading(marts: Published, currency: Currency) -> Reading:
     if currency.code == "USD":
         return US_DOLLARS
     since, _, rate = currencies.rates(marts, currency.code).spans[-1]
-    return Reading(currency, rate, since)
+    return Reading(currency, rate, since, days_old(since, currencies.good_until(marts, currency.code), datetime.now(UTC).date()))
+
+
+def days_old(since: date, good_until: date | None, today: date) -> int | None:
+    """The age of a rate whose last day is over; None while it is not, or not known."""
+    return (today - since).days if good_until and today > good_until else None

@@ -63,6 +63,15 @@ def read_rates(db: duckdb.DuckDBPyConnection, currency: str, relation: str = RAT
     return Rates(currency, tuple(spans))
 
 
+def read_good_until(db: duckdb.DuckDBPyConnection, currency: str, relation: str = RATES) -> date | None:
+    """The last day on which the marketplace moves money at the newest rate of a currency; None for USD, and for a currency without any rate.
+
+    Raises MetricError when the publication was made before its rates told it.
+    """
+    found = _rows(db, relation, "SELECT good_until FROM {} WHERE currency = ? ORDER BY valid_from DESC LIMIT 1", [currency])
+    return found[0][0] if found else None
+
+
 def _rows(db: duckdb.DuckDBPyConnection, relation: str, sql: str, values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
     """Rows of `sql`, in which {} stands for the relation."""
     if relation not in RELATIONS:

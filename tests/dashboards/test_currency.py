@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboards.components import figures
-from dashboards.components.currency import US_DOLLARS, Reading
+from dashboards.components.currency import US_DOLLARS, Reading, days_old
 from pipelines.marts_reader import Published
 from pipelines.marts_reader.currencies import Currency
 from tests.dashboards.by_hand import emptied, publication
@@ -59,6 +60,19 @@ def test_the_rate_is_told_with_the_decimal_places_of_both_currencies_and_its_day
     assert [r.terms.partition(",")[0] for r in (EURO, YEN, DINAR)] == ["1 USD = 0.89509 EUR", "1 USD = 157.25 JPY", "1 USD = 0.30712 KWD"]
     assert RUPIAH.terms == "1 USD = 18,148 IDR, the newest rate (30 Oct 2026)"
     assert [r.units(11_031.54) for r in (US_DOLLARS, EURO, YEN, DINAR)] == [11_031.54, 9_874.27, 1_734_710.0, 3_388.045]
+
+
+@pytest.mark.parametrize(
+    ("today", "age", "told"),
+    [
+        (date(2026, 11, 4), None, "the newest rate (30 Oct 2026)"),
+        (date(2026, 11, 5), 6, "the newest rate (30 Oct 2026), **an old one, of 6 days ago**"),
+    ],
+)
+def test_a_rate_is_told_as_old_from_the_day_after_its_last(today: date, age: int | None, told: str) -> None:
+    assert days_old(DAY, date(2026, 11, 4), today) == age
+    assert replace(EURO, days_old=age).told == f"≈ estimated in EUR at 1 USD = 0.89509 EUR, {told}"
+    assert days_old(DAY, None, today) is None, "a publication that does not tell the last day"
 
 
 @pytest.fixture
@@ -253,6 +267,54 @@ def test_long_amounts_fit_the_screen_and_a_currency_without_rate_is_refused_in_w
     settled(page)
     assert shown(page)["GSV funded"].startswith("$")
     expect(page.get_by_role("combobox", name="Money in")).to_have_value("USD · US Dollar")
+
+
+def aged(marts: Published, file: Path, days: int, left: int) -> Path:
+    """The sample's overview, with a newest rate of the euro that is so many days old and has so many days left."""
+    emptied(marts, file, kept=("admin.kpi_overview", "metrics.usd_rates"))
+    with duckdb.connect(str(file)) as db:
+        db.execute("delete from metrics.usd_rates where currency = 'EUR' and valid_to < '9999-12-31'")
+        db.execute(
+            "update metrics.usd_rates set valid_from = ?, good_until = ? where currency = 'EUR'",
+            [today() - timedelta(days=days), today() + timedelta(days=left)],
+        )
+    return file
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+@browser
+@pytest.mark.parametrize("width", [360, 1280])
+def test_an_estimate_by_an_old_rate_says_so_in_words(
+    width: int, visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
+) -> None:
+    page = visitor("admin", width=width).open_dashboards()
+    settled(page)
+    young = publication(tmp_path / "young", "20200101T000000000001", aged(marts, tmp_path / "young.duckdb", days=4, left=1))
+    old = publication(tmp_path / "old", "20200101T000000000002", aged(marts, tmp_path / "old.duckdb", days=1_006, left=-1_001))
+    told = page.get_by_test_id("stCaptionContainer").filter(has_text="≈ estimated in EUR at 1 USD = 0.")
+    with instead(stage, young):
+        page.goto(f"{stage.dashboards}/?currency=EUR")
+        expect(told).to_contain_text(f"the newest rate ({today() - timedelta(days=4):%d %b %Y}) · changes", timeout=PATIENCE_MS)
+        expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
+        expect(page.get_by_text("an old one")).to_have_count(0)
+    with instead(stage, old):
+        page.reload()
+        expect(told).to_contain_text(
+            re.compile(r"the newest rate \(\d\d \w{3} \d{4}\), an old one, of 1,00[67] days ago"), timeout=PATIENCE_MS
+        )
+        words = told.locator("strong")
+        expect(words).to_be_in_viewport()
+        box = words.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= width
+        expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
+        page.locator(".st-key-cards-0").get_by_test_id("stTooltipHoverTarget").first.hover()
+        expect(page.get_by_test_id("stTooltipContent")).to_contain_text("days ago")
+        page.mouse.move(0, 0)
+        page.goto(f"{stage.dashboards}/metrics?currency=EUR")
+        expect(told).to_contain_text("an old one, of 1,00", timeout=PATIENCE_MS)
 
 
 @browser

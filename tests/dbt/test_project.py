@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipelines.extract.contracts import load_all
 
@@ -156,6 +158,12 @@ def seed(name: str) -> dict[str, str]:
 def table(name: str) -> list[dict[str, str]]:
     with (PROJECT / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_rates_grow_old_in_the_marts_as_in_the_marketplace() -> None:
+    told = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]["fx_max_age_days"]
+    settings = runpy.run_path(str(REPO / "webapp" / "config" / "settings" / "domain.py"))
+    assert told == settings["FX_MAX_AGE_DAYS"] and "admin" in told
 
 
 def test_currency_exponents_are_those_of_cldr(reference_seeds: Any) -> None:

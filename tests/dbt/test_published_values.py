@@ -171,11 +171,11 @@ def test_rates_are_published_to_all_with_name_and_decimal_places(market: Any) ->
     rates = [
         {
             "currency": "JPY", "currency_name": "Japanese Yen", "exponent": 0, "valid_from": date(2026, 3, 1), "valid_to": date(9999, 12, 31),
-            "minor_per_usd_cent": Decimal("1.25"),
+            "minor_per_usd_cent": Decimal("1.25"), "good_until": date(2026, 3, 6),
         },
         {
             "currency": "USD", "currency_name": "US Dollar", "exponent": 2, "valid_from": date(1, 1, 1), "valid_to": date(9999, 12, 31),
-            "minor_per_usd_cent": Decimal(1),
+            "minor_per_usd_cent": Decimal(1), "good_until": None,
         },
     ]  # fmt: skip
     for schema in ("metrics", "client", "freelancer"):

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines import marts_reader
 from pipelines.marts_reader import BadQuestion, MetricError
-from pipelines.marts_reader.currencies import RELATIONS, Currency, Rates, between, convert, read_currencies, read_rates
+from pipelines.marts_reader.currencies import RELATIONS, Currency, Rates, between, convert, read_currencies, read_good_until, read_rates
 
 NEW_YEAR, MARCH, NEVER = date(2026, 1, 1), date(2026, 3, 1), date(9999, 12, 31)
 EUR = Rates("EUR", ((NEW_YEAR, MARCH, Decimal("0.5")), (MARCH, NEVER, Decimal("0.8"))))
@@ -30,12 +30,15 @@ def published() -> duckdb.DuckDBPyConnection:
     db.execute("create schema client; create schema freelancer")
     db.execute(
         "create table client.usd_rates"
-        " (currency varchar, currency_name varchar, exponent integer, valid_from date, valid_to date, minor_per_usd_cent decimal(30, 18))"
+        " (currency varchar, currency_name varchar, exponent integer, valid_from date, valid_to date, minor_per_usd_cent decimal(30, 18),"
+        " good_until date)"
     )
     for code, name, exponent, rates in (("KWD", "Kuwaiti Dinar", 3, KWD), ("EUR", "Euro", 2, EUR)):
         for first, past, rate in reversed(rates.spans):
-            db.execute("insert into client.usd_rates values (?, ?, ?, ?, ?, ?)", [code, name, exponent, first, past, rate])
-    db.execute("insert into client.usd_rates values ('USD', 'US Dollar', 2, '0001-01-01', '9999-12-31', 1)")
+            db.execute(
+                "insert into client.usd_rates values (?, ?, ?, ?, ?, ?, ?::date + 5)", [code, name, exponent, first, past, rate, first]
+            )
+    db.execute("insert into client.usd_rates values ('USD', 'US Dollar', 2, '0001-01-01', '9999-12-31', 1, null)")
     db.execute("create table freelancer.usd_rates as select currency, valid_from, valid_to, minor_per_usd_cent from client.usd_rates")
     return db
 
@@ -47,6 +50,13 @@ def test_the_choice_begins_with_dollars_and_knows_the_decimal_places(published: 
         Currency("KWD", "Kuwaiti Dinar", 3),
     )
     assert read_rates(published, "EUR", "client.usd_rates") == EUR
+
+
+def test_the_newest_rate_has_a_last_day(published: duckdb.DuckDBPyConnection) -> None:
+    last = {code: read_good_until(published, code, "client.usd_rates") for code in ("EUR", "USD", "EUX")}
+    assert last == {"EUR": date(2026, 3, 6), "USD": None, "EUX": None}
+    with pytest.raises(MetricError, match="made before there were such rates"):
+        read_good_until(published, "EUR", "freelancer.usd_rates")
 
 
 def test_what_has_no_rates_says_so(published: duckdb.DuckDBPyConnection) -> None:

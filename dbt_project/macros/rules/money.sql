@@ -36,6 +36,12 @@
     end
 {%- endmacro %}
 
+{# For how many days after its own the marketplace moves money at a rate of that source (payments/fx.py). #}
+{% macro rate_age_days(source) -%}
+    {%- set ages = var('fx_max_age_days') -%}
+    case {{ source }}{% for name in ages if name != 'admin' %} when '{{ name }}' then {{ ages[name] }}{% endfor %} else {{ ages['admin'] }} end
+{%- endmacro %}
+
 {# In builds that take changes: the first day whose rate may be another since the last build, of rates as they were and as they are; null when none is. #}
 {% macro first_day_of_changed_rates() -%}
     (

@@ -5,5 +5,6 @@ select
     exponent,
     valid_from,
     valid_to,
-    minor_per_usd_cent
+    minor_per_usd_cent,
+    good_until
 from {{ ref('dim_usd_rate') }}
