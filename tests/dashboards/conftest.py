@@ -37,39 +37,58 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def free(chromium: Any) -> Iterator[list[Visitor]]:
+    """Browsers that nobody is using."""
+    found: list[Visitor] = []
+    yield found
+    for each in found:
+        each.context.close()
+
+
 @pytest.fixture
-def visitor(chromium: Any, stage: Stage) -> Iterator[Callable[..., Visitor]]:
+def visitor(chromium: Any, stage: Stage, free: list[Visitor]) -> Iterator[Callable[..., Visitor]]:
     """Makes visitors, signed in at the web app when a role is named; at the end none of them may have met a script error."""
     made: list[Visitor] = []
 
-    def make(role: str | None = None, **options: Any) -> Visitor:
-        made.append(Visitor(chromium, stage, **options))
+    def make(role: str | None = None, *, width: int = 1280) -> Visitor:
+        made.append(_enter(chromium, stage, free, width))
         if role:
             made[-1].sign_in_at_web(role)
         return made[-1]
 
     yield make
-    _end(made)
+    _leave(made, free)
 
 
 @pytest.fixture(scope="module")
-def open_pages(chromium: Any, stage: Stage) -> Iterator[Callable[[int], Any]]:
+def open_pages(chromium: Any, stage: Stage, free: list[Visitor]) -> Iterator[Callable[[int], Any]]:
     """The overview as an admin has it open at a width, kept for all tests of a module that only read."""
     made: dict[int, Visitor] = {}
 
     def at(width: int) -> Any:
         if width not in made:
-            made[width] = Visitor(chromium, stage, width=width)
+            made[width] = _enter(chromium, stage, free, width)
             made[width].sign_in_at_web("admin")
             made[width].open_dashboards()
         return made[width].page
 
     yield at
-    _end(list(made.values()))
+    _leave(list(made.values()), free)
 
 
-def _end(made: list[Visitor]) -> None:
+def _enter(chromium: Any, stage: Stage, free: list[Visitor], width: int) -> Visitor:
+    found = free.pop() if free else Visitor(chromium, stage)
+    found.page.set_viewport_size({"width": width, "height": 900})
+    return found
+
+
+def _leave(made: list[Visitor], free: list[Visitor]) -> None:
     problems = [p for v in made for p in v.problems]
     for each in made:
-        each.context.close()
+        if each.bent:
+            each.context.close()
+        else:
+            each.leave()
+            free.append(each)
     assert problems == []

@@ -28,6 +28,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 PASSWORD = "only-for-tests-1234"
 START_SECONDS = 120
+PATIENCE_MS = 30_000
+#: selectors of a card's figure and of a chart that is drawn
+NUMBERS, DRAWN = "[data-testid=stMetricValue]", ".js-plotly-plot"
 
 
 @dataclass
@@ -105,15 +108,22 @@ def open_stage(sample: Path, home: Path) -> Iterator[Stage]:
 
 
 class Visitor:
-    """One person's browser. `problems` holds every script error it met."""
+    """One person's browser. `problems` holds every script error it met; whoever bends its tab keeps it from the next person: `bent`."""
 
-    def __init__(self, browser: Any, stage: Stage, *, width: int = 1280) -> None:
-        self.stage = stage
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    def __init__(self, browser: Any, stage: Stage) -> None:
+        self.stage, self.bent = stage, False
+        self.context = browser.new_context(reduced_motion="reduce")
         self.context.set_default_timeout(30_000)
         self.page = self.context.new_page()
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def leave(self) -> None:
+        """Forgets who was here, for the next person. What the tab has compiled of Streamlit and Plotly stays: near half of what a first page takes."""
+        self.page.evaluate("location.protocol.startsWith('http') && (localStorage.clear(), sessionStorage.clear())")
+        self.page.goto("about:blank")
+        self.context.clear_cookies()
+        self.problems.clear()
 
     def sign_in_at_web(self, role: str) -> None:
         """What the web app's form sends: the session is this browser's from then on."""
@@ -127,12 +137,24 @@ class Visitor:
         )
         assert answer.status == 200, answer.text()
 
-    def open_dashboards(self) -> Any:
+    def open_dashboards(self, page: str = "/") -> Any:
         """As a signed-in person does: one click, no password."""
-        self.page.goto(self.stage.dashboards)
+        self.page.goto(f"{self.stage.dashboards}{page}")
         self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url(f"{self.stage.dashboards}/**")
         return self.page
+
+
+def watch_for(page: Any, wanted: dict[str, int], heading: str = "", timeout: int = PATIENCE_MS) -> None:
+    """Returns on the frame in which each selector finds so many elements, below that heading if one is named. What is expected after it is met at
+    once: `expect` by itself looks once a second.
+    """
+    page.wait_for_function(
+        """([wanted, heading]) => Object.entries(wanted).every(([selector, count]) => document.querySelectorAll(selector).length === count)
+             && (!heading || [...document.querySelectorAll('h1')].some(e => e.innerText.trim() === heading))""",
+        arg=[wanted, heading],
+        timeout=timeout,
+    )
 
 
 @contextmanager

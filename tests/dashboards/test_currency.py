@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from dashboards.components.currency import US_DOLLARS, Reading, days_old
 from pipelines.marts_reader import Published
 from pipelines.marts_reader.currencies import Currency
 from tests.dashboards.by_hand import emptied, publication
-from tests.dashboards.stage import Stage, Visitor, instead
+from tests.dashboards.stage import NUMBERS, Stage, Visitor, instead, watch_for
 from tests.dashboards.test_overview import CARDS, PATIENCE_MS, as_read, drawn, open_lineage, reading, rows, settled
 
 DAY = date(2026, 10, 30)
@@ -235,38 +236,62 @@ def test_the_choice_stays_on_the_next_page_in_the_address_and_after_a_reload(
     expect(page).to_have_url(re.compile(r"^[^?]*$"))
 
 
-@browser
-@pytest.mark.parametrize("width", [360, 1280])
-def test_long_amounts_fit_the_screen_and_a_currency_without_rate_is_refused_in_words(width: int, visitor: Callable[..., Visitor]) -> None:
-    page = visitor("admin", width=width).open_dashboards()
-    settled(page)
-    for code, sign in (("IDR", "≈ IDR"), ("JPY", "≈ ¥"), ("KWD", "≈ KWD")):
-        page.goto(f"{page.url.split('?')[0]}?currency={code}")
-        expect(page.get_by_test_id("stMetricValue").first).to_contain_text(sign, timeout=PATIENCE_MS)
-        settled(page)
-        cut = page.get_by_test_id("stMetricValue").evaluate_all(
-            """all => all.flatMap(one => [one, ...one.querySelectorAll('*')]).filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"""
-        )
-        assert cut == [], code
-        sideways = "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => e.scrollWidth - e.clientWidth)"
-        assert page.evaluate(sideways) == [0, 0], code
-    # two signs of dollars in one sentence are no formula
-    page.goto(f"{page.url.split('?')[0]}?currency=CAD")
-    expect(page.get_by_test_id("stMetricValue").first).to_contain_text("≈ CA$", timeout=PATIENCE_MS)
-    settled(page)
-    page.locator(".st-key-cards-0").get_by_test_id("stTooltipHoverTarget").first.hover()
-    hint = page.get_by_test_id("stTooltipContent")
-    expect(hint).to_contain_text(re.compile(r"Exactly \$[\d,.]+, which is ≈ CA\$[\d,.]+: an estimate"))
-    page.mouse.move(0, 0)
-    expect(hint).to_have_count(0)
-    expect(open_lineage(page, "gsv_funded").get_by_text("Shown in CAD, an estimate.").locator("xpath=ancestor::p")).to_contain_text(
-        re.compile(r"Over everything: \$[\d,.]+ ≈ CA\$[\d,.]+\.")
+#: a phone and a desk
+WIDTHS = (360, 1280)
+
+
+def resized(page: Page, width: int) -> Page:
+    page.set_viewport_size({"width": width, "height": 900})
+    # Plotly draws anew a moment later
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.js-plotly-plot')].every(
+             plot => Math.abs(plot.querySelector('.main-svg').getBoundingClientRect().width - plot.getBoundingClientRect().width) <= 1)"""
     )
-    page.goto(f"{page.url.split('?')[0]}?currency=xqx")
-    expect(page.get_by_text("No rate is known for XQX: money is in US dollars.")).to_be_visible(timeout=PATIENCE_MS)
+    return page
+
+
+@browser
+def test_long_amounts_fit_the_screen_and_a_currency_without_rate_is_refused_in_words(visitor: Callable[..., Visitor]) -> None:
+    page = visitor("admin", width=WIDTHS[0]).open_dashboards("/?currency=IDR")
+    page.wait_for_url("**/?currency=IDR")
+    base = page.url.split("?")[0]
+    for code, sign in (("IDR", "≈ IDR"), ("JPY", "≈ ¥"), ("KWD", "≈ KWD")):
+        if code not in page.url:
+            page.goto(f"{base}?currency={code}")
+        settled(page)
+        expect(page.get_by_test_id("stMetricValue").first).to_contain_text(sign, timeout=PATIENCE_MS)
+        for width in WIDTHS:
+            resized(page, width)
+            cut = page.get_by_test_id("stMetricValue").evaluate_all(
+                """all => all.flatMap(one => [one, ...one.querySelectorAll('*')]).filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"""
+            )
+            assert cut == [], (code, width)
+            sideways = "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => e.scrollWidth - e.clientWidth)"
+            assert page.evaluate(sideways) == [0, 0], (code, width)
+    # two signs of dollars in one sentence are no formula
+    page.goto(f"{base}?currency=CAD")
     settled(page)
-    assert shown(page)["GSV funded"].startswith("$")
-    expect(page.get_by_role("combobox", name="Money in")).to_have_value("USD · US Dollar")
+    expect(page.get_by_test_id("stMetricValue").first).to_contain_text("≈ CA$", timeout=PATIENCE_MS)
+    for width in WIDTHS:
+        resized(page, width)
+        page.locator(".st-key-cards-0").get_by_test_id("stTooltipHoverTarget").first.hover()
+        hint = page.get_by_test_id("stTooltipContent")
+        expect(hint).to_contain_text(re.compile(r"Exactly \$[\d,.]+, which is ≈ CA\$[\d,.]+: an estimate"))
+        page.mouse.move(0, 0)
+        expect(hint).to_have_count(0)
+        opened = open_lineage(page, "gsv_funded")
+        expect(opened.get_by_text("Shown in CAD, an estimate.").locator("xpath=ancestor::p")).to_contain_text(
+            re.compile(r"Over everything: \$[\d,.]+ ≈ CA\$[\d,.]+\.")
+        )
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
+    page.goto(f"{base}?currency=xqx")
+    settled(page)
+    for width in WIDTHS:
+        resized(page, width)
+        expect(page.get_by_text("No rate is known for XQX: money is in US dollars.")).to_be_visible(timeout=PATIENCE_MS)
+        assert shown(page)["GSV funded"].startswith("$")
+        expect(page.get_by_role("combobox", name="Money in")).to_have_value("USD · US Dollar")
 
 
 def aged(marts: Published, file: Path, days: int, left: int) -> Path:
@@ -286,50 +311,50 @@ def today() -> date:
 
 
 @browser
-@pytest.mark.parametrize("width", [360, 1280])
 def test_an_estimate_by_an_old_rate_says_so_in_words(
-    width: int, visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
+    visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
 ) -> None:
-    page = visitor("admin", width=width).open_dashboards()
-    settled(page)
     young = publication(tmp_path / "young", "20200101T000000000001", aged(marts, tmp_path / "young.duckdb", days=4, left=1))
     old = publication(tmp_path / "old", "20200101T000000000002", aged(marts, tmp_path / "old.duckdb", days=1_006, left=-1_001))
-    told = page.get_by_test_id("stCaptionContainer").filter(has_text="≈ estimated in EUR at 1 USD = 0.")
     with instead(stage, young):
-        page.goto(f"{stage.dashboards}/?currency=EUR")
-        expect(told).to_contain_text(f"the newest rate ({today() - timedelta(days=4):%d %b %Y}) · changes", timeout=PATIENCE_MS)
-        expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
+        page = visitor("admin").open_dashboards("/?currency=EUR")
+        settled(page, charts=0)
+        told = page.get_by_test_id("stCaptionContainer").filter(has_text="≈ estimated in EUR at 1 USD = 0.")
+        expect(told).to_contain_text(f"the newest rate ({today() - timedelta(days=4):%d %b %Y}) · changes")
         expect(page.get_by_text("an old one")).to_have_count(0)
     with instead(stage, old):
-        page.reload()
-        expect(told).to_contain_text(
-            re.compile(r"the newest rate \(\d\d \w{3} \d{4}\), an old one, of 1,00[67] days ago"), timeout=PATIENCE_MS
-        )
-        words = told.locator("strong")
-        expect(words).to_be_in_viewport()
-        box = words.bounding_box()
-        assert box and box["x"] >= 0 and box["x"] + box["width"] <= width
-        expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
+        for page_of, numbers in (("metrics", 0), ("", len(CARDS))):
+            page.goto(f"{stage.dashboards}/{page_of}?currency=EUR")
+            watch_for(page, {NUMBERS: numbers}, "Overview" if numbers else "Metrics")
+            expect(told).to_contain_text(
+                re.compile(r"newest rate \(\d\d \w{3} \d{4}\), an old one, of 1,00[67] days ago"), timeout=PATIENCE_MS
+            )
+            for width in WIDTHS:
+                resized(page, width)
+                words = told.locator("strong")
+                expect(words).to_be_in_viewport()
+                box = words.bounding_box()
+                assert box and box["x"] >= 0 and box["x"] + box["width"] <= width
         page.locator(".st-key-cards-0").get_by_test_id("stTooltipHoverTarget").first.hover()
         expect(page.get_by_test_id("stTooltipContent")).to_contain_text("days ago")
-        page.mouse.move(0, 0)
-        page.goto(f"{stage.dashboards}/metrics?currency=EUR")
-        expect(told).to_contain_text("an old one, of 1,00", timeout=PATIENCE_MS)
 
 
 @browser
-@pytest.mark.parametrize("older", [True, False])
 def test_a_publication_without_rates_offers_dollars_alone(
-    older: bool, visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
+    visitor: Callable[..., Visitor], stage: Stage, marts: Published, tmp_path: Path
 ) -> None:
     file = emptied(marts, tmp_path / "marts.duckdb", kept=("admin.kpi_overview",))
-    if older:
-        with duckdb.connect(str(file)) as db:
-            db.execute("drop table metrics.usd_rates")
-    with instead(stage, publication(tmp_path / "published", f"20200101T00000000000{int(older)}", file)):
-        page = visitor("admin").open_dashboards()
-        expect(page.get_by_text("This publication has no rate to another currency.")).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
-        page.get_by_role("combobox", name="Money in").click()
-        assert page.get_by_role("option").all_inner_texts() == ["USD · US Dollar"]
-        expect(page.get_by_test_id("stException")).to_have_count(0)
+    empty = publication(tmp_path / "empty", "20200101T000000000000", file)
+    with duckdb.connect(str(file)) as db:
+        db.execute("drop table metrics.usd_rates")
+    older = publication(tmp_path / "older", "20200101T000000000001", file)
+    admin = visitor("admin")
+    for folder, opened in ((empty, admin.open_dashboards), (older, admin.page.reload)):
+        with instead(stage, folder):
+            opened()
+            settled(admin.page, charts=0)
+            expect(admin.page.get_by_text("This publication has no rate to another currency.")).to_be_visible(timeout=PATIENCE_MS)
+            expect(admin.page.get_by_text(json.loads((folder / "staff" / "CURRENT.json").read_text())["publish_id"])).to_be_visible()
+            admin.page.get_by_role("combobox", name="Money in").click()
+            assert admin.page.get_by_role("option").all_inner_texts() == ["USD · US Dollar"]
+            expect(admin.page.get_by_test_id("stException")).to_have_count(0)

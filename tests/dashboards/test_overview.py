@@ -15,10 +15,9 @@ from playwright.sync_api import Locator, Page, expect
 from pipelines import marts_reader
 from pipelines.marts_reader import Published
 from tests.dashboards.by_hand import emptied, publication
-from tests.dashboards.stage import Stage, Visitor, instead
+from tests.dashboards.stage import DRAWN, NUMBERS, PATIENCE_MS, Stage, Visitor, instead, watch_for
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 30_000
 #: title on the page → metric of admin.kpi_overview
 CARDS = {
     "Funded": "gsv_funded_30d",
@@ -77,8 +76,10 @@ def reading(page: Page) -> Iterator[Page]:
 
 
 def settled(page: Page, charts: int = len(CHARTS)) -> None:
+    watch_for(page, {NUMBERS: len(CARDS), DRAWN: charts})
     expect(page.get_by_test_id("stMetricValue")).to_have_count(len(CARDS), timeout=PATIENCE_MS)
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE_MS)
+    if charts:
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".js-plotly-plot")).to_have_count(charts, timeout=PATIENCE_MS)
 
 
