@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from marketplace.accounts.models import ClientProfile
 from marketplace.contracts.models import Contract
 from marketplace.payments.events import verify_earlier_payers
-from marketplace.payments.models import Payment
+from marketplace.payments.models import Entry, Payment, Posting
 from marketplace.payments.services import ledger_check
 from tests.webapp.simulation.replaying import Replay, signature
 
@@ -59,3 +60,23 @@ def test_the_comparison_sees_a_changed_leg(simulated: Any) -> None:
     finally:
         Contract.objects.filter(pk=done.pk).update(total_minor=done.total_minor)
     assert signature(done) == before
+
+
+def test_the_comparison_sees_the_amount_of_a_leg(simulated: Any) -> None:
+    """Control: two entries more, alike but for what their one leg moves, are told apart."""
+    done = Contract.objects.filter(state="completed").order_by("id").first()
+    leg = Posting.objects.filter(entry__contract_id=done.pk).order_by("id").last()
+    assert done is not None and leg is not None
+    like, amount, signatures = leg.entry_id, leg.amount, []
+    for moved in (amount, amount, amount + 1):
+        with transaction.atomic():
+            entry = Entry.objects.get(pk=like)
+            entry.pk, entry.idempotency_key, entry.posting_count = None, "one-more", 1
+            entry.save(force_insert=True)
+            leg.pk, leg.entry, leg.line_no, leg.amount = None, entry, 1, moved
+            leg.save(force_insert=True)
+            signatures.append(signature(done))
+            transaction.set_rollback(True)
+    first, again, other = signatures
+    assert first == again
+    assert {part for part in first if first[part] != other[part]} == {"entries"}
