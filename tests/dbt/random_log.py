@@ -20,7 +20,8 @@ LANES = 10
 #: people of a lane by their numbers. Some bid only and some seldom; others never bid: only a profile makes them freelancers
 CLIENTS, BIDDERS, SELDOM_BIDDERS, BY_PROFILE = range(4), (4, 5, 6), (7, 8, 14, 15, 16, 17), (9, 10, 11, 12, 13)
 JOBS, TALKS, CONTRACTS = range(18), range(12), range(30)
-#: whose contracts end and who is reviewed; of those with a profile one is left out, whose pairs are reached by jobs and clients alone
+#: whose contracts end; of those with a profile one is left out, whose pairs are reached by jobs and clients alone. All but the last are
+#: reviewed: what is known of that one comes of contracts alone
 WORKERS = BIDDERS + BY_PROFILE[1:]
 Row = dict[str, Any]
 
@@ -114,7 +115,7 @@ def _contract(r: random.Random, lane: int) -> Row:
 def _review(r: random.Random, lane: int) -> Row:
     return {
         "contract_id": _one(r, lane, CONTRACTS),
-        "subject_id": _one(r, lane, WORKERS),
+        "subject_id": _one(r, lane, WORKERS[:-1]),
         "author_side": r.choice(["client"] * 5 + ["freelancer"]),
         "rating": r.randrange(1, 6),
         "opened_at": r.choice([None, *[_moment(r)] * 5]),
@@ -220,6 +221,8 @@ KEYS = {
     "trust_review": 40,
     "accounts_freelancerprofile": 6,
 }
+#: of which more is touched: few contracts stand behind a hire that is credited to what was shown
+MOST = {"contracts_contract": 0.9}
 #: rates from this day on move
 MOVED_RATES = date(2026, 3, 12)
 #: table → what is used of it elsewhere, each changed by itself: with jobs and profiles by the lists of jobs, with rates by whatever is
@@ -256,8 +259,8 @@ class RandomLog:
         return {table: list(self._touch(table, 0.3, range(LANES))) for table in tables}
 
     def grow_apart(self, **lanes: tuple[int, ...]) -> dict[str, list[Row]]:
-        """A third of the keys of these lanes is touched in each table, of many about thirty a lane."""
-        return {table: list(self._touch(table, min(0.3, 30 / KEYS.get(table, 15)), own)) for table, own in lanes.items()}
+        """A third of the keys of these lanes is touched in each table, of many about thirty a lane, and what MOST says."""
+        return {table: list(self._touch(table, MOST.get(table, min(0.3, 30 / KEYS.get(table, 15))), own)) for table, own in lanes.items()}
 
     def turn(self, *tables: str) -> dict[str, list[Row]]:
         """One column alone changes of each living row of `tables`: those of ALONE take turns."""
@@ -304,5 +307,7 @@ class RandomLog:
                 made |= {"base": PAIRS[pair][0], "quote": PAIRS[pair][1], "as_of": made["as_of"] + timedelta(days=3 * slot)}
             if lives:  # some columns change, the others stay
                 made = {name: value if r.random() < 0.5 else row[name] for name, value in made.items()}
+            if lives and row.get("proposal_id") is not None:  # a contract leaves its proposal for the other one that it may have
+                made["proposal_id"] = _id(lane, _place(row["proposal_id"])[1] ^ 1)
             held[key] = (made, True)
             yield {**made, "id": key, "_op": "u"}
