@@ -52,7 +52,7 @@ def contract(
     }
 
 
-def milestone(number: int, contract_id: int, state: str, currency: str, funded: datetime, **more: Any) -> dict[str, Any]:
+def milestone(number: int, contract_id: int, state: str, currency: str, funded: datetime | None, **more: Any) -> dict[str, Any]:
     return {
         "id": number,
         "contract_id": contract_id,
@@ -146,6 +146,7 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         contract(1, 1, 1, 11, at(1, 9, 8), at(2, 10)),
         contract(2, 2, 3, 12, at(1, 24), at(3, 1)),
         contract(3, 6, 9, 11, at(4, 5), None, "JPY"),
+        contract(4, 4, 6, 11, at(11, 24), None) | {"state": "offered", "started_at": None},
     ],
     "contracts_milestone": [
         milestone(
@@ -159,6 +160,9 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         milestone(5, 3, "funded", "KWD", at(11, 15)),
         milestone(6, 3, "funded", "USD", at(11, 20), due_at=at(12, 24)),
         {"id": 7, "contract_id": 3, "state": "released", "currency": "USD", "amount_minor": 500},
+        # past their dates, and never funded: the one of an active contract, the other of one that is offered
+        milestone(9, 3, "planned", "USD", None, due_at=at(10, 1)),
+        milestone(10, 4, "planned", "USD", None, due_at=at(11, 28)),
     ],
     "payments_account": [
         account(WALLET, "wallet", "USD", 1),

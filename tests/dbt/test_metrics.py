@@ -126,7 +126,7 @@ BY_HAND: dict[str, list[tuple[list[str], dict[str, Any], list[tuple[Any, ...]]]]
         (["cohort_month"], CLIENTS | {"months_since": 9}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)]),
     ],
     "rehire_rate": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 2, 1), 1.0), (date(2026, 3, 1), 0.0)])],
-    # milestone 1 a day early, 2 a day late, 4 overdue; 3 was refunded, 5 has no date, 6 is not due yet
+    # milestone 1 a day early, 2 a day late, 4 overdue; 3 was refunded, 5 has no date, 6 is not due yet, 9 and 10 were never funded
     "on_time_share": [([], {}, [(1 / 3,)])],
     # milestone 2 of the two submitted; 4 was disputed before anything was submitted
     "dispute_rate": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)])],

@@ -1,5 +1,6 @@
 {#-
-  Due: it has a date, and was submitted, or the date is past while the contract still waits for it. What was cancelled or refunded unsubmitted is due no more.
+  Due: it has a date, and was submitted, or the date is past while the contract still waits for it. Nobody can submit, so nobody waits for, what
+  was never funded; what was cancelled or refunded unsubmitted is due no more.
 -#}
 select
     milestones.milestone_id,
@@ -18,7 +19,10 @@ select
     disputed.milestone_id is not null as is_disputed,
     milestones.due_at is not null and (
         milestones.submitted_at is not null
-        or (milestones.due_at < moment.as_of and milestones.state not in ('cancelled', 'refunded', 'resolved'))
+        or (
+            milestones.due_at < moment.as_of and milestones.funded_at is not null
+            and milestones.state not in ('cancelled', 'refunded', 'resolved')
+        )
     ) as is_due,
     coalesce(milestones.submitted_at <= milestones.due_at, false) as is_on_time,
     milestones.approved_at is not null as is_approved,
