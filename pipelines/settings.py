@@ -95,7 +95,10 @@ class Quality(_Strict):
     least_runs: int = Field(default=20, ge=2, description="Runs of history that a check between runs needs.")
     history_rows: int = Field(default=200_000, ge=1, description="The newest rows of the log that stand for its history.")
     deleted_share: float = Field(default=0.2, gt=0, le=1, description="Deletes at once, of the living rows.")
-    null_share: float = Field(default=0.05, gt=0, le=1, description="Empty values in a column that never had one.")
+    null_share: float = Field(
+        default=0.05, gt=0, le=1, description="Empty values in a column that never had one, or more of them than usual."
+    )
+    rarely_empty: float = Field(default=0.1, gt=0, le=1, description="Where more values are empty, that is a state, and not odd.")
     range_factor: float = Field(default=10, gt=1, description="How far beyond the span of history a number is odd.")
     range_share: float = Field(default=0.05, gt=0, le=1, description="Numbers that far out, of those in a batch.")
     psi: float = Field(default=0.5, gt=0, description="Population stability index of a column's words.")

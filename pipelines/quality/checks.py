@@ -6,7 +6,7 @@ has a floor from the settings, so that a quiet history does not make a nervous c
 
 check         what it compares                                              severity
 deletes       share of the living rows that the batch deletes               quarantine
-nulls         share of empty values where history knows none                quarantine
+nulls         share of empty values where history knows none or few         quarantine
 range         numbers far outside all that history holds                    quarantine
 distribution  how a column's words are spread, against later runs (PSI)     warn
 volume        rows an hour, against earlier runs                            warn
@@ -28,6 +28,7 @@ from ..settings import Quality
 
 _NUMBERS = {"tinyint", "utinyint", "smallint", "usmallint", "integer", "uinteger", "bigint", "ubigint", "double", "decimal"}
 _WORDS = ("varchar", "boolean")
+_UNLIKELY = math.log(1e9)
 
 
 @dataclass(frozen=True)
@@ -155,18 +156,53 @@ def _nulls(db: duckdb.DuckDBPyConnection, contract: Contract, settings: Quality)
         blank = f" OR \"{name}\" = ''" if contract.columns[name].type.family == "varchar" else ""
         return f'count(*) FILTER (WHERE "{name}" IS NULL{blank})'
 
-    counts = ", ".join(empty(name) for name in names)
-    (*before, past), (*now, rows) = (
-        db.execute(f"SELECT {counts}, count(*) FROM {relation}").fetchall()[0] for relation in ("quality_past", "quality_batch")
-    )
+    counts = "count(*), " + ", ".join(empty(name) for name in names)
+    before = db.execute(f"SELECT {counts} FROM quality_past GROUP BY _run_seq ORDER BY _run_seq").fetchall()
+    [(rows, *now)] = db.execute(f"SELECT {counts} FROM quality_batch").fetchall()
     found = []
-    for name, was, is_now in zip(names, before, now, strict=True):
-        # history without a single empty value among n: by the rule of three, their true share is below 3 ÷ n
-        threshold = max(settings.null_share, 3 / past)
-        if was == 0 and is_now / rows > threshold:
-            told = f"{is_now} of {rows} values are empty, in {past} rows before none was"
-            found.append(Finding(contract.table, "nulls", name, "quarantine", is_now / rows, threshold, is_now, told))
+    for place, (name, is_now) in enumerate(zip(names, now, strict=True), start=1):
+        usual = usual_nulls([(run[0], run[place]) for run in before], rows, settings)
+        if usual and is_now / rows > usual[0]:
+            told = f"{is_now} of {rows} values are empty, {usual[1]}"
+            found.append(Finding(contract.table, "nulls", name, "quarantine", is_now / rows, usual[0], is_now, told))
     return found
+
+
+def usual_nulls(runs: Sequence[tuple[int, int]], rows: int, settings: Quality) -> tuple[float, str] | None:
+    """The share of empty values beyond which a batch of so many rows is odd, and what was before. `runs`: (rows, empty ones), oldest first.
+
+    None where history cannot tell. How things ended tells nothing of how they begin, so the oldest run is no measure of a share that is not 0.
+    """
+    past, was = (sum(counts) for counts in zip(*runs, strict=True))
+    if not was:
+        # history without a single empty value among n: by the rule of three, their true share is below 3 ÷ n
+        return max(settings.null_share, 3 / past), f"in {past} rows before none was"
+    later = [(count, empty) for count, empty in runs[1:] if count >= settings.least_batch]
+    if len(later) < settings.least_runs:
+        return None
+    known = sum(count for count, _ in later)
+    ever = sum(empty for _, empty in later)
+    share, most = ever / known, max(empty / count for count, empty in later)
+    if share > settings.rarely_empty:
+        return None
+    # what a run before brought is not odd, and as far as the worst of them lay from the mean a batch may lie from the worst
+    threshold = by_chance(max(share + settings.null_share, 2 * most - share, 3 / known), rows)
+    return threshold, f"in {len(later)} runs before {ever} of {known} were, and at most {most:.0%} of a run"
+
+
+def by_chance(share: float, rows: int) -> float:
+    """The share that a batch of so many rows exceeds once in 10⁹ times at most where the true one is `share`.
+
+    Chernoff's bound: P(more than a·n of n) ≤ exp(−n · (a · ln(a ÷ p) + (1 − a) · ln((1 − a) ÷ (1 − p)))).
+    """
+    low, high = share, 1.0
+    if share >= 1 or -rows * math.log(share) < _UNLIKELY:
+        return 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        apart = middle * math.log(middle / share) + (1 - middle) * math.log((1 - middle) / (1 - share))
+        low, high = (middle, high) if rows * apart < _UNLIKELY else (low, middle)
+    return high
 
 
 def _ranges(db: duckdb.DuckDBPyConnection, contract: Contract, settings: Quality) -> list[Finding]:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from pipelines import rounds
@@ -81,6 +82,65 @@ def test_an_empty_text_is_told_like_an_empty_word(source: Source) -> None:
     assert result.stopped.startswith(
         "other: set aside: other.note: nulls: 30 of 40 values are empty, in 200 rows before none was (30 rows;"
     )
+
+
+def test_a_column_that_was_seldom_empty_is_judged_by_how_often_it_was(source: Source) -> None:
+    insert(source, 200)
+    source.run(gate=Gate(SETTINGS))
+    for _ in range(3):
+        source.sql("INSERT INTO item (name, amount) SELECT IF(seq <= 2, '', 'n'), seq FROM seq_1_to_100")
+        assert run(source).stopped == ""
+    source.sql("INSERT INTO item (name, amount) SELECT IF(seq <= 10, '', 'n'), seq FROM seq_1_to_100")
+    assert run(source).stopped == "", "by chance"
+    insert(source, 100, name="''")
+    assert run(source).stopped.startswith(
+        "item: set aside: item.name: nulls: 100 of 100 values are empty, in 4 runs before 16 of 400 were, and at most 10% of a run (100 rows;"
+    )
+
+
+def usual(runs: list[tuple[int, int]], rows: int) -> float | None:
+    found = checks.usual_nulls(runs, rows, Quality())
+    return found and found[0]
+
+
+def test_one_empty_value_among_many_does_not_switch_the_check_off() -> None:
+    assert usual([(1000, 0)] * 100, 1000) == 0.05
+    assert usual([(1000, 1)] + [(1000, 0)] * 99, 1000) == pytest.approx(0.1001, abs=1e-4)
+    for share, most in ((0.01, 0.1140), (0.05, 0.1662)):
+        assert usual([(1000, 0)] + [(1000, int(1000 * share))] * 99, 1000) == pytest.approx(most, abs=1e-4)
+
+
+def test_where_history_cannot_tell_how_often_a_value_is_empty_nothing_is_said() -> None:
+    assert usual([(1000, 1)] * 20, 1000) is None, "19 runs after the oldest"
+    assert usual([(19, 1)] * 99, 1000) is None, "smaller runs than are judged"
+    assert usual([(1000, 0)] + [(1000, 101)] * 30, 1000) is None, "a state"
+    assert usual([(1000, 0)] + [(1000, 0)] * 30 + [(1000, 1000)], 1000) == 1.0, "it came before"
+
+
+def test_chance_is_bounded_by_hand() -> None:
+    # 0.6 · ln(0.6 ÷ 0.05) + 0.4 · ln(0.4 ÷ 0.95) = 1.144928, and ln(10⁹) = 20.723266 = 1.144928 · 18.1
+    assert checks.by_chance(0.05, 18) == pytest.approx(0.6, abs=2e-3)
+    assert (checks.by_chance(0.5, 20), checks.by_chance(1, 1000)) == (1, 1)
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.001, 0.01, 0.05, 0.08])
+@pytest.mark.parametrize("spread", [0, 0.5], ids=["the same in each run", "half as much again, or half as little"])
+def test_honest_batches_are_not_set_aside(share: float, spread: float) -> None:
+    """40,000 batches drawn like their history, of sizes from 20 to 20,000: not one."""
+    draw = np.random.default_rng(20260301)
+    trips = 0
+    for _ in range(100):
+        sizes = draw.integers(20, 2000, size=60)
+        shares = share * draw.uniform(1 - spread, 1 + spread, size=60)
+        history = [(int(size), int(empty)) for size, empty in zip(sizes, draw.binomial(sizes, shares), strict=True)]
+        if not sum(empty for _, empty in history):
+            continue
+        for rows in (20, 100, 1000, 20_000):
+            threshold = usual(history, rows)
+            assert threshold is not None
+            batches = draw.binomial(rows, share * draw.uniform(1 - spread, 1 + spread, size=100))
+            trips += int((batches / rows > threshold).sum())
+    assert trips == 0
 
 
 def test_drop_forgets_the_copy_and_the_next_run_checks_the_source_as_it_is_now(filled: Source) -> None:
