@@ -105,7 +105,10 @@ class Quality(_Strict):
     most_words: int = Field(default=20, ge=2, description="Columns with more words have no spread worth comparing.")
     volume_deviations: float = Field(default=6, gt=0, description="Of the logarithm of rows a run, in robust deviations.")
     least_volume: int = Field(default=1000, ge=1, description="Fewer rows at once are never too many.")
-    silence_hours: float = Field(default=6, gt=0, description="A table may always be quiet that long.")
+    silence_hours: float = Field(
+        default=6, gt=0, description="A table may always be quiet that long, and no pause between runs counts for more."
+    )
+    recent_days: float = Field(default=28, gt=0, description="Runs of these days tell how often a table brings rows, and how many.")
 
 
 class Orchestration(_Strict):

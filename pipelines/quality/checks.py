@@ -10,16 +10,17 @@ nulls         share of empty values where history knows none or few         quar
 range         numbers far outside all that history holds                    quarantine
 distribution  how a column's words are spread, against later runs (PSI)     warn
 volume        rows an hour, against earlier runs                            warn
-freshness     time since a table last brought rows, against earlier gaps    warn
+freshness     time since a table last brought rows, against recent gaps     warn
 """
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -273,18 +274,50 @@ def psi(before: dict[str, float], now: dict[str, float]) -> float:
     return sum((b - a) * math.log(b / a) for a, b in pairs)
 
 
-def check_runs(table: str, runs: Sequence[tuple[datetime, int]], at: datetime, rows: int, settings: Quality) -> list[Finding]:
-    """Volume and freshness. `runs`: (when, rows) of earlier runs that brought rows, the first of all left out, oldest first."""
+class Awake:
+    """Time in which runs were made at all: of the time between two of them, at most so many seconds count."""
+
+    def __init__(self, runs: Sequence[datetime], most: float) -> None:
+        """`runs`: when any were, oldest first."""
+        self._runs, self._most = runs, most
+        steps = (min((later - earlier).total_seconds(), most) for earlier, later in itertools.pairwise(runs))
+        self._sums = list(itertools.accumulate(steps, initial=0.0))
+
+    def seconds(self, since: datetime, until: datetime) -> float:
+        """Of those between the two, how many count."""
+        return self._until(until) - self._until(since)
+
+    def _until(self, at: datetime) -> float:
+        place = bisect.bisect_right(self._runs, at) - 1
+        return self._sums[place] + min((at - self._runs[place]).total_seconds(), self._most) if place >= 0 else 0.0
+
+
+def check_runs(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, at: datetime, rows: int, settings: Quality) -> list[Finding]:
+    """Volume and freshness. `runs`: (when, rows) of earlier runs that brought rows, the first of all left out, oldest first.
+
+    They go by the runs of the settings' last days, or by the last ones where those are too few. Nobody looked while no run was made: how long
+    a table is silent goes by `awake`.
+    """
     if len(runs) < settings.least_runs:
         return []
-    gaps = [(later - earlier).total_seconds() for (earlier, _), (later, _) in itertools.pairwise(runs)]
-    since = (at - runs[-1][0]).total_seconds()
-    if not rows:
-        threshold = max(settings.silence_hours * 3600, 3 * max(gaps))
-        if since <= threshold:
-            return []
-        told = f"nothing for {since / 3600:.1f} h; the longest gap before was {max(gaps) / 3600:.1f} h"
-        return [Finding(table, "freshness", "", "warn", since, threshold, 0, told)]
+    first = bisect.bisect_left(runs, at - timedelta(days=settings.recent_days), key=lambda run: run[0])
+    recent = runs[min(first, len(runs) - settings.least_runs) :]
+    return _volume(table, recent, awake, at, rows, settings) if rows else _freshness(table, recent, awake, at, settings)
+
+
+def _freshness(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, at: datetime, settings: Quality) -> list[Finding]:
+    since = awake.seconds(runs[-1][0], at)
+    if since <= settings.silence_hours * 3600:
+        return []
+    longest = max(awake.seconds(earlier, later) for (earlier, _), (later, _) in itertools.pairwise(runs))
+    threshold = max(settings.silence_hours * 3600, 3 * longest)
+    if since <= threshold:
+        return []
+    told = f"nothing for {since / 3600:.1f} h; the longest of {len(runs) - 1} gaps before was {longest / 3600:.1f} h"
+    return [Finding(table, "freshness", "", "warn", since, threshold, 0, told)]
+
+
+def _volume(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, at: datetime, rows: int, settings: Quality) -> list[Finding]:
     # counts of rows are skewed: their logarithms are compared, by median and median deviation, which no single spike moves
     logs = sorted(math.log1p(count) for _, count in runs)
     middle = logs[len(logs) // 2]

@@ -26,7 +26,7 @@ from ..extract.log import Log
 from ..extract.run import Reach
 from ..settings import Quality
 from . import alerts, incidents
-from .checks import Finding, check_batch, check_runs
+from .checks import Awake, Finding, check_batch, check_runs
 
 _BATCH, _WHY, _ACCEPTED = "batch.parquet", "findings.json", "accepted.json"
 
@@ -102,6 +102,7 @@ class Gate:
         self._found: list[Finding] = []
         self._incidents: list[incidents.Incident] = []
         self._runs: dict[str, list[tuple[datetime, int]]] | None = None
+        self._awake = Awake([], 0)
 
     def inspect(
         self,
@@ -120,11 +121,13 @@ class Gate:
             past = f'SELECT "table", known_at, rows + deletes FROM ({runs}) WHERE rows + deletes > 0 ORDER BY run_seq'
             for table, when, rows in db.execute(past).fetchall():
                 self._runs.setdefault(table, []).append((when, rows))
+            made = db.execute(f"SELECT DISTINCT known_at FROM ({runs}) ORDER BY 1").fetchall()
+            self._awake = Awake([when for (when,) in made], self._settings.silence_hours * 3600)
         earlier = self._runs.get(contract.table, [])
         # the first batch is the table as it stood
         if not earlier:
             return ""
-        findings = check_runs(contract.table, earlier[1:], at, sum(counts), self._settings)
+        findings = check_runs(contract.table, earlier[1:], self._awake, at, sum(counts), self._settings)
         if any(counts):
             names = ", ".join(f'"{name}"' for name in contract.columns)
             batch = f"SELECT {names} FROM staged WHERE _op = 'u'"

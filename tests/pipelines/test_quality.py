@@ -296,8 +296,10 @@ STEADY = [(START + timedelta(hours=hour), 100 + hour % 7) for hour in range(30)]
 LAST = STEADY[-1][0]
 
 
-def checked(runs: list[tuple[datetime, int]], at: datetime, rows: int) -> list[tuple[str, float]]:
-    found = checks.check_runs("item", runs, at, rows, Quality())
+def checked(runs: list[tuple[datetime, int]], at: datetime, rows: int, made: list[datetime] | None = None) -> list[tuple[str, float]]:
+    """What is found of runs that brought rows; runs of any kind were `made`, or else every half hour from the first on."""
+    made = made or [START + n * timedelta(minutes=30) for n in range(int((at - START) / timedelta(minutes=30)))]
+    found = checks.check_runs("item", runs, checks.Awake(made, 6 * 3600), at, rows, Quality())
     return [(finding.check, finding.threshold) for finding in found]
 
 
@@ -309,6 +311,28 @@ def test_silence_is_measured_against_the_longest_gap_and_the_floor() -> None:
     assert checked(daily, daily[-1][0] + timedelta(days=3), 0) == []
     assert checked(daily, daily[-1][0] + timedelta(days=3, seconds=1), 0) == [("freshness", 3 * 86400)]
     assert checked(STEADY[:19], LAST + timedelta(days=99), 0) == [], "19 runs are no history"
+
+
+def test_no_time_passes_while_no_run_is_made() -> None:
+    """Runs of every minute, with 14 days without any between the first and the second."""
+    runs = [(START, 10), *((START + timedelta(days=14, minutes=minute), 10) for minute in range(2000))]
+    last, hours = runs[-1][0], [timedelta(hours=hour) for hour in range(1, 20)]
+    made = [at for at, _ in runs] + [last + hour for hour in hours]
+    # the pause is a gap of 6 hours
+    assert checked(runs, last + timedelta(hours=18), 0, made[:-2]) == []
+    assert checked(runs, last + timedelta(hours=19), 0, made[:-1]) == [("freshness", 18 * 3600)]
+    assert checked(runs, last + timedelta(days=14), 0, [at for at, _ in runs]) == [], "nor since the last row"
+
+
+def test_gaps_of_the_last_weeks_count_and_older_ones_do_not() -> None:
+    pause = [(START + timedelta(days=day), 10) for day in (0, 14)]
+    hourly = [(START + timedelta(days=14, hours=hour), 10) for hour in range(1, 24 * 29)]
+    last = hourly[-1][0]
+    assert checked([*pause, *hourly[:100]], hourly[99][0] + timedelta(days=9), 0) == [], "the pause is of these weeks"
+    assert checked([*pause, *hourly], last + timedelta(hours=6, seconds=1), 0) == [("freshness", 6 * 3600)]
+    weekly = [(START + timedelta(weeks=week), 10) for week in range(30)]
+    assert checked(weekly, weekly[-1][0] + timedelta(weeks=3), 0) == [], "too few in four weeks: the last twenty count"
+    assert checked(weekly, weekly[-1][0] + timedelta(weeks=3, seconds=1), 0) == [("freshness", 3 * 7 * 86400)]
 
 
 def test_volume_is_measured_by_median_and_deviation_and_one_spike_does_not_move_it() -> None:
