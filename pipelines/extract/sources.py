@@ -489,7 +489,7 @@ class SQLiteSource:
         self._control.close()
 
     def columns(self, table: str) -> dict[str, tuple[Type | str, bool]]:
-        rows = self._control.execute(f'SELECT name, lower(type), "notnull", pk FROM pragma_table_info({_quoted(table)})').fetchall()
+        rows = self._control.execute(f'SELECT name, lower(type), "notnull", pk FROM pragma_table_xinfo({_quoted(table)})').fetchall()
         return {
             name: (Type(_SQLITE_TYPES[kind]) if kind in _SQLITE_TYPES else kind, not (notnull or pk)) for name, kind, notnull, pk in rows
         }

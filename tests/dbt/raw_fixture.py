@@ -143,7 +143,7 @@ def _payout(number: int, state: str, amount: int, day: int, **more: Any) -> dict
 def _event(
     number: int, subject: str, key: int, version: int, kind: str, moved: tuple[str, str], day: int, actor: int | None
 ) -> dict[str, Any]:
-    states = {"before": f'{{"state": "{moved[0]}"}}', "after": f'{{"state": "{moved[1]}"}}'}
+    states = {"state_before": moved[0], "state_after": moved[1]}
     named = {"id": number, "aggregate_type": subject, "aggregate_id": key, "version": version, "kind": kind}
     return {**named, **states, "actor_id": actor, "occurred_at": _at(day)}
 

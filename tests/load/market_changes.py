@@ -132,7 +132,8 @@ def _picked(seed: int, act: str, share: float, key: str = "id") -> str:
 def _columns(connection: Any, table: str) -> list[str]:
     cursor = connection.cursor()
     cursor.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
+        " AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position",
         [table],
     )
     return [name for (name,) in cursor.fetchall()]

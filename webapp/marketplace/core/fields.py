@@ -21,6 +21,19 @@ class DatabaseNow(Func):
         return self.as_sql(compiler, connection, template="strftime('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'now')", **extra)
 
 
+class JsonValue(Func):
+    """The scalar at a path of a JSON column as text; NULL where there is none."""
+
+    function = "JSON_VALUE"
+    arity = 2
+
+    def __init__(self, column: str, path: str) -> None:
+        super().__init__(models.F(column), models.Value(path), output_field=models.CharField())
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, function="JSON_EXTRACT", **extra)
+
+
 class StampedField(models.DateTimeField):
     """`updated_at`, stamped by the database at every insert and update, whatever wrote the row.
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from django.db import models
 
-from .fields import StampedField, StampedModel
+from .fields import JsonValue, StampedField, StampedModel
+
+
+def _state_in(column: str) -> models.GeneratedField:
+    return models.GeneratedField(expression=JsonValue(column, "$.state"), output_field=models.CharField(max_length=64), db_persist=True)
 
 
 class Event(models.Model):
@@ -17,6 +21,9 @@ class Event(models.Model):
     actor_id = models.BigIntegerField(null=True, help_text="accounts_user.id; null is the system (a clock, a webhook).")
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
+    #: What the data platform reads of `before` and `after`; the rest of them stays here.
+    state_before = _state_in("before")
+    state_after = _state_in("after")
     reason = models.CharField(max_length=500, blank=True)
     occurred_at = models.DateTimeField(help_text="Business time.")
     created_at = StampedField()

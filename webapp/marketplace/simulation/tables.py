@@ -141,8 +141,8 @@ class MadeTable(Table):
 
 
 def _needs_value(column: models.Field) -> bool:
-    has_database_default = column.db_default is not models.NOT_PROVIDED
-    return not (has_database_default or column.null or column.attname == "id")
+    by_the_database = column.generated or column.db_default is not models.NOT_PROVIDED
+    return not (by_the_database or column.null or column.attname == "id")
 
 
 def may_load() -> bool:

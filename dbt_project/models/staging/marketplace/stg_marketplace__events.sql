@@ -7,8 +7,8 @@ select
     cast(version as bigint) as version,
     cast(kind as varchar) as kind,
     cast(actor_id as bigint) as actor_id,
-    {{ json_text('before', 'state') }} as state_before,
-    {{ json_text('after', 'state') }} as state_after,
+    cast(state_before as varchar) as state_before,
+    cast(state_after as varchar) as state_after,
     cast(occurred_at as timestamp) as occurred_at,
     {{ log_mark() }}
 from (

@@ -45,7 +45,11 @@ def _column(field: models.Field[Any, Any]) -> dict[str, Any]:
     stored: models.Field[Any, Any] = field
     while stored.remote_field is not None and getattr(stored, "target_field", None) is not None:
         stored = stored.target_field  # type: ignore[attr-defined]  # of a foreign key
-    told: dict[str, Any] = {"kind": stored.get_internal_type(), "nullable": field.null}
+    # what an expression gives may be NULL, whatever the field says
+    nullable = field.null or field.generated
+    if isinstance(stored, models.GeneratedField):
+        stored = stored.output_field or stored
+    told: dict[str, Any] = {"kind": stored.get_internal_type(), "nullable": nullable}
     told |= {name: value for name in _SIZES if (value := getattr(stored, name, None)) is not None}
     if field.remote_field is not None:
         told["references"] = field.remote_field.model._meta.db_table
