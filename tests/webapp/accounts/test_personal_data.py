@@ -19,7 +19,7 @@ NOT_EXPORTED = {
     "accounts_user_user_permissions": "which permissions staff hold is the house's, not theirs",
     "allauth_idp_oidc_client": "the house's own clients (dashboards); nobody's",
     "core_bulkact": "what staff did, for the house's own supervision",
-    "core_event": "the history of objects that are exported themselves, kept by object; it holds no personal fields",
+    "core_event": "the history of objects that are exported themselves, kept by object; it tells which fields changed (test_events_tell_no_texts.py)",
     "core_idempotencyrecord": "answers that were given before, of data that is exported itself; forgotten after 30 days",
     "core_staffact": "what staff did, for the house's own supervision",
     "payments_difference": "which member of staff takes care of a difference with a gateway",

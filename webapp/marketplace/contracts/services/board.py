@@ -33,7 +33,7 @@ def work_task_add(*, actor: User, milestone_id: int, title: str, column: str = "
     now = clock.now()
     position = 0 if last is None else last + 1
     task = WorkTask.objects.create(milestone=milestone, position=position, created_at=now, changed_at=now, **given)
-    events.record(aggregate=milestone, kind="work_task.add", actor_id=actor.pk, after={"task_id": task.pk, **given})
+    events.record(aggregate=milestone, kind="work_task.add", actor_id=actor.pk, after={"task_id": task.pk, "column": task.column})
     return task
 
 
@@ -49,7 +49,6 @@ def work_task_change(*, actor: User, task_id: int, position: int | None = None, 
     task = milestone.tasks.filter(pk=task_id).first()
     if task is None:
         raise Conflict("task_gone", "This task was taken away.")
-    before = {name: getattr(task, name) for name in given}
     moved = given.get("column", task.column) != task.column
     for name, value in given.items():
         setattr(task, name, value)
@@ -64,8 +63,8 @@ def work_task_change(*, actor: User, task_id: int, position: int | None = None, 
                 task.position = place
     task.changed_at = clock.now()
     task.save()
-    told = {"task_id": task.pk, **given, "position": task.position}
-    events.record(aggregate=milestone, kind="work_task.change", actor_id=actor.pk, before=before, after=told)
+    told = {"task_id": task.pk, "fields": sorted(given), "column": task.column, "position": task.position}
+    events.record(aggregate=milestone, kind="work_task.change", actor_id=actor.pk, after=told)
     return task
 
 
@@ -76,7 +75,7 @@ def work_task_remove(*, actor: User, task_id: int) -> None:
     contract, milestone = milestone_locked(seen.milestone_id)
     _editable(contract, milestone, actor)
     if milestone.tasks.filter(pk=task_id).delete()[0]:
-        events.record(aggregate=milestone, kind="work_task.remove", actor_id=actor.pk, before={"task_id": task_id, "title": seen.title})
+        events.record(aggregate=milestone, kind="work_task.remove", actor_id=actor.pk, before={"task_id": task_id})
 
 
 def _editable(contract: Contract, milestone: Milestone, actor: User) -> None:

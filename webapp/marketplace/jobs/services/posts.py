@@ -96,7 +96,7 @@ def job_update(*, actor: User, job_id: int, file_ids: Sequence[int] = (), **term
     if {"title", "description"} & after.keys():
         fingerprint_store(job)
     _keep(job, actor, before, after)
-    events.record(aggregate=job, kind="job.update", actor_id=actor.pk, before=before, after=after)
+    events.record(aggregate=job, kind="job.update", actor_id=actor.pk, after={"fields": sorted(after)})
     return job
 
 

@@ -123,7 +123,6 @@ def proposal_update(*, actor: User, proposal_id: int, **terms: Any) -> Proposal:
     if proposal.state != "submitted":
         raise Conflict("proposal_seen", "The client has already opened this proposal: withdraw it and send a new one.")
     values = checked_bid(proposal.job, terms)
-    before = {name: getattr(proposal, name) for name in values}
     former = _version_of(proposal)
     for name, value in values.items():
         setattr(proposal, name, value)
@@ -133,7 +132,7 @@ def proposal_update(*, actor: User, proposal_id: int, **terms: Any) -> Proposal:
     proposal.quote = _quote(actor, Money(proposal.amount_minor, proposal.currency), proposal.delivery_days)
     former.save()
     proposal.save(update_fields=sorted({*values, "milestones", "quote"}))
-    events.record(aggregate=proposal, kind="proposal.update", actor_id=actor.pk, before=before, after=values)
+    events.record(aggregate=proposal, kind="proposal.update", actor_id=actor.pk, after={"fields": sorted(values)})
     return proposal
 
 
