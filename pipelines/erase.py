@@ -52,6 +52,12 @@ def begin(contracts: list[Contract], *, behind: Collection[str] = (), again: boo
     return found
 
 
+def forget_made_of(tables: Collection[str]) -> None:
+    """Columns of these tables leave the log: what was made of it, or set aside, goes before them. Call it under the round's lock."""
+    forget_work()
+    forget_copies(tables)
+
+
 def finish() -> int:
     """New marts are published: those of before go, and it is noted that nothing is left. Returns of how many people; call it under the lock."""
     failpoint("erase.before_forgetting")

@@ -51,7 +51,15 @@ def extracted(
     """Bring the raw log up to the source, and take out of it whom the product has erased. `reconcile`, `prove`, `reread`: see extract."""
     with files.lock(paths.round_lock(), wait_seconds=PATIENCE_SECONDS):
         gate = Gate(load().quality)
-        report = extract(full_refresh=full_refresh, reconcile=reconcile, prove=prove, reread=reread, gate=gate, progress=progress)
+        report = extract(
+            full_refresh=full_refresh,
+            reconcile=reconcile,
+            prove=prove,
+            reread=reread,
+            gate=gate,
+            progress=progress,
+            forget=erase.forget_made_of,
+        )
         erase.begin(load_all(), behind=waiting_tables())
     outcomes.tell_tables(report)
     return report

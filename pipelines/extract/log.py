@@ -97,8 +97,8 @@ class CorruptError(Refused):
 
 @dataclass
 class Entry:
-    """What the manifest holds of one table: the mark up to which it is read, its files relative to the root, and when all its rows were
-    last compared with the source.
+    """What the manifest holds of one table: the mark up to which it is read, its files relative to the root, when all its rows were
+    last compared with the source, and the columns that the files may hold, with their types (None where that was never noted).
 
     `stopped`: the newest run could not read it. `differs`: by which comparison (BLOCKS, ROWS) it was last found to differ from the source, until
     the same finds it equal.
@@ -109,6 +109,7 @@ class Entry:
     compared: str | None = None
     stopped: bool = False
     differs: str = ""
+    columns: dict[str, str] | None = None
 
 
 @dataclass

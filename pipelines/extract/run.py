@@ -41,6 +41,7 @@ from .log import (
     select,
     utc,
 )
+from .shape import keep_to, shape
 from .watermark import STUCK, high_mark, mark, text
 
 logger = logging.getLogger(__name__)
@@ -145,13 +146,15 @@ def extract(
     chunk: int = sources.CHUNK,
     gate: Gate | None = None,
     progress: Callable[[str], None] = lambda table: None,
+    forget: Callable[[list[str]], None] = lambda tables: None,
 ) -> Report:
     """Bring the raw log up to the source's present state and show it in the work file.
 
     After it, every row that was committed before the run's snapshot is in the log, except in tables the report calls stopped;
     rows committed later are in a later run's. Tables of `reread` are read again whatever their stamps say: their keys within the span, or all.
     `reconcile` compares every key block with the source: of all tables, of none, or of those whose last comparison is that old.
-    With `prove` every row of every table is compared. Raises NoContract for a table that has none, files.Busy when another extraction is at work.
+    With `prove` every row of every table is compared. Before columns leave the log that contracts take no more (shape.keep_to), `forget` is told
+    of their tables: what was made of the log before has them too. Raises NoContract for a table that has none, files.Busy when another extraction is at work.
     """
     contracts = load_all() if contracts is None else contracts
     if unknown := sorted(set(reread or ()) - {contract.table for contract in contracts}):
@@ -161,6 +164,8 @@ def extract(
         manifest = log.manifest()
         log.clean(manifest)
         found = {contract.table: compare(contract, source.columns(contract.table), typed=source.typed) for contract in contracts}
+        # what cannot be read keeps what it has: the columns that come instead are not there yet
+        keep_to([contract for contract in contracts if not found[contract.table].violations], log, manifest, forget)
         look = source.look()
         failpoint("extract.after_look")
         with source.snapshot() as snapshot:
@@ -255,10 +260,11 @@ class _Run:
             entry.compared, entry.differs = text(result.compared), ""
         elif entry.compared:
             result.compared = mark(entry.compared)
+        entry.columns = shape(contract)
 
     def _is_due(self, entry: Entry) -> bool:
-        """Whether the table is to be compared with the source. One that differed stays due in each run, whoever asks for it."""
-        if entry.differs:
+        """Whether the table is to be compared with the source. One that differed stays due in each run, whoever asks for it; so is one never compared."""
+        if entry.differs or entry.compared is None:
             return True
         if not isinstance(self.reconcile, timedelta):
             return self.reconcile

@@ -107,6 +107,71 @@ def test_another_key_gives_other_hashes(source: Source, monkeypatch: pytest.Monk
     assert source.state(columns="secret") == [(hashlib.sha256("it's \\ key\x1fMüller".encode()).hexdigest(),)]
 
 
+#: Where the log's values are found: in its files, and through the work file's views of them.
+READ = {"raw/item", "work/warehouse.duckdb"}
+
+
+def contract_of_item(source: Source, amount: str) -> None:
+    """What becomes of its column `amount`."""
+    path = source.folder / "contracts" / "item.toml"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("amount")]
+    path.write_text("\n".join([*kept, f"amount = {{ {amount} }}"]) + "\n")
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "of_before_columns_were_noted"])
+def test_a_column_omitted_later_leaves_files_of_before(source: Source, noted: bool) -> None:
+    """Versions and deleted rows stay without it; the work file and copies that were set aside go; a second run finds nothing to do."""
+    source.sql("ALTER TABLE item MODIFY amount VARCHAR(40)")
+    contract_of_item(source, 'type = "varchar(40)", nullable = true')
+    source.sql(f"INSERT INTO item (name, amount) VALUES ('a', '{MARK} 1'), ('b', '{MARK} 2'), ('c', NULL)")
+    rounds.extracted(reconcile=False)
+    source.sql(f"UPDATE item SET name = 'a2', amount = '{MARK} 3' WHERE id = 1")
+    source.sql("INSERT INTO core_deletedrow (table_name, row_id, reason) VALUES ('item', 2, 'x')")
+    source.sql("DELETE FROM item WHERE id = 2")
+    rounds.extracted(reconcile=False)
+    history = "SELECT id, name, _op, _run_seq, _known_at FROM raw.item ORDER BY id, _run_seq"
+    before = source.warehouse(history)
+    assert len(before) == 5 and kinds(holding(source.folder, MARK)) == READ
+    set_aside(source.folder, "item")
+    if not noted:
+        manifest = json.loads((paths.raw() / "manifest.json").read_text())
+        del manifest["tables"]["item"]["columns"]
+        (paths.raw() / "manifest.json").write_text(json.dumps(manifest))
+
+    contract_of_item(source, 'type = "varchar(40)", nullable = true, personal = "omit"')
+    rounds.extracted(reconcile=False)
+    assert holding(source.folder, MARK) == set()
+    assert source.warehouse(history) == before
+    files = {path: path.stat().st_mtime_ns for path in (paths.raw() / "item").rglob("*.parquet")}
+    rounds.extracted(reconcile=False)
+    assert files == {path: path.stat().st_mtime_ns for path in (paths.raw() / "item").rglob("*.parquet")} and len(files) == 1
+
+
+def test_a_column_hashed_later_leaves_files_of_before_and_comes_back_as_hash(source: Source) -> None:
+    source.sql("ALTER TABLE item MODIFY amount VARCHAR(40)")
+    contract_of_item(source, 'type = "varchar(40)", nullable = true')
+    source.sql(f"INSERT INTO item (name, amount) VALUES ('a', '{MARK}'), ('b', NULL)")
+    rounds.extracted(reconcile=False)
+    assert kinds(holding(source.folder, MARK)) == READ
+    contract_of_item(source, 'type = "varchar(40)", nullable = true, personal = "hash"')
+    rounds.extracted(reconcile=False)
+    assert holding(source.folder, MARK) == set()
+    keyed = hashlib.sha256(f"{hash_key()}\x1f{MARK}".encode()).hexdigest()
+    assert source.state(columns="name, amount") == [("a", keyed), ("b", None)]
+
+
+def test_columns_leave_the_log_also_when_the_run_was_cut(source: Source) -> None:
+    source.sql("ALTER TABLE item MODIFY amount VARCHAR(40)")
+    contract_of_item(source, 'type = "varchar(40)", nullable = true')
+    source.sql(f"INSERT INTO item (name, amount) VALUES ('a', '{MARK}')")
+    rounds.extracted(reconcile=False)
+    contract_of_item(source, 'type = "varchar(40)", nullable = true, personal = "omit"')
+    assert source.run_process("extract.before_manifest", "--no-reconcile").returncode == -9
+    assert "raw/item" in kinds(holding(source.folder, MARK)), "nothing counts yet"
+    rounds.extracted(reconcile=False)
+    assert holding(source.folder, MARK) == set() and source.names() == ["a"]
+
+
 @pytest.fixture
 def people(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
     """Users 1 and 2 with a profile and two lines each, in the source and in a dbt project."""
