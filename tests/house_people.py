@@ -47,6 +47,8 @@ NEVER_READ = {
         "note",
         "reason",
     ),
+    # what stays in the product's columns, and in what its events say of them
+    *("answer", "part", "outcome", "card", "task", "attached"),
 }
 #: a real form of a tax number, which is extracted as a hash
 VAT_ID = "DE136695976"
@@ -98,7 +100,7 @@ def _freelancer(user_id: int) -> None:
     from marketplace.accounts.models import FreelancerProfile, ProfileEntry
     from marketplace.core import clock, files
     from marketplace.jobs.models import Proposal, SavedSearch
-    from marketplace.payments.billing_models import TaxProfile
+    from marketplace.payments import levies
     from marketplace.payments.risk_models import PayoutMethod
 
     user, now = _named(user_id, "freelancer"), clock.now()
@@ -115,14 +117,31 @@ def _freelancer(user_id: int) -> None:
     files.attach(actor=user, file_ids=[file.pk], to=entry)
     bid = Proposal.objects.filter(freelancer=user).order_by("pk").first()
     assert bid is not None
-    Proposal.objects.filter(pk=bid.pk).update(cover_letter=f"{PREFIX}cover")
+    parts = [{"title": f"{PREFIX}part", "amount_minor": bid.amount_minor}]
+    texts = {"cover_letter": f"{PREFIX}cover", "answers": [f"{PREFIX}answer"], "milestones": parts, "outcome_reason": f"{PREFIX}outcome"}
+    Proposal.objects.filter(pk=bid.pk).update(**texts)
     SavedSearch.objects.create(
         user=user, name=f"{PREFIX}saved", parameters={"q": f"{PREFIX}parameter"}, created_at=now, looked_at=now, look_at=now
     )
-    PayoutMethod.objects.create(
+    place = PayoutMethod.objects.create(
         user=user, provider="sandbox", state="ready", digest=PLACE, label=f"{PREFIX}label", details={"iban": f"{PREFIX}iban"}, added_at=now, usable_at=now
     )  # fmt: skip
-    TaxProfile.objects.create(user=user, legal_name=f"{PREFIX}legal", street=f"{PREFIX}street", vat_id=VAT_ID, changed_at=now)
+    levies.tax_profile_put(actor=user, country="DE", legal_name=f"{PREFIX}legal", street=f"{PREFIX}street", vat_id=VAT_ID)
+    _tell(bid, "proposal.update", {"answers": [], "milestones": []}, {"answers": [f"{PREFIX}answer"], "milestones": parts})
+    _tell(place, "payout_method.default", {}, {"user_id": user_id, "provider": "sandbox", "label": f"{PREFIX}label"})
+    _tell(user, "user.update", {"vat_id": VAT_ID}, {"last4": f"{PREFIX}card", "state": "open"})
+    _tell(bid.job, "job.update", {"files": []}, {"files": [f"{PREFIX}attached.txt"]})
+    _tell(bid, "work_task.add", {"title": f"{PREFIX}task"}, {"task_id": 1, "title": f"{PREFIX}task"})
+
+
+def _tell(aggregate: Any, kind: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """An event that says more than any service of today: older ones do, and a later one may."""
+    from django.db import transaction
+
+    from marketplace.core import events
+
+    with transaction.atomic():
+        events.record(aggregate=aggregate, kind=kind, actor_id=None, before=before, after=after)
 
 
 def _client(user_id: int, freelancer: int) -> None:

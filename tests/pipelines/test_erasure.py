@@ -42,6 +42,30 @@ WORDS |= {house_people.VAT_ID: "the tax number in the clear", house_people.PLACE
 PATTERN = "|".join(re.escape(word) for word in sorted(WORDS, key=len, reverse=True))
 
 
+#: What leaves the product of an event.
+EVENT_COLUMNS = {
+    *("id", "aggregate_type", "aggregate_id", "version", "kind", "actor_id", "state_before", "state_after", "occurred_at", "created_at"),
+}
+#: What events of the sample house say beside the state, and no column of the log takes.
+STAYING = {
+    *("amount_minor", "auto_approve_at", "by_clock", "cleared_at", "clears_at", "contract_id", "currency", "decide_by", "failure_code"),
+    *(
+        "fields",
+        "held_minor",
+        "job_id",
+        "milestone_id",
+        "milestones",
+        "proposal_id",
+        "provider",
+        "purpose",
+        "purpose_id",
+        "reasons",
+        "source",
+    ),
+    *("subject_id", "task_id", "title", "to_client_minor", "to_freelancer_minor", "total_minor", "user_id", "version"),
+    # of those that house_people tells
+    *("answers", "files", "label", "last4", "vat_id"),
+}
 #: A batch that was set aside, and scores of a publication of before.
 COPY = "quality/quarantine/accounts_freelancerprofile/batch.parquet"
 SCORES = "bundles/matching/matching-v1-20200101T000000000000/model.json"
@@ -114,6 +138,21 @@ def house(sample_house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def without_tests(arguments: list[str]) -> Generator[str, None, int]:
     """dbt as always, but for the tests of the data, which other suites run."""
     return (yield from transform.cold([*arguments, "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]))
+
+
+def test_what_an_event_says_stays_in_the_product_but_for_states(sample_house: Path) -> None:
+    """The log has the columns of this list and no others; a state is a word of a machine, whatever else the event says."""
+    assert set(next(c for c in load_all() if c.table == "core_event").columns) == EVENT_COLUMNS
+    with closing(sqlite3.connect(sample_house / "db.sqlite3")) as db:
+        said = [tuple(map(json.loads, row)) for row in db.execute("SELECT before, after FROM core_event ORDER BY id")]
+        moved = list(db.execute("SELECT state_before, state_after FROM core_event ORDER BY id"))
+    words = set(re.findall(PATTERN, str(said)))
+    assert {WORDS[word] for word in words} == {"answer", "part", "label", "card", "attached", "task", "the tax number in the clear"}
+    told = [(before.get("state"), after.get("state")) for before, after in said]
+    assert moved == told and ("offered", "active") in moved
+    states = {state for row in moved for state in row if state is not None}
+    assert all(re.fullmatch("[a-z_]{2,20}", state) for state in states), states
+    assert {key for row in said for one in row for key in one} - {"state"} == STAYING
 
 
 def test_nothing_personal_of_whoever_left_is_in_any_file_of_the_platform(house: Path, people: dict[str, Any]) -> None:
