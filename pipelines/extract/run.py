@@ -268,7 +268,7 @@ class _Run:
             return True
         if not isinstance(self.reconcile, timedelta):
             return self.reconcile
-        return not self.incremental or entry.compared is None or abs(self.t0 - mark(entry.compared)) >= self.reconcile
+        return not self.incremental or abs(self.t0 - mark(entry.compared)) >= self.reconcile
 
     def _load(self, contract: Contract, result: TableResult) -> Path | None:
         """The first time: every row as it is. Nothing is left to reconcile, since the source's checksums were compared."""
