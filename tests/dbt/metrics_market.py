@@ -160,9 +160,17 @@ MARKET: dict[str, list[dict[str, Any]]] = {
         milestone(5, 3, "funded", "KWD", at(11, 15)),
         milestone(6, 3, "funded", "USD", at(11, 20), due_at=at(12, 24)),
         {"id": 7, "contract_id": 3, "state": "released", "currency": "USD", "amount_minor": 500},
+        # submitted in June, sent back, and submitted in July
+        milestone(8, 3, "changes_requested", "JPY", at(4, 5), submitted_at=at(7, 2)),
         # past their dates, and never funded: the one of an active contract, the other of one that is offered
         milestone(9, 3, "planned", "USD", None, due_at=at(10, 1)),
         milestone(10, 4, "planned", "USD", None, due_at=at(11, 28)),
+    ],
+    "contracts_submission": [
+        {"id": 1, "milestone_id": 1, "version": 1, "submitted_at": at(1, 19)},
+        {"id": 2, "milestone_id": 2, "version": 1, "submitted_at": at(2, 6)},
+        {"id": 3, "milestone_id": 8, "version": 1, "submitted_at": at(6, 3), "change_requested_at": at(6, 5)},
+        {"id": 4, "milestone_id": 8, "version": 2, "submitted_at": at(7, 2), "change_requested_at": at(7, 4)},
     ],
     "payments_account": [
         account(WALLET, "wallet", "USD", 1),

@@ -118,9 +118,9 @@ BY_HAND: dict[str, list[tuple[list[str], dict[str, Any], list[tuple[Any, ...]]]]
     "search_zero_share": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)])],
     # nobody counts Hal, who is unavailable, nor the imported job
     "market_depth": [([], {}, [(3.0,)]), (["skill"], {}, [("logo", None), ("python", 2.0)])],
-    # of four first seen in January: Gil in February, Fay in April, Fay and Hal in November; nobody at all from May to October
+    # of four first seen in January: Gil in February, Fay in April, in June and July with work that was sent back, Fay and Hal in November
     "cohort_retention": [
-        (["months_since"], FREELANCERS, [(n, {0: 1.0, 1: 1 / 4, 3: 1 / 4, 10: 2 / 4}.get(n, 0.0)) for n in range(11)]),
+        (["months_since"], FREELANCERS, [(n, {0: 1.0, 1: 1 / 4, 3: 1 / 4, 5: 1 / 4, 6: 1 / 4, 10: 2 / 4}.get(n, 0.0)) for n in range(11)]),
         # client 1 came first in January and again in April and November, client 2 in February and in November
         (["side", "months_since"], CLIENTS, [("client", n, {0: 1.0, 3: 1 / 2, 9: 1 / 2, 10: 1.0}.get(n, 0.0)) for n in range(11)]),
         (["cohort_month"], CLIENTS | {"months_since": 9}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)]),
@@ -128,8 +128,8 @@ BY_HAND: dict[str, list[tuple[list[str], dict[str, Any], list[tuple[Any, ...]]]]
     "rehire_rate": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 2, 1), 1.0), (date(2026, 3, 1), 0.0)])],
     # milestone 1 a day early, 2 a day late, 4 overdue; 3 was refunded, 5 has no date, 6 is not due yet, 9 and 10 were never funded
     "on_time_share": [([], {}, [(1 / 3,)])],
-    # milestone 2 of the two submitted; 4 was disputed before anything was submitted
-    "dispute_rate": [([], {}, [(0.5,)]), (["month"], {}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0)])],
+    # milestone 2 of the three submitted; 4 was disputed before anything was submitted
+    "dispute_rate": [([], {}, [(1 / 3,)]), (["month"], {}, [(date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1.0), (date(2026, 7, 1), 0.0)])],
     "median_hours_to_money_moved": [([], {}, [(48.0,)]), ([], {"filer_side": "freelancer"}, [(None,)])],
     # the bank spoke in March of a payment of January; the inquiry took nothing, the third payment never came
     "chargeback_rate": [(["month"], {}, [(date(2026, 1, 1), 0.5), (date(2026, 2, 1), 1.0)])],
@@ -218,12 +218,17 @@ ROWS_BY_HAND: list[tuple[str, dict[str, Any], dict[str, set[int]]]] = [
     (
         "cohort_retention",
         {"side": "freelancer", "months_since": 3},
-        {"jobs_proposal": {9}, "contracts_milestone": set(), "jobs_job": set()},
+        {"jobs_proposal": {9}, "contracts_milestone": set(), "contracts_submission": set(), "jobs_job": set()},
+    ),
+    (
+        "cohort_retention",
+        {"side": "freelancer", "months_since": 5},
+        {"jobs_proposal": set(), "contracts_milestone": set(), "contracts_submission": {3}, "jobs_job": set()},
     ),
     (
         "cohort_retention",
         {"side": "client", "months_since": 10},
-        {"jobs_proposal": set(), "contracts_milestone": {5, 6}, "jobs_job": set()},
+        {"jobs_proposal": set(), "contracts_milestone": {5, 6}, "contracts_submission": set(), "jobs_job": set()},
     ),
     ("rehire_rate", {"month": "2026-02-01"}, {"contracts_contract": {1}}),
     ("search_zero_share", {"month": "2026-02-01"}, {"activity_search": {2}}),

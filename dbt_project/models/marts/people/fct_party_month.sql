@@ -6,7 +6,10 @@ with acts as (
     union all
     select 'freelancer', freelancer_id, submitted_at from {{ ref('fct_proposal') }}
     union all
-    select 'freelancer', freelancer_id, submitted_at from {{ ref('fct_milestone') }}
+    {# each time: the milestone itself knows the last one only #}
+    select 'freelancer', milestones.freelancer_id, submissions.submitted_at
+    from {{ ref('stg_marketplace__submissions') }} as submissions
+    inner join {{ ref('fct_milestone') }} as milestones on milestones.milestone_id = submissions.milestone_id
 )
 
 select side, party_id, {{ first_day('month', 'acted_at') }} as month, cast(count(*) as bigint) as acts
