@@ -104,7 +104,12 @@ class Quality(_Strict):
     psi: float = Field(default=0.5, gt=0, description="Population stability index of a column's words.")
     most_words: int = Field(default=20, ge=2, description="Columns with more words have no spread worth comparing.")
     volume_deviations: float = Field(default=6, gt=0, description="Of the logarithm of rows a run, in robust deviations.")
-    least_volume: int = Field(default=1000, ge=1, description="Fewer rows at once are never too many.")
+    volume_fall: float = Field(
+        default=3, gt=1, description="How far below the lowest of stretches before the rows an hour of the last runs fall."
+    )
+    least_volume: int = Field(
+        default=1000, ge=1, description="Fewer rows at once are never too many, nor too few where fewer are to be expected."
+    )
     silence_hours: float = Field(
         default=6, gt=0, description="A table may always be quiet that long, and no pause between runs counts for more."
     )

@@ -9,7 +9,8 @@ deletes       share of the living rows that the batch deletes               quar
 nulls         share of empty values where history knows none or few         quarantine
 range         numbers far outside all that history holds                    quarantine
 distribution  how a column's words are spread, against later runs (PSI)     warn
-volume        rows an hour, against earlier runs                            warn
+volume        rows at once, and rows an hour of the last runs, against      warn
+              earlier runs: far more, far fewer
 freshness     time since a table last brought rows, against recent gaps     warn
 """
 
@@ -30,6 +31,8 @@ from ..settings import Quality
 _NUMBERS = {"tinyint", "utinyint", "smallint", "usmallint", "integer", "uinteger", "bigint", "ubigint", "double", "decimal"}
 _WORDS = ("varchar", "boolean")
 _UNLIKELY = math.log(1e9)
+#: Stretches of runs that a fall is held to: of runs of each minute two weeks' worth at most.
+_STRETCHES = 1000
 
 
 @dataclass(frozen=True)
@@ -302,7 +305,9 @@ def check_runs(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, a
         return []
     first = bisect.bisect_left(runs, at - timedelta(days=settings.recent_days), key=lambda run: run[0])
     recent = runs[min(first, len(runs) - settings.least_runs) :]
-    return _volume(table, recent, awake, at, rows, settings) if rows else _freshness(table, recent, awake, at, settings)
+    if not rows:
+        return _freshness(table, recent, awake, at, settings)
+    return _volume(table, recent, at, rows, settings) or _fall(table, recent, awake, at, rows, settings)
 
 
 def _freshness(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, at: datetime, settings: Quality) -> list[Finding]:
@@ -317,13 +322,37 @@ def _freshness(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, a
     return [Finding(table, "freshness", "", "warn", since, threshold, 0, told)]
 
 
-def _volume(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, at: datetime, rows: int, settings: Quality) -> list[Finding]:
+def _volume(table: str, runs: Sequence[tuple[datetime, int]], at: datetime, rows: int, settings: Quality) -> list[Finding]:
     # counts of rows are skewed: their logarithms are compared, by median and median deviation, which no single spike moves
     logs = sorted(math.log1p(count) for _, count in runs)
     middle = logs[len(logs) // 2]
     spread = sorted(abs(value - middle) for value in logs)[len(logs) // 2]
     limit = max(math.expm1(middle + settings.volume_deviations * max(1.4826 * spread, 0.25)), max(count for _, count in runs) * 1.5)
+    # what comes after a pause is what came in it
+    gaps = sorted((later - earlier).total_seconds() for (earlier, _), (later, _) in itertools.pairwise(runs))
+    limit *= max(1.0, (at - runs[-1][0]).total_seconds() / max(gaps[len(gaps) // 2], 1.0))
     if rows <= max(limit, settings.least_volume):
         return []
     told = f"{rows} rows at once; runs before brought {math.expm1(middle):.0f} as a rule and {max(count for _, count in runs)} at most"
     return [Finding(table, "volume", "", "warn", rows, limit, rows, told)]
+
+
+def _fall(table: str, runs: Sequence[tuple[datetime, int]], awake: Awake, at: datetime, rows: int, settings: Quality) -> list[Finding]:
+    """Rows an hour of the last runs, this one included, against equal stretches of runs before: nights and weekends are among them."""
+    stretch = settings.least_runs
+    every = [*runs[-_STRETCHES * stretch :], (at, rows)]
+    if len(every) <= stretch * 10:
+        return []
+
+    def rate(last: int) -> float:
+        hours = awake.seconds(every[last - stretch][0], every[last][0]) / 3600
+        return sum(count for _, count in every[last - stretch + 1 : last + 1]) / max(hours, 1 / 3600)
+
+    now = rate(len(every) - 1)
+    before = sorted(rate(last) for last in range(stretch, len(every) - stretch, stretch))
+    usual, threshold = before[len(before) // 2], before[0] / settings.volume_fall
+    expected = usual * awake.seconds(every[-1 - stretch][0], at) / 3600
+    if now >= threshold or expected < settings.least_volume:
+        return []
+    told = f"{now:.0f} rows an hour in the last {stretch} runs; as a rule there were {usual:.0f}, and never fewer than {before[0]:.0f}"
+    return [Finding(table, "volume", "", "warn", now, threshold, rows, told)]

@@ -346,6 +346,26 @@ def test_volume_is_measured_by_median_and_deviation_and_one_spike_does_not_move_
     assert [name for name, _ in checked(spiked, soon, 75_001)] == ["volume"]
 
 
+def test_what_comes_after_a_pause_is_held_to_its_length() -> None:
+    # 20 hours where an hour is the rule
+    assert checked(STEADY, LAST + timedelta(hours=20), 9301) == []
+    assert checked(STEADY, LAST + timedelta(hours=20), 9302) == [("volume", pytest.approx(20 * 465.09, abs=0.2))]
+
+
+def test_a_fall_of_volume_is_told_and_nights_are_no_fall() -> None:
+    minutes = [START + timedelta(minutes=minute) for minute in range(3000)]
+
+    def found(counts: list[int]) -> list[tuple[str, float]]:
+        runs = list(zip(minutes, counts, strict=False))
+        return checked(runs[:-1], runs[-1][0], runs[-1][1], minutes[: len(counts)])
+
+    assert found([5000] * 300 + [1] * 13) == [], "of the last 20 still 7 brought what they always do: more than a third"
+    assert found([5000] * 300 + [1] * 14) == [("volume", pytest.approx(5000 * 60 / 3))]
+    assert found([5000] * 180 + [1] * 20) == [] == found([40] * 300 + [1] * 20), "no history; fewer than the floor to be expected"
+    day = [5000] * 500 + [100] * 500
+    assert [found(day * 2 + [5000] * 500 + [100] * last) for last in range(1, 60)] == [[]] * 59
+
+
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """Somebody who listens; what they were sent."""
