@@ -166,7 +166,8 @@ def test_on_the_sample_every_query_equals_the_marts_read_row_by_row(marts: Publi
             for measure, amount in zip(("funded", "released", "refunded"), amounts, strict=True):
                 cents[day.replace(day=1), measure] += amount or 0
     volume = {(r.start.date(), r.measure): round(r.usd * 100) for r in admin.volume(marts, "month").itertuples()}
-    assert volume == dict(cents) and len(volume) == 39
+    # twelve months and the one at work, of which on its first day nothing may be told yet
+    assert volume == dict(cents) and 36 <= len(volume) <= 39
     fees: defaultdict[date, list[int]] = defaultdict(lambda: [0, 0])
     for month, fee, released in take:
         fees[month][0] += fee or 0
