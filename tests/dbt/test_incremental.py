@@ -64,10 +64,11 @@ def test_built_run_by_run_equals_built_whole(workshop: Any, market_again: Any, r
         lambda: log.turn("jobs_job") | log.grow("trust_review"),
         lambda: log.turn("accounts_freelancerprofile", "payments_fxrate"),
         # each in a lane of its own, so that what stands beside a change is reached by nothing else; no two that the lists of jobs follow
+        # the contracts of lanes 1, 2, 3 and 5 rest, so that what their first load left wrong stays wrong
         lambda: log.grow_apart(
             jobs_proposal=(0, 1, 2), trust_review=(3,), activity_view=(9,), payments_entry=(0, 8), messaging_conversation=(0, 8)
         ),
-        lambda: log.grow_apart(contracts_contract=(0, 4, 5, 6, 7, 8, 9), payments_account=(1, 2, 3), messaging_message=(1, 2, 3)),
+        lambda: log.grow_apart(contracts_contract=(0, 4, 6, 7, 8, 9), payments_account=(1, 2, 3), messaging_message=(1, 2, 3)),
         lambda: log.grow_apart(activity_impression=(6, 7), payments_posting=(4, 5)),
     )
     workshop.build("first", log.write(log.grow(*early)), *BUILD)
