@@ -265,10 +265,15 @@ class _Run:
     def _is_due(self, entry: Entry) -> bool:
         """Whether the table is to be compared with the source. One that differed stays due in each run, whoever asks for it; so is one never compared."""
         if entry.differs or entry.compared is None:
-            return True
+            # a proof is more than that
+            return not self._is_to_prove(entry)
         if not isinstance(self.reconcile, timedelta):
             return self.reconcile
         return not self.incremental or abs(self.t0 - mark(entry.compared)) >= self.reconcile
+
+    def _is_to_prove(self, entry: Entry) -> bool:
+        """Whether every row is to be compared: where that is asked for, or was what found a difference."""
+        return self.prove or entry.differs == ROWS
 
     def _load(self, contract: Contract, result: TableResult) -> Path | None:
         """The first time: every row as it is. Nothing is left to reconcile, since the source's checksums were compared."""
@@ -282,7 +287,7 @@ class _Run:
         again = self.reread.get(contract.table, NO_KEYS)
         whole = self.full_refresh or not self.incremental or again is None
         low = None if whole else entry.low
-        due, prove = self._is_due(entry), self.prove or entry.differs == ROWS
+        due, prove = self._is_due(entry), self._is_to_prove(entry)
         chunks = self.snapshot.changed(contract, low, self.chunk)
         if not (whole or due or prove or again != NO_KEYS or contract.table in self.buried):
             first = next(chunks, None)
